@@ -1,0 +1,71 @@
+// Package access says who may do what: people, roles, teams, and one decision
+// table with default deny. It holds no I/O and reads no clock.
+package access
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// PersonID identifies a member of staff.
+type PersonID string
+
+// TeamID identifies a team, the unit that divides one organisation's items.
+type TeamID string
+
+// SessionID identifies a signed-in session or an API token; it is not the
+// secret that proves it.
+type SessionID string
+
+// NewPersonID, NewTeamID and NewSessionID mint time-ordered identifiers (UUID
+// version 7, RFC 9562).
+func NewPersonID() PersonID   { return PersonID(uuid.Must(uuid.NewV7()).String()) }
+func NewTeamID() TeamID       { return TeamID(uuid.Must(uuid.NewV7()).String()) }
+func NewSessionID() SessionID { return SessionID(uuid.Must(uuid.NewV7()).String()) }
+
+// Role is what a person is here for. A person has exactly one. The zero Role
+// may do nothing.
+type Role string
+
+const (
+	Clinician      Role = "clinician"
+	Consultant     Role = "consultant"
+	RecordsOfficer Role = "records-officer"
+	Auditor        Role = "auditor"
+	Administrator  Role = "administrator"
+)
+
+// Roles lists every role, in the order that documents use.
+func Roles() []Role {
+	return []Role{Clinician, Consultant, RecordsOfficer, Auditor, Administrator}
+}
+
+// Valid reports whether r is one of Roles.
+func (r Role) Valid() bool { return slices.Contains(Roles(), r) }
+
+// Person is a member of staff as the rest of the system sees one.
+type Person struct {
+	ID        PersonID
+	Username  string // lower case; unique
+	Name      string // as shown to colleagues
+	Role      Role
+	Suspended bool
+}
+
+// Principal is who is asking, for one request: resolved from a session or a
+// token at the start of that request and never cached beyond it. The zero
+// Principal is nobody and may do nothing.
+type Principal struct {
+	Person  Person
+	Teams   []TeamID
+	Session SessionID // the session or token that the request came with
+}
+
+// SignedIn reports whether there is somebody, and they are not suspended.
+func (p Principal) SignedIn() bool {
+	return p.Person.ID != "" && !p.Person.Suspended && p.Person.Role.Valid()
+}
+
+// In reports whether the principal is a member of team t.
+func (p Principal) In(t TeamID) bool { return t != "" && slices.Contains(p.Teams, t) }

@@ -1,0 +1,167 @@
+// Package audit is the vocabulary of the account of who did what. An event is
+// committed in the same transaction as what it describes and, for a disclosure,
+// before the first byte leaves; where no event can be written, nothing is
+// disclosed. It holds no I/O and reads no clock.
+//
+// Events name people, items and patients by their identifiers here, never by
+// patient number, name or free text, and never carry a token or a key.
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/wardseal/wardseal/internal/access"
+)
+
+// Type names what happened: "subject.verb". The vocabulary is closed; see Types.
+type Type string
+
+const (
+	SignedIn         Type = "session.signed-in"
+	SignInFailed     Type = "session.sign-in-failed"
+	SignInLocked     Type = "session.sign-in-locked"
+	SignedOut        Type = "session.signed-out"
+	TokenMinted      Type = "token.minted"
+	TokenRevoked     Type = "token.revoked"
+	PersonAdded      Type = "person.added"
+	PersonChanged    Type = "person.changed"
+	PersonSuspended  Type = "person.suspended"
+	PersonRestored   Type = "person.restored"
+	PersonUnlocked   Type = "person.unlocked"
+	PasswordChanged  Type = "person.password-changed"
+	TeamAdded        Type = "team.added"
+	TeamJoined       Type = "team.member-added"
+	TeamLeft         Type = "team.member-removed"
+	PatientAdded     Type = "patient.registered"
+	PatientFound     Type = "patient.found"
+	PatientShown     Type = "patient.shown"
+	CaseOpened       Type = "case.opened"
+	ItemFiled        Type = "item.filed"
+	ItemRefused      Type = "item.refused"
+	ItemRepeated     Type = "item.repeated"
+	ItemsListed      Type = "item.listed"
+	ItemDescribed    Type = "item.described"
+	PictureShown     Type = "item.shown"
+	RenditionDerived Type = "item.rendition-derived"
+	RenditionFailed  Type = "item.rendition-failed"
+	LinkMade         Type = "link.made"
+	LinkVisited      Type = "link.visited"
+	LinkOpened       Type = "link.opened"
+	LinkRefused      Type = "link.refused"
+	LinkRevoked      Type = "link.revoked"
+	AccessDenied     Type = "access.denied"
+	KeyMade          Type = "key.made"
+	KeyReleased      Type = "key.released"
+	AuditRead        Type = "audit.read"
+)
+
+// Types lists the vocabulary with what each type means, in documents' order.
+func Types() []TypeDoc { return typeDocs }
+
+// TypeDoc explains one Type.
+type TypeDoc struct {
+	Type Type
+	Says string
+}
+
+var typeDocs = []TypeDoc{
+	{SignedIn, "a person signed in"},
+	{SignInFailed, "a sign-in was refused; the detail says why"},
+	{SignInLocked, "an account was locked after too many failed sign-ins"},
+	{SignedOut, "a person ended their session"},
+	{TokenMinted, "a person made an API token"},
+	{TokenRevoked, "an API token was revoked"},
+	{PersonAdded, "a member of staff was added"},
+	{PersonChanged, "a member of staff's name or role was changed"},
+	{PersonSuspended, "a member of staff was suspended: sessions, tokens and links died with it"},
+	{PersonRestored, "a suspension was lifted"},
+	{PersonUnlocked, "a locked account was unlocked"},
+	{PasswordChanged, "a password was changed"},
+	{TeamAdded, "a team was added"},
+	{TeamJoined, "a person joined a team"},
+	{TeamLeft, "a person left a team"},
+	{PatientAdded, "a patient was registered"},
+	{PatientFound, "a patient was looked up by number"},
+	{PatientShown, "a patient's details were shown"},
+	{CaseOpened, "a case was opened"},
+	{ItemFiled, "a photo or video was filed"},
+	{ItemRefused, "an upload was refused and nothing was stored; the detail says why"},
+	{ItemRepeated, "an upload repeated one already filed, and the earlier item was returned"},
+	{ItemsListed, "a list of items was shown"},
+	{ItemDescribed, "an item's details, without its picture, were shown"},
+	{PictureShown, "a picture or video was shown; committed before its first byte"},
+	{RenditionDerived, "a preview or thumbnail was made"},
+	{RenditionFailed, "a preview or thumbnail could not be made"},
+	{LinkMade, "a link to an item was made"},
+	{LinkVisited, "a link was checked by a signed-in person without opening it"},
+	{LinkOpened, "a link was opened and became a grant; no picture has been shown yet"},
+	{LinkRefused, "a link was refused; the detail says why"},
+	{LinkRevoked, "a link was revoked, and its grants with it"},
+	{AccessDenied, "a request was refused by the decision table"},
+	{KeyMade, "a key of the keyring was made"},
+	{KeyReleased, "an item's identity was released to an operator"},
+	{AuditRead, "the audit events were searched"},
+}
+
+// Event is one thing that happened. Seq and At are set by the database when it
+// is committed; ID and the rest by who records it.
+type Event struct {
+	Seq     int64             `json:"seq"`
+	ID      string            `json:"id"`
+	At      time.Time         `json:"at"`
+	Type    Type              `json:"type"`
+	Actor   access.PersonID   `json:"actor,omitempty"`   // empty when nobody is signed in or the system acts
+	Session access.SessionID  `json:"session,omitempty"` // the session or token it came with
+	Request string            `json:"request,omitempty"` // request identifier, to find it in the logs
+	Subject Subject           `json:"subject"`
+	Detail  map[string]string `json:"detail,omitempty"` // small, closed-vocabulary facts; no free text
+}
+
+// Subject names what the event is about, by identifiers.
+type Subject struct {
+	Item      string `json:"item,omitempty"`
+	Rendition string `json:"rendition,omitempty"`
+	Patient   string `json:"patient,omitempty"`
+	Case      string `json:"case,omitempty"`
+	Team      string `json:"team,omitempty"`
+	Person    string `json:"person,omitempty"`
+	Link      string `json:"link,omitempty"`
+	Grant     string `json:"grant,omitempty"`
+	Token     string `json:"token,omitempty"`
+	Key       string `json:"key,omitempty"`
+}
+
+// NewEvent starts an event of type t done by who.
+func NewEvent(t Type, who access.Principal, subject Subject) Event {
+	return Event{ID: uuid.Must(uuid.NewV7()).String(), Type: t, Actor: who.Person.ID, Session: who.Session, Subject: subject}
+}
+
+// With returns a copy of the event with the detail key set to value.
+func (e Event) With(key, value string) Event {
+	d := make(map[string]string, len(e.Detail)+1)
+	for k, v := range e.Detail {
+		d[k] = v
+	}
+	d[key] = value
+	e.Detail = d
+	return e
+}
+
+// Canonical is the event's one byte form, version 1: JSON with fields in the
+// order of the struct, map keys sorted, no insignificant space, times in UTC
+// with microseconds. It is what is stored, and what will be a leaf of the
+// audit tree.
+func (e Event) Canonical() ([]byte, error) {
+	if e.Seq <= 0 || e.At.IsZero() || e.ID == "" || e.Type == "" {
+		return nil, fmt.Errorf("audit event is not complete")
+	}
+	e.At = e.At.UTC().Truncate(time.Microsecond)
+	return json.Marshal(struct {
+		V int `json:"v"`
+		Event
+	}{1, e})
+}
