@@ -60,6 +60,7 @@ type Principal struct {
 	Person  Person
 	Teams   []TeamID
 	Session SessionID // the session or token that the request came with
+	Request string    // identifies the request in logs and audit events
 }
 
 // SignedIn reports whether there is somebody, and they are not suspended.

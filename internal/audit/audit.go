@@ -137,7 +137,7 @@ type Subject struct {
 
 // NewEvent starts an event of type t done by who.
 func NewEvent(t Type, who access.Principal, subject Subject) Event {
-	return Event{ID: uuid.Must(uuid.NewV7()).String(), Type: t, Actor: who.Person.ID, Session: who.Session, Subject: subject}
+	return Event{ID: uuid.Must(uuid.NewV7()).String(), Type: t, Actor: who.Person.ID, Session: who.Session, Request: who.Request, Subject: subject}
 }
 
 // With returns a copy of the event with the detail key set to value.

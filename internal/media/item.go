@@ -41,8 +41,8 @@ type Item struct {
 	FiledAt     time.Time // set by the database when filed
 	Bytes       int64     // length of the original-clean rendition
 	Fingerprint []byte    // keyed hash of the bytes as uploaded, per patient: finds the same file sent twice
-	Receipt     []byte    // Receipt as JSON
-	Manifest    []byte    // signed account of the item; see crypto/keyring
+	Receipt     Sealed    // Receipt as JSON: its hashes could confirm a picture that a thief holds
+	Manifest    Sealed    // signed account of the item; see crypto/keyring
 }
 
 // RenditionRow is where one rendition of an item is, and what it is.

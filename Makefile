@@ -1,0 +1,26 @@
+# make test   installs what the tests need and is missing, then runs them all
+# make lint   formatting, vet, staticcheck, layering
+# make bench  figures beside raw storage and a shell pipeline, in one run
+# make fuzz   every fuzz target for FUZZTIME each (default 30s)
+BIN := $(or $(WARDSEAL_TEST_BIN),$(HOME)/.cache/wardseal/bin)
+FUZZTIME ?= 30s
+
+.PHONY: test lint bench fuzz tools
+
+tools:
+	@bash test/install.sh
+
+test: tools
+	go run ./test/noskip -- go test -race -timeout 20m ./...
+
+lint: tools
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: the files above are not formatted"; exit 1; }
+	go vet ./...
+	$(BIN)/staticcheck ./...
+	bash -n test/install.sh .ci/run
+
+bench: tools
+	go test -run '^$$' -bench . -benchtime 1x ./test/bench
+
+fuzz: tools
+	@bash test/fuzz.sh $(FUZZTIME)

@@ -1,0 +1,122 @@
+// Package api is the edge: HTTP in, flows called, HTTP out. It decides nothing
+// itself; routes name a flow, and the flow decides, records and acts. It knows
+// neither storage nor cryptography nor imaging.
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/internal/transfer"
+)
+
+// Flows are what the routes call.
+type Flows struct {
+	Door     *signin.Door
+	Own      *signin.Account
+	Staff    *signin.Staff
+	Uploads  *transfer.Uploads
+	Views    *transfer.Views
+	Items    *transfer.Items
+	Links    *transfer.Links
+	Patients *transfer.Patients
+	Account  *transfer.Account
+}
+
+// Config is how the edge behaves.
+type Config struct {
+	PublicURL   string        // how people reach the server, such as https://wardseal.example; links start with it
+	MaxBytes    int64         // of one uploaded file
+	Trusted     []string      // addresses of proxies whose X-Forwarded-For is believed
+	ReadIdleFor time.Duration // an upload that sends nothing for this long is cut off; 0 means a minute
+	Ready       func(ctx context.Context) map[string]error
+	Metrics     *Metrics
+}
+
+// Server is the HTTP face of the flows. It is safe for concurrent use.
+type Server struct {
+	Flows
+	cfg    Config
+	engine *gin.Engine
+}
+
+// New builds the routes.
+func New(flows Flows, cfg Config) (*Server, error) {
+	if cfg.ReadIdleFor == 0 {
+		cfg.ReadIdleFor = time.Minute
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics()
+	}
+	gin.SetMode(gin.ReleaseMode)
+	s := &Server{Flows: flows, cfg: cfg, engine: gin.New()}
+	s.engine.ContextWithFallback = true // handlers pass *gin.Context as a context.Context
+	s.engine.HandleMethodNotAllowed = true
+	if err := s.engine.SetTrustedProxies(cfg.Trusted); err != nil {
+		return nil, err
+	}
+	s.engine.Use(identify, s.cfg.Metrics.count, logged, recovered, hardened)
+	s.engine.NoRoute(noRoute)
+	s.engine.NoMethod(noMethod)
+	s.routes()
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler. A browser's request from another site
+// that would change anything is refused before anything looks at it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
+
+// Routes lists every route, for the tests that walk them all.
+func (s *Server) Routes() gin.RoutesInfo { return s.engine.Routes() }
+
+func (s *Server) routes() {
+	s.pages(s.engine)
+	open := s.engine.Group("/api/v1", sameSite)
+	open.GET("/openapi.json", openAPI)
+	open.POST("/session", s.signIn)
+
+	v1 := open.Group("", s.signedIn)
+	v1.GET("/session", s.whoAmI)
+	v1.DELETE("/session", s.signOut)
+	v1.PUT("/session/password", s.changePassword)
+	v1.GET("/tokens", s.listTokens)
+	v1.POST("/tokens", s.mintToken)
+	v1.DELETE("/tokens/:id", s.revokeToken)
+
+	v1.GET("/people", s.listPeople)
+	v1.POST("/people", s.addPerson)
+	v1.PUT("/people/:id", s.changePerson)
+	v1.POST("/people/:id/suspend", s.suspend(true))
+	v1.POST("/people/:id/restore", s.suspend(false))
+	v1.POST("/people/:id/unlock", s.unlock)
+	v1.GET("/teams", s.listTeams)
+	v1.POST("/teams", s.addTeam)
+	v1.PUT("/teams/:id/members/:person", s.joinTeam)
+	v1.DELETE("/teams/:id/members/:person", s.leaveTeam)
+
+	v1.POST("/patients", s.registerPatient)
+	v1.POST("/patients/find", s.findPatient)
+	v1.GET("/patients/:id/cases", s.listCases)
+	v1.POST("/patients/:id/cases", s.openCase)
+
+	v1.POST("/items", s.upload)
+	v1.GET("/items", s.listItems)
+	v1.GET("/items/:id", s.describeItem)
+	v1.GET("/items/:id/renditions/:rendition", s.showItem)
+	v1.HEAD("/items/:id/renditions/:rendition", s.showItem)
+	v1.POST("/items/:id/links", s.makeLink)
+
+	v1.GET("/links", s.listLinks)
+	v1.DELETE("/links/:id", s.revokeLink)
+	v1.POST("/links/revoke", s.revokeLinksTo)
+	v1.POST("/links/visit", s.visitLink)
+	v1.POST("/links/open", s.openLink)
+	v1.GET("/grants/:id/renditions/:rendition", s.showGrant)
+	v1.HEAD("/grants/:id/renditions/:rendition", s.showGrant)
+
+	v1.GET("/audit", s.searchAudit)
+}

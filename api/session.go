@@ -1,0 +1,150 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/wardseal/wardseal/internal/access"
+)
+
+// Person is a member of staff as colleagues see one.
+type Person struct {
+	ID        access.PersonID `json:"id"`
+	Username  string          `json:"username,omitempty"` // to oneself and administrators
+	Name      string          `json:"name"`
+	Role      access.Role     `json:"role"`
+	Suspended bool            `json:"suspended,omitempty"`
+}
+
+// Me is who is signed in.
+type Me struct {
+	Person Person          `json:"person"`
+	Teams  []access.TeamID `json:"teams"`
+}
+
+func me(who access.Principal) Me {
+	p := who.Person
+	teams := who.Teams
+	if teams == nil {
+		teams = []access.TeamID{}
+	}
+	return Me{Person{ID: p.ID, Username: p.Username, Name: p.Name, Role: p.Role}, teams}
+}
+
+func (s *Server) signIn(c *gin.Context) {
+	var in struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	}
+	if !s.read(c, &in) {
+		return
+	}
+	secret, who, err := s.Door.SignIn(c, in.Username, in.Password, requestID(c))
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	who, _, err = s.Door.Recognise(c, secret.Reveal(), requestID(c)) // with teams
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	http.SetCookie(c.Writer, &http.Cookie{Name: cookieName, Value: secret.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	c.JSON(http.StatusOK, me(who))
+}
+
+func (s *Server) whoAmI(c *gin.Context) { c.JSON(http.StatusOK, me(principal(c))) }
+
+func (s *Server) signOut(c *gin.Context) {
+	if err := s.Door.SignOut(c, principal(c)); err != nil {
+		fail(c, err)
+		return
+	}
+	http.SetCookie(c.Writer, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	c.Header("Clear-Site-Data", `"cache", "storage"`)
+	c.Status(http.StatusNoContent)
+}
+
+func (s *Server) changePassword(c *gin.Context) {
+	var in struct {
+		Present string `json:"present_password"`
+		Next    string `json:"password"`
+	}
+	if !s.read(c, &in) {
+		return
+	}
+	if err := s.Own.ChangePassword(c, principal(c), in.Present, in.Next); err != nil {
+		fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+// Token is an API token without its secret, which is shown once, when minted.
+type Token struct {
+	ID        access.SessionID `json:"id"`
+	Name      string           `json:"name"`
+	Secret    string           `json:"secret,omitempty"`
+	CreatedAt *time.Time       `json:"created_at,omitempty"`
+	ExpiresAt *time.Time       `json:"expires_at,omitempty"`
+}
+
+func (s *Server) listTokens(c *gin.Context) {
+	tokens, err := s.Own.Tokens(c, principal(c))
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	out := make([]Token, 0, len(tokens))
+	for _, t := range tokens {
+		out = append(out, Token{ID: t.ID, Name: t.Name, CreatedAt: at(t.CreatedAt), ExpiresAt: at(t.ExpiresAt)})
+	}
+	c.JSON(http.StatusOK, gin.H{"tokens": out})
+}
+
+func (s *Server) mintToken(c *gin.Context) {
+	var in struct {
+		Name       string `json:"name"`
+		TTLSeconds int64  `json:"ttl_seconds"`
+	}
+	if !s.read(c, &in) {
+		return
+	}
+	liveFor, ok := seconds(in.TTLSeconds)
+	if !ok {
+		liveFor = -1 // the flow says what is wrong with it
+	}
+	secret, t, err := s.Own.MintToken(c, principal(c), in.Name, liveFor)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusCreated, Token{ID: t.ID, Name: t.Name, Secret: secret.Reveal()})
+}
+
+func (s *Server) revokeToken(c *gin.Context) {
+	if err := s.Own.RevokeToken(c, principal(c), access.SessionID(c.Param("id"))); err != nil {
+		fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+// at is a time for JSON, and absent when it is zero.
+func at(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// seconds turns a count of seconds into a duration, unless it would overflow.
+func seconds(n int64) (time.Duration, bool) {
+	if n < 0 || n > int64(10*365*24*time.Hour/time.Second) {
+		return 0, false
+	}
+	return time.Duration(n) * time.Second, true
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/wardseal/wardseal/internal/access"
+)
+
+// accessCmd prints docs/access.md from the decision table.
+type accessCmd struct{}
+
+// Run prints the page.
+func (accessCmd) Run(out io.Writer) error {
+	var b strings.Builder
+	b.WriteString("# Who may do what\n\nGenerated from the decision table (`wardseal access`); a test compares. What is not in the table is refused.\n\n")
+	b.WriteString("- **yes**: the role is enough.\n- A relation: the person must stand in it to the item, now: *uploader* took the picture, *same team* is a member\n  of the team it belongs to, *referred* is addressed by a live link (in person, by team or by role).\n- **no**: refused, whatever the relation.\n\n")
+	b.WriteString("| action | what it is |")
+	for _, r := range access.Roles() {
+		fmt.Fprintf(&b, " %s |", r)
+	}
+	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(access.Roles())) + "\n")
+	for _, rule := range access.Table() {
+		fmt.Fprintf(&b, "| `%s` | %s |", rule.Action, rule.Says)
+		for _, r := range access.Roles() {
+			need, ok := rule.Need[r]
+			switch {
+			case !ok:
+				b.WriteString(" no |")
+			case need == access.AnyRelation:
+				b.WriteString(" **yes** |")
+			default:
+				fmt.Fprintf(&b, " %s |", need)
+			}
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\nA role that may never do something is told so (403). A person whose role may, but who stands in no relation to the\nitem, is told the same as if it did not exist (404). Every refusal is in the audit.\n")
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// versionCmd prints the version.
+type versionCmd struct{}
+
+// Run prints it.
+func (versionCmd) Run(out io.Writer) error {
+	v := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		v = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v += " " + s.Value
+			}
+		}
+	}
+	_, err := fmt.Fprintln(out, "wardseal", v)
+	return err
+}

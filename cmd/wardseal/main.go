@@ -1,0 +1,93 @@
+// Command wardseal moves clinical pictures safely. One binary: it serves, it
+// administers, it cleans files offline, and it re-executes itself as the
+// confined child that decodes pictures.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	kongyaml "github.com/alecthomas/kong-yaml"
+
+	"github.com/wardseal/wardseal/imaging/derive"
+	"github.com/wardseal/wardseal/internal/config"
+)
+
+type cli struct {
+	Config kong.ConfigFlag `type:"path" placeholder:"FILE" help:"YAML file with settings, named as the flags are. Flags and the environment win over it."`
+
+	Serve   serveCmd   `cmd:"" help:"Serve people and programs. Starts only if the configuration is whole."`
+	Demo    demoCmd    `cmd:"" help:"Do the main job once, visibly, with fictitious people, then keep serving."`
+	Strip   stripCmd   `cmd:"" help:"Clean files offline: remove every trace and keep the picture."`
+	Keys    keysCmd    `cmd:"" help:"Make keys, and release the key of one item."`
+	User    userCmd    `cmd:"" help:"Add, list, unlock, suspend and restore members of staff."`
+	Access  accessCmd  `cmd:"" help:"Print the table of who may do what, as docs/access.md has it."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// errQuiet ends with status 1 when all has been said already.
+var errQuiet = errors.New("")
+
+// statusError ends with a status of its own when all has been said already.
+type statusError int
+
+func (s statusError) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == config.ChildArgument {
+		os.Exit(derive.Child(os.Stdin, os.Stdout))
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process.
+func run(args []string, stdout, stderr io.Writer) int {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: logLevel()})))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	status := 0
+	exited := false
+	parser, err := kong.New(&c, kong.Name("wardseal"), kong.Description("Encrypted transfer of clinical images."),
+		kong.UsageOnError(), kong.Configuration(kongyaml.Loader), kong.Writers(stdout, stderr),
+		kong.Exit(func(n int) { status, exited = n, true }), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(stdout, (*io.Writer)(nil)))
+	if err != nil {
+		fmt.Fprintln(stderr, "wardseal:", err)
+		return 1
+	}
+	k, err := parser.Parse(args)
+	if exited {
+		return status
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "wardseal:", err)
+		return 2
+	}
+	err = k.Run()
+	var s statusError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &s):
+		return int(s)
+	case err == errQuiet:
+		return 1
+	}
+	fmt.Fprintln(stderr, "wardseal:", err)
+	return 1
+}
+
+func logLevel() slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(os.Getenv("WARDSEAL_LOG_LEVEL"))); err != nil {
+		return slog.LevelWarn
+	}
+	return l
+}

@@ -1,0 +1,173 @@
+package derive
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	stddraw "image/draw"
+	"image/jpeg"
+	"image/png"
+	"io"
+
+	"github.com/disintegration/imaging"
+
+	"github.com/wardseal/wardseal/internal/media"
+)
+
+// maxSide is the longest side that a JPEG can have (ITU-T T.81, B.2.2).
+const maxSide = 65535
+
+// codec is how one format is read.
+type codec struct {
+	config func(io.Reader) (image.Config, error)
+	decode func(io.Reader) (image.Image, error)
+	facts  func([]byte) facts
+}
+
+var codecs = map[string]codec{
+	media.JPEG.String(): {jpeg.DecodeConfig, jpeg.Decode, jpegFacts},
+	media.PNG.String():  {png.DecodeConfig, png.Decode, pngFacts},
+}
+
+// draw makes every picture that req asks for out of data. It runs in the child;
+// it may panic or take more memory than there is.
+func draw(data []byte, req request) (answer, [][]byte, error) {
+	c, ok := codecs[req.Format]
+	if !ok {
+		return answer{}, nil, ErrUndecodable
+	}
+	cfg, err := c.config(bytes.NewReader(data))
+	if err != nil {
+		return answer{}, nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
+	}
+	if cfg.Width < 1 || cfg.Height < 1 {
+		return answer{}, nil, ErrUndecodable
+	}
+	if cfg.Width > maxSide || cfg.Height > maxSide || int64(cfg.Width)*int64(cfg.Height) > req.MaxPixels {
+		return answer{}, nil, ErrBomb
+	}
+	img, err := c.decode(bytes.NewReader(data))
+	if err != nil {
+		return answer{}, nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
+	}
+	f := c.facts(data)
+	gray := f.gray || cfg.ColorModel == color.GrayModel
+	profile := f.profileFor(gray, cfg.ColorModel)
+
+	a := answer{State: stateDone, Width: cfg.Width, Height: cfg.Height, Pictures: make([]drawn, len(req.Sizes))}
+	if f.orientation >= 5 {
+		a.Width, a.Height = a.Height, a.Width
+	}
+	pictures := make([][]byte, len(req.Sizes))
+	img = resizable(img)
+	for _, i := range largestFirst(req.Sizes) {
+		// Catmull-Rom keeps the detail of a wound's edge, at two thirds of Lanczos'
+		// cost. A thumbnail is made from the preview, for a tenth of the work.
+		w, h := fit(cfg.Width, cfg.Height, req.Sizes[i].LongEdge)
+		small := imaging.Resize(img, w, h, imaging.CatmullRom)
+		img = small
+		b, err := encode(upright(small, f.orientation), gray, req.Sizes[i].Quality, profile)
+		if err != nil {
+			return answer{}, nil, err
+		}
+		if f.orientation >= 5 {
+			w, h = h, w
+		}
+		pictures[i], a.Pictures[i] = b, drawn{Width: w, Height: h, Bytes: int64(len(b))}
+	}
+	return a, pictures, nil
+}
+
+// resizable gives img in a form that the imaging library reads quickly and
+// without harm. Palettes in particular never reach it: an index past the
+// palette's end panics there, in a goroutine of its own (CVE-2023-36308).
+func resizable(img image.Image) image.Image {
+	switch img := img.(type) {
+	case *image.YCbCr, *image.Gray, *image.Gray16, *image.NRGBA, *image.RGBA, *image.NRGBA64, *image.RGBA64:
+		return img
+	case *image.Paletted:
+		return unpaletted(img)
+	default: // CMYK, of what the decoders give
+		to := image.NewRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
+		stddraw.Draw(to, to.Rect, img, img.Bounds().Min, stddraw.Src)
+		return to
+	}
+}
+
+// unpaletted looks up every pixel; an index without a colour is opaque black,
+// as in image/png.
+func unpaletted(img *image.Paletted) *image.NRGBA {
+	var colours [256]color.NRGBA
+	for i := range colours {
+		colours[i] = color.NRGBA{A: 255}
+		if i < len(img.Palette) {
+			colours[i] = color.NRGBAModel.Convert(img.Palette[i]).(color.NRGBA)
+		}
+	}
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	to := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		from := img.Pix[y*img.Stride : y*img.Stride+w]
+		row := to.Pix[y*to.Stride:]
+		for x, index := range from {
+			c := colours[index]
+			row[4*x], row[4*x+1], row[4*x+2], row[4*x+3] = c.R, c.G, c.B, c.A
+		}
+	}
+	return to
+}
+
+// upright applies an EXIF orientation (CIPA DC-008, tag 0x0112). The library's
+// angles are counter-clockwise.
+func upright(img *image.NRGBA, orientation int) *image.NRGBA {
+	switch orientation {
+	case 2:
+		return imaging.FlipH(img)
+	case 3:
+		return imaging.Rotate180(img)
+	case 4:
+		return imaging.FlipV(img)
+	case 5:
+		return imaging.Transpose(img)
+	case 6:
+		return imaging.Rotate270(img)
+	case 7:
+		return imaging.Transverse(img)
+	case 8:
+		return imaging.Rotate90(img)
+	}
+	return img
+}
+
+// encode lays img over white and gives it as a JPEG with the profile, if any.
+// A grey picture has one component.
+func encode(img *image.NRGBA, gray bool, quality int, profile []byte) ([]byte, error) {
+	onWhite(img)
+	var from image.Image = &image.RGBA{Pix: img.Pix, Stride: img.Stride, Rect: img.Rect} // opaque, so the same
+	if gray {
+		g := image.NewGray(img.Rect)
+		for i := range g.Pix {
+			g.Pix[i] = img.Pix[4*i] // both are without gaps between rows
+		}
+		from = g
+	}
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, from, &jpeg.Options{Quality: quality}); err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	return withProfile(out.Bytes(), profile), nil
+}
+
+// onWhite makes img opaque in place.
+func onWhite(img *image.NRGBA) {
+	for i := 0; i+3 < len(img.Pix); i += 4 {
+		p := img.Pix[i : i+4 : i+4]
+		if a := uint32(p[3]); a != 255 {
+			for k := range 3 {
+				p[k] = uint8((uint32(p[k])*a + 255*(255-a) + 127) / 255)
+			}
+			p[3] = 255
+		}
+	}
+}

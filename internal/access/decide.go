@@ -1,0 +1,146 @@
+package access
+
+import (
+	"slices"
+	"strings"
+)
+
+// Relation is a set of ways in which a person stands to an item (or, for a
+// case or an upload, to its team). The zero Relation is no relation at all.
+type Relation uint8
+
+const (
+	Uploader Relation = 1 << iota // took the picture
+	SameTeam                      // is a member of the team that the item belongs to
+	Referred                      // a live link to the item is addressed to them, their team or their role
+)
+
+var relationNames = []struct {
+	r    Relation
+	name string
+}{{Uploader, "uploader"}, {SameTeam, "same team"}, {Referred, "referred"}}
+
+// String lists the relations in words, such as "uploader or same team".
+func (r Relation) String() string {
+	var names []string
+	for _, n := range relationNames {
+		if r&n.r != 0 {
+			names = append(names, n.name)
+		}
+	}
+	if names == nil {
+		return "none"
+	}
+	return strings.Join(names, " or ")
+}
+
+// Action is one thing that a person may ask for. The vocabulary is closed: an
+// action without a row in the table is refused to everybody.
+type Action string
+
+const (
+	OwnAccount      Action = "account.own"      // see and end one's own session, password and tokens
+	ListPeople      Action = "people.list"      // names and roles of colleagues, to address a link
+	ManagePeople    Action = "people.manage"    // add, change, suspend, unlock
+	ListTeams       Action = "teams.list"       //
+	ManageTeams     Action = "teams.manage"     // add teams, change their members
+	RegisterPatient Action = "patient.register" // make a patient known here
+	FindPatient     Action = "patient.find"     // by number and date of birth
+	OpenCase        Action = "case.open"
+	ListCases       Action = "case.list"
+	UploadItem      Action = "item.upload"
+	ListItems       Action = "item.list"     // each sees the items that item.describe allows
+	DescribeItem    Action = "item.describe" // facts and receipt, without the picture
+	ShowItem        Action = "item.show"     // the picture itself
+	MakeLink        Action = "link.make"
+	ListLinks       Action = "link.list" // one's own live links
+	OpenLink        Action = "link.open"
+	RevokeLink      Action = "link.revoke"
+	ReadAudit       Action = "audit.read"
+)
+
+// Rule is one row of the table: what an action is, and which relation each
+// role needs for it. A role that is absent may not. AnyRelation means that
+// the role is enough.
+type Rule struct {
+	Action Action
+	Says   string
+	Need   map[Role]Relation
+}
+
+// AnyRelation in a Rule asks for no relation to the item.
+const AnyRelation Relation = 0
+
+const (
+	ownOrTeam     = Uploader | SameTeam
+	ownTeamOrLink = Uploader | SameTeam | Referred
+)
+
+func all(r Relation, roles ...Role) map[Role]Relation {
+	m := make(map[Role]Relation, len(roles))
+	for _, role := range roles {
+		m[role] = r
+	}
+	return m
+}
+
+// Table is the whole policy. docs/access.md is generated from it.
+func Table() []Rule {
+	withRecords := func(m map[Role]Relation) map[Role]Relation { m[RecordsOfficer] = AnyRelation; return m }
+	return []Rule{
+		{OwnAccount, "See who one is, end one's session, change one's password, make and revoke one's API tokens", all(AnyRelation, Roles()...)},
+		{ListPeople, "See colleagues' names and roles, to address a link", all(AnyRelation, Roles()...)},
+		{ListTeams, "See the teams", all(AnyRelation, Roles()...)},
+		{ManagePeople, "Add, change, suspend, restore and unlock members of staff", all(AnyRelation, Administrator)},
+		{ManageTeams, "Add teams and change who is in them", all(AnyRelation, Administrator)},
+		{RegisterPatient, "Register a patient", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
+		{FindPatient, "Find a patient by number and date of birth", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
+		{OpenCase, "Open a case for a patient, in a team", all(SameTeam, Clinician, Consultant)},
+		{ListCases, "List a patient's cases (those of one's teams; records officers: all)", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
+		{UploadItem, "File a photo or video, in a team", all(SameTeam, Clinician, Consultant)},
+		{ListItems, "List items (only those that one may see described)", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
+		{DescribeItem, "See an item's facts and receipt, without the picture", withRecords(all(ownTeamOrLink, Clinician, Consultant))},
+		{ShowItem, "See the picture or video itself", all(ownTeamOrLink, Clinician, Consultant)},
+		{MakeLink, "Make a link to an item", all(ownOrTeam, Clinician, Consultant)},
+		{ListLinks, "List one's own live links", all(AnyRelation, Clinician, Consultant)},
+		{OpenLink, "Open a link", all(Referred, Clinician, Consultant)},
+		{RevokeLink, "Revoke a link, or all of one's links to a person", all(ownOrTeam, Clinician, Consultant)},
+		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
+	}
+}
+
+var table = Table() // read only
+
+// Decision is the answer to one question of access.
+type Decision uint8
+
+const (
+	DenyNobody   Decision = iota // nobody is signed in, or they are suspended
+	DenyRole                     // this role may never do this
+	DenyRelation                 // the role may, but not with this item
+	Allow
+)
+
+// Decide answers whether p may do a while standing in the relation rel. It
+// denies what the table does not allow.
+func Decide(p Principal, a Action, rel Relation) Decision {
+	if !p.SignedIn() {
+		return DenyNobody
+	}
+	i := slices.IndexFunc(table, func(r Rule) bool { return r.Action == a })
+	if i < 0 {
+		return DenyRole
+	}
+	need, ok := table[i].Need[p.Person.Role]
+	switch {
+	case !ok:
+		return DenyRole
+	case need == AnyRelation, rel&need != 0:
+		return Allow
+	}
+	return DenyRelation
+}
+
+// May reports whether the role may do a at all, whatever the relation. Use it
+// to refuse early; Decide is what allows.
+func May(p Principal, a Action) Decision { return Decide(p, a, ^Relation(0)) }

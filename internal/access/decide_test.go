@@ -1,0 +1,59 @@
+package access_test
+
+import (
+	"testing"
+
+	"github.com/wardseal/wardseal/internal/access"
+)
+
+func person(role access.Role) access.Principal {
+	return access.Principal{Person: access.Person{ID: "p", Role: role}}
+}
+
+func TestNobodyMayDoAnything(t *testing.T) {
+	suspended := person(access.Administrator)
+	suspended.Person.Suspended = true
+	for _, p := range []access.Principal{{}, person(""), person("chief"), suspended} {
+		for _, rule := range access.Table() {
+			if access.Decide(p, rule.Action, ^access.Relation(0)) != access.DenyNobody {
+				t.Errorf("%+v may %s", p, rule.Action)
+			}
+		}
+	}
+}
+
+func TestUnknownActionIsDenied(t *testing.T) {
+	for _, role := range access.Roles() {
+		for _, a := range []access.Action{"", "item.destroy"} {
+			if access.Decide(person(role), a, ^access.Relation(0)) == access.Allow {
+				t.Errorf("%s may %q", role, a)
+			}
+		}
+	}
+}
+
+func TestPictures(t *testing.T) {
+	for _, c := range []struct {
+		role access.Role
+		a    access.Action
+		rel  access.Relation
+		want access.Decision
+	}{
+		{access.Clinician, access.ShowItem, access.Uploader, access.Allow},
+		{access.Clinician, access.ShowItem, access.SameTeam, access.Allow},
+		{access.Consultant, access.ShowItem, access.Referred, access.Allow},
+		{access.Consultant, access.ShowItem, 0, access.DenyRelation},
+		{access.RecordsOfficer, access.ShowItem, access.SameTeam, access.DenyRole},
+		{access.RecordsOfficer, access.DescribeItem, 0, access.Allow},
+		{access.Auditor, access.ShowItem, access.Referred, access.DenyRole},
+		{access.Auditor, access.DescribeItem, access.SameTeam, access.DenyRole},
+		{access.Administrator, access.ShowItem, access.SameTeam, access.DenyRole},
+		{access.Consultant, access.MakeLink, access.Referred, access.DenyRelation}, // what was shared is not shared on
+		{access.Consultant, access.OpenLink, access.SameTeam, access.DenyRelation}, // a link is for its audience
+		{access.Clinician, access.ReadAudit, access.Uploader, access.DenyRole},
+	} {
+		if got := access.Decide(person(c.role), c.a, c.rel); got != c.want {
+			t.Errorf("%s %s as %s: %d, want %d", c.role, c.a, c.rel, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+// Package config is the wiring: it composes the settings of every part, checks
+// that they are whole, and opens the parts in order. Secrets come from files
+// or the environment, never from flags, and are redacted when printed.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/wardseal/wardseal/internal/signin"
+)
+
+// Config is every setting of a deployment. The struct tags make it the command
+// line, the environment and the configuration file at once.
+type Config struct {
+	Data string `placeholder:"DIR" type:"path" env:"WARDSEAL_DATA" help:"Folder for everything that has no setting of its own: wardseal.db, objects/, spool/ and keys/."`
+
+	Listen     string   `default:"127.0.0.1:8080" env:"WARDSEAL_LISTEN" help:"Address to serve people on."`
+	Operations string   `default:"127.0.0.1:9090" env:"WARDSEAL_OPERATIONS" help:"Address to serve /metrics, /healthz and /readyz on; not for the world."`
+	PublicURL  string   `env:"WARDSEAL_PUBLIC_URL" help:"How people reach the server, such as https://wardseal.example; links start with it. Must be https, save for localhost."`
+	TLSCert    string   `type:"path" env:"WARDSEAL_TLS_CERT" help:"Certificate chain (PEM). Without it the server speaks plain HTTP, for a proxy on the same host."`
+	TLSKey     string   `type:"path" env:"WARDSEAL_TLS_KEY" help:"Private key of the certificate (PEM)."`
+	Proxies    []string `env:"WARDSEAL_PROXIES" help:"Addresses or networks of proxies whose X-Forwarded-For is believed."`
+
+	Database Database `embed:"" prefix:"database-" group:"Database"`
+	Objects  Objects  `embed:"" prefix:"objects-" group:"Objects"`
+	Keys     Keys     `embed:"" prefix:"keys-" group:"Keys"`
+	Limits   Limits   `embed:"" prefix:"" group:"Limits"`
+	Sessions Sessions `embed:"" prefix:"" group:"Sign-in"`
+}
+
+// Database says where the metadata is.
+type Database struct {
+	Driver  string `enum:"sqlite,postgres" default:"sqlite" env:"WARDSEAL_DATABASE_DRIVER" help:"sqlite (one server) or postgres (any number of them)."`
+	URLFile string `type:"path" env:"WARDSEAL_DATABASE_URL_FILE" help:"File that holds the PostgreSQL URL, password and all."`
+}
+
+// Objects says where the encrypted pictures are.
+type Objects struct {
+	Kind          string `enum:"filesystem,s3" default:"filesystem" env:"WARDSEAL_OBJECTS_KIND" help:"filesystem (under the data folder) or s3."`
+	Endpoint      string `env:"WARDSEAL_OBJECTS_ENDPOINT" help:"Host and port of the S3 server."`
+	Bucket        string `env:"WARDSEAL_OBJECTS_BUCKET" help:"Bucket; it must exist."`
+	Region        string `default:"us-east-1" env:"WARDSEAL_OBJECTS_REGION" help:"Region of the bucket."`
+	AccessKey     string `env:"WARDSEAL_OBJECTS_ACCESS_KEY" help:"Access key identifier."`
+	SecretKeyFile string `type:"path" env:"WARDSEAL_OBJECTS_SECRET_KEY_FILE" help:"File that holds the secret key."`
+	CAFile        string `type:"path" env:"WARDSEAL_OBJECTS_CA_FILE" help:"Certificate authority (PEM) that the S3 server's certificate is checked against, if not a public one."`
+	Insecure      bool   `env:"WARDSEAL_OBJECTS_INSECURE" help:"Speak plain HTTP to the S3 server. Only for tests on one machine."`
+}
+
+// Keys says where the keys at the top are.
+type Keys struct {
+	RootFile   string `type:"path" env:"WARDSEAL_KEYS_ROOT_FILE" help:"File with the root identities (age, hybrid). Default: keys/root.txt in the data folder."`
+	EscrowFile string `type:"path" env:"WARDSEAL_KEYS_ESCROW_FILE" help:"File with the escrow recipients; their identities stay offline. Default: keys/escrow.txt in the data folder."`
+}
+
+// Limits bound what is accepted.
+type Limits struct {
+	MaxUploadBytes int64         `default:"2147483648" env:"WARDSEAL_MAX_UPLOAD_BYTES" help:"Largest photo or video, in bytes (default 2 GB)."`
+	MaxPixels      int64         `default:"50000000" env:"WARDSEAL_MAX_PIXELS" help:"Largest picture, in pixels (default 50 megapixels)."`
+	SpoolMemory    int64         `default:"50331648" env:"WARDSEAL_SPOOL_MEMORY" help:"Memory for uploads being received, in bytes; what does not fit goes encrypted to the spool folder (default 48 MB)."`
+	NoDerivatives  bool          `env:"WARDSEAL_NO_DERIVATIVES" help:"Make no previews and thumbnails on this server; another one must."`
+	StopWithin     time.Duration `default:"60s" env:"WARDSEAL_STOP_WITHIN" help:"How long a stop waits for uploads in flight."`
+}
+
+// Sessions bound how long people stay signed in.
+type Sessions struct {
+	SessionFor time.Duration `default:"8h" env:"WARDSEAL_SESSION_FOR" help:"A session ends this long after sign-in."`
+	IdleFor    time.Duration `default:"15m" env:"WARDSEAL_IDLE_FOR" help:"A session ends after this long without a request."`
+	LockAfter  int           `default:"10" env:"WARDSEAL_LOCK_AFTER" help:"Failed sign-ins in a row that lock an account."`
+	LockFor    time.Duration `default:"15m" env:"WARDSEAL_LOCK_FOR" help:"How long an account stays locked."`
+}
+
+func (s Sessions) config() signin.Config {
+	return signin.Config{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor}
+}
+
+// Default is the embedded default over a data folder: SQLite, the filesystem,
+// and the limits that the command line documents.
+func Default(data string) Config {
+	c := Config{
+		Data: data, Listen: "127.0.0.1:8080", Operations: "127.0.0.1:9090", PublicURL: "http://localhost:8080",
+		Database: Database{Driver: "sqlite"}, Objects: Objects{Kind: "filesystem", Region: "us-east-1"},
+		Limits: Limits{MaxUploadBytes: 2 << 30, MaxPixels: 50_000_000, SpoolMemory: 48 << 20, StopWithin: time.Minute},
+	}
+	s := signin.DefaultConfig()
+	c.Sessions = Sessions{s.SessionFor, s.IdleFor, s.LockAfter, s.LockFor}
+	return c
+}
+
+// Validate reports everything that is missing or contradicts itself, so that
+// one start shows all there is to put right.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+	if c.Data == "" {
+		bad("--data is missing: say which folder to keep things in")
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Path != "" {
+		bad("--public-url must be like https://wardseal.example, without a path")
+	} else if u.Scheme != "https" && !(u.Scheme == "http" && local(u.Hostname())) {
+		bad("--public-url must be https: session cookies are not sent otherwise")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		bad("--tls-cert and --tls-key go together")
+	}
+	if c.Database.Driver == "postgres" && c.Database.URLFile == "" {
+		bad("--database-url-file is missing: PostgreSQL needs a URL")
+	}
+	if c.Objects.Kind == "s3" {
+		for name, v := range map[string]string{"endpoint": c.Objects.Endpoint, "bucket": c.Objects.Bucket, "access-key": c.Objects.AccessKey, "secret-key-file": c.Objects.SecretKeyFile} {
+			if v == "" {
+				bad("--objects-%s is missing: an S3 store needs it", name)
+			}
+		}
+	}
+	if c.Limits.MaxUploadBytes < 1 || c.Limits.MaxPixels < 1 || c.Limits.SpoolMemory < 1<<20 {
+		bad("the limits must be positive, and the spool memory at least 1 MB")
+	}
+	if err := c.Sessions.config().Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func local(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
+
+// path gives a setting, or its default in the data folder.
+func (c Config) path(set string, inData ...string) string {
+	if set != "" {
+		return set
+	}
+	return filepath.Join(append([]string{c.Data}, inData...)...)
+}
+
+// RootFile and EscrowFile are where the keys at the top are.
+func (c Config) RootFile() string   { return c.path(c.Keys.RootFile, "keys", "root.txt") }
+func (c Config) EscrowFile() string { return c.path(c.Keys.EscrowFile, "keys", "escrow.txt") }
+
+// secretFile reads a file that only its owner may read.
+func secretFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Perm()&0o077 != 0 && !strings.HasPrefix(path, "/run/secrets/") {
+		return "", fmt.Errorf("%s may be read by others: set its mode to 0600", path)
+	}
+	b, err := os.ReadFile(path)
+	return strings.TrimSpace(string(b)), err
+}

@@ -1,0 +1,218 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/crypto/keyring"
+	"github.com/wardseal/wardseal/crypto/spool"
+	"github.com/wardseal/wardseal/imaging/derive"
+	"github.com/wardseal/wardseal/internal/jobs"
+	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/storage/blob"
+	"github.com/wardseal/wardseal/storage/blob/filesystem"
+	"github.com/wardseal/wardseal/storage/blob/s3"
+	"github.com/wardseal/wardseal/storage/meta"
+)
+
+// ChildArgument is the one argument with which the binary becomes the confined
+// child that decodes pictures.
+const ChildArgument = "decode-child"
+
+// System is an opened deployment: every part, ready to serve.
+type System struct {
+	Config  Config
+	Store   *meta.Store
+	Objects blob.Store
+	Ring    *keyring.Ring
+	Staff   *signin.Staff
+
+	flows   api.Flows
+	runner  *jobs.Runner
+	metrics *api.Metrics
+}
+
+// OpenDatabase opens the metadata alone, brought to the newest schema.
+func OpenDatabase(ctx context.Context, c Config) (*meta.Store, error) {
+	mc := meta.Config{Driver: c.Database.Driver, DSN: filepath.Join(c.Data, "wardseal.db")}
+	switch c.Database.Driver {
+	case "postgres":
+		url, err := secretFile(c.Database.URLFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the database URL: %w", err)
+		}
+		mc.DSN = url
+	case "sqlite":
+		if err := os.MkdirAll(c.Data, 0o700); err != nil {
+			return nil, fmt.Errorf("make the data folder: %w", err)
+		}
+	}
+	db, err := meta.Open(mc)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	if err := db.Migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("bring the database to the newest schema: %w", err), db.Close())
+	}
+	return db, nil
+}
+
+func openObjects(ctx context.Context, c Config) (blob.Store, error) {
+	if c.Objects.Kind != "s3" {
+		return filesystem.Open(filepath.Join(c.Data, "objects"))
+	}
+	secret, err := secretFile(c.Objects.SecretKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the secret key: %w", err)
+	}
+	return s3.Open(s3.Config{
+		Endpoint: c.Objects.Endpoint, Bucket: c.Objects.Bucket, Region: c.Objects.Region,
+		AccessKey: c.Objects.AccessKey, SecretKey: s3.Secret(secret), CAFile: c.Objects.CAFile, Insecure: c.Objects.Insecure,
+	})
+}
+
+// Open opens every part in order, or none: what cannot be opened is an error.
+func Open(ctx context.Context, c Config) (sys *System, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("the configuration is not whole:\n%w", err)
+	}
+	sys = &System{Config: c, metrics: api.NewMetrics()}
+	if sys.Store, err = OpenDatabase(ctx, c); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, sys.Store.Close())
+		}
+	}()
+	if sys.Ring, err = loadRing(ctx, c, sys.Store); err != nil {
+		return nil, err
+	}
+	if sys.Objects, err = openObjects(ctx, c); err != nil {
+		return nil, fmt.Errorf("open the object store: %w", err)
+	}
+	if err := sys.Objects.Check(ctx); err != nil {
+		return nil, fmt.Errorf("check the object store: %w", err)
+	}
+	return sys, sys.compose()
+}
+
+// compose makes the flows out of the parts.
+func (s *System) compose() error {
+	c, db := s.Config, s.Store
+	box, err := spool.New(spool.Config{Dir: filepath.Join(c.Data, "spool"), MemoryBytes: min(8<<20, c.Limits.SpoolMemory), TotalMemoryBytes: c.Limits.SpoolMemory})
+	if err != nil {
+		return fmt.Errorf("open the spool: %w", err)
+	}
+	door, err := signin.NewDoor(c.Sessions.config(), db, db)
+	if err != nil {
+		return err
+	}
+	own, err := signin.NewAccount(db)
+	if err != nil {
+		return err
+	}
+	s.Staff = signin.NewStaff(db, db)
+	if err := s.jobs(); err != nil {
+		return err
+	}
+	s.flows = api.Flows{
+		Door: door, Own: own, Staff: s.Staff,
+		Uploads: &transfer.Uploads{
+			Gate: db, Store: db, Patients: transfer.PatientFinder{Store: db, Ring: s.Ring}, Objects: s.Objects, Ring: s.Ring, Spool: box,
+			Clock: time.Now, MaxBytes: c.Limits.MaxUploadBytes, MaxPixels: c.Limits.MaxPixels, Filed: s.wake,
+		},
+		Views:    &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)},
+		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring},
+		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
+		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},
+		Account:  &transfer.Account{Gate: db, Store: db},
+	}
+	return nil
+}
+
+// jobs makes the runner of background jobs, unless this server makes no derivatives.
+func (s *System) jobs() error {
+	if s.Config.Limits.NoDerivatives {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program, to start it as the decoding child: %w", err)
+	}
+	maker, err := derive.New(derive.Config{Command: []string{self, ChildArgument}, MaxPixels: s.Config.Limits.MaxPixels})
+	if err != nil {
+		return fmt.Errorf("prepare the decoding child: %w", err)
+	}
+	d := &transfer.Derivations{Store: s.Store, Objects: s.Objects, Ring: s.Ring, Maker: maker, MaxPixels: s.Config.Limits.MaxPixels}
+	s.runner = jobs.New(queue{s.Store}, map[string]jobs.Handler{transfer.DeriveJob: d.Handle}, jobs.Config{})
+	return nil
+}
+
+func (s *System) wake() {
+	if s.runner != nil {
+		s.runner.Wake()
+	}
+}
+
+// Flows are what the edge serves.
+func (s *System) Flows() api.Flows { return s.flows }
+
+// Edge is how the edge serves them at a public URL.
+func (s *System) Edge(url string) api.Config {
+	return api.Config{
+		PublicURL: strings.TrimSuffix(url, "/"), MaxBytes: s.Config.Limits.MaxUploadBytes, Trusted: s.Config.Proxies, Metrics: s.metrics, Ready: s.ready,
+	}
+}
+
+// ready asks each part whether it could do its work now.
+func (s *System) ready(ctx context.Context) map[string]error {
+	parts := map[string]error{"database": s.Store.Ping(ctx), "objects": s.Objects.Check(ctx)}
+	for name, err := range parts {
+		if err != nil {
+			slog.WarnContext(ctx, "not ready", "part", name, "error", err)
+		}
+	}
+	return parts
+}
+
+// sweepEvery is how often objects without a row are looked for.
+const sweepEvery = time.Hour
+
+// Work does what goes on in the background until ctx ends: jobs and sweeps.
+func (s *System) Work(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if s.runner != nil {
+		g.Go(func() error { return s.runner.Run(ctx) })
+	}
+	g.Go(func() error { return s.sweep(ctx) })
+	return g.Wait()
+}
+
+func (s *System) sweep(ctx context.Context) error {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		if _, err := transfer.Sweep(ctx, s.Objects, s.Store, time.Now()); err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "sweep", "error", err) // the next one may do better
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// Close closes what Open opened. Stop serving first.
+func (s *System) Close() error { return s.Store.Close() }

@@ -1,0 +1,230 @@
+// Package signin is how people come in: local accounts, sessions and API
+// tokens, and the administration of people and teams. Passwords are kept as
+// argon2id hashes (RFC 9106), session and token secrets only as hashes.
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wardseal/wardseal/crypto/token"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/storage/meta"
+)
+
+// Config is how sign-in behaves.
+type Config struct {
+	SessionFor time.Duration // a session ends this long after sign-in
+	IdleFor    time.Duration // and this long after its last request
+	LockAfter  int           // failed sign-ins in a row that lock an account
+	LockFor    time.Duration // for this long
+}
+
+// DefaultConfig is 8 hours, 15 minutes idle, and a lock of 15 minutes after 10 failures.
+func DefaultConfig() Config {
+	return Config{SessionFor: 8 * time.Hour, IdleFor: 15 * time.Minute, LockAfter: 10, LockFor: 15 * time.Minute}
+}
+
+// Validate reports a setting that would leave the door open or shut for good.
+func (c Config) Validate() error {
+	switch {
+	case c.SessionFor < time.Minute || c.SessionFor > 24*time.Hour:
+		return errors.New("a session must last between 1 minute and 24 hours")
+	case c.IdleFor < time.Minute || c.IdleFor > c.SessionFor:
+		return errors.New("the idle limit must be between 1 minute and the length of a session")
+	case c.LockAfter < 3 || c.LockAfter > 100:
+		return errors.New("an account must lock after 3 to 100 failed sign-ins")
+	case c.LockFor < time.Minute:
+		return errors.New("a lock must last a minute or more")
+	}
+	return nil
+}
+
+// DoorStore is what signing in and out needs of the database.
+type DoorStore interface {
+	PersonByUsername(ctx context.Context, username string) (meta.Person, error)
+	SignInFailed(ctx context.Context, id access.PersonID, lockAfter int, lockFor time.Duration, failed, locked audit.Event) (int, time.Time, error)
+	SignInSucceeded(ctx context.Context, id access.PersonID, s meta.Session, ev audit.Event) error
+	Now(ctx context.Context) (time.Time, error)
+	AppendEvent(ctx context.Context, ev audit.Event) error
+}
+
+// SessionStore is what recognising a session needs of the database.
+type SessionStore interface {
+	Principal(ctx context.Context, hash []byte) (access.Principal, meta.Session, error)
+	Touch(ctx context.Context, id access.SessionID) error
+	EndSession(ctx context.Context, id access.SessionID, ev audit.Event) error
+}
+
+// Door signs people in and recognises them. It is safe for concurrent use.
+type Door struct {
+	cfg      Config
+	people   DoorStore
+	sessions SessionStore
+	wait     func(ctx context.Context, d time.Duration) error
+	hasher   *hasher
+}
+
+// NewDoor makes a Door. The configuration must be valid.
+func NewDoor(cfg Config, people DoorStore, sessions SessionStore) (*Door, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("sign-in settings: %w", err)
+	}
+	h, err := newHasher()
+	if err != nil {
+		return nil, err
+	}
+	return &Door{cfg: cfg, people: people, sessions: sessions, wait: sleep, hasher: h}, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var errWrong = fault.New(fault.Unauthenticated, "sign-in-wrong", "The username or password is not right. Check both and try again.")
+
+// SignIn checks a username and password and opens a session. It returns the
+// session's secret, which exists nowhere else. Each failure makes the next
+// attempt slower, and enough of them lock the account for a while; the error
+// says so. request identifies the request in the audit events.
+func (d *Door) SignIn(ctx context.Context, username, password, request string) (token.Secret, access.Principal, error) {
+	nobody := access.Principal{Request: request}
+	p, err := d.people.PersonByUsername(ctx, strings.ToLower(strings.TrimSpace(username)))
+	if errors.Is(err, meta.ErrNotFound) {
+		d.hasher.waste(ctx, password) // take as long as for a real account
+		ev := audit.NewEvent(audit.SignInFailed, nobody, audit.Subject{}).With("reason", "unknown-account")
+		if err := d.people.AppendEvent(ctx, ev); err != nil {
+			return "", access.Principal{}, fmt.Errorf("record a failed sign-in: %w", err)
+		}
+		return "", access.Principal{}, errWrong
+	}
+	if err != nil {
+		return "", access.Principal{}, fmt.Errorf("find the account: %w", err)
+	}
+	if err := d.refuseLocked(ctx, p, nobody); err != nil {
+		return "", access.Principal{}, err
+	}
+	if err := d.wait(ctx, delay(p.FailedSignIns)); err != nil {
+		return "", access.Principal{}, err
+	}
+	match, err := d.hasher.matches(ctx, password, p.PasswordHash)
+	if err != nil {
+		return "", access.Principal{}, fmt.Errorf("check the password: %w", err)
+	}
+	if !match {
+		return "", access.Principal{}, d.failed(ctx, p, nobody, "wrong-password")
+	}
+	if p.Suspended {
+		return "", access.Principal{}, d.failed(ctx, p, nobody, "suspended")
+	}
+	secret, hash := token.Mint(token.Session)
+	who := access.Principal{Person: p.Person, Session: access.NewSessionID(), Request: request}
+	s := meta.Session{ID: who.Session, Hash: hash, Person: p.ID, Kind: meta.KindSession, For: d.cfg.SessionFor, IdleFor: d.cfg.IdleFor}
+	if err := d.people.SignInSucceeded(ctx, p.ID, s, audit.NewEvent(audit.SignedIn, who, audit.Subject{Person: string(p.ID)})); err != nil {
+		return "", access.Principal{}, fmt.Errorf("open the session: %w", err)
+	}
+	return secret, who, nil
+}
+
+// refuseLocked refuses an account that is locked now, on the database's clock.
+func (d *Door) refuseLocked(ctx context.Context, p meta.Person, nobody access.Principal) error {
+	if p.LockedUntil.IsZero() {
+		return nil
+	}
+	now, err := d.people.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("read the database's clock: %w", err)
+	}
+	if !now.Before(p.LockedUntil) {
+		return nil
+	}
+	ev := audit.NewEvent(audit.SignInFailed, nobody, audit.Subject{Person: string(p.ID)}).With("reason", "locked")
+	if err := d.people.AppendEvent(ctx, ev); err != nil {
+		return fmt.Errorf("record a failed sign-in: %w", err)
+	}
+	return locked(p.LockedUntil.Sub(now))
+}
+
+func (d *Door) failed(ctx context.Context, p meta.Person, nobody access.Principal, reason string) error {
+	subject := audit.Subject{Person: string(p.ID)}
+	n, until, err := d.people.SignInFailed(ctx, p.ID, d.cfg.LockAfter, d.cfg.LockFor,
+		audit.NewEvent(audit.SignInFailed, nobody, subject).With("reason", reason),
+		audit.NewEvent(audit.SignInLocked, nobody, subject))
+	if err != nil {
+		return fmt.Errorf("record a failed sign-in: %w", err)
+	}
+	if !until.IsZero() {
+		return locked(d.cfg.LockFor)
+	}
+	if left := d.cfg.LockAfter - n; left <= 3 {
+		e := *errWrong
+		e.Message = fmt.Sprintf("The username or password is not right. After %d more wrong attempts this account locks for %s.", left, words(d.cfg.LockFor))
+		return &e
+	}
+	return errWrong
+}
+
+func locked(d time.Duration) error {
+	return fault.New(fault.TooMany, "sign-in-locked",
+		"This account is locked after too many wrong passwords. Try again in "+words(d)+", or ask an administrator to unlock it.").After(d)
+}
+
+// words rounds a duration up to whole minutes for people.
+func words(d time.Duration) string {
+	if m := int((d + time.Minute - 1) / time.Minute); m != 1 {
+		return fmt.Sprintf("%d minutes", m)
+	}
+	return "1 minute"
+}
+
+// delay slows down guessing: nothing for the first two failures, then doubling
+// from a quarter of a second to four.
+func delay(failures int) time.Duration {
+	if failures < 3 {
+		return 0
+	}
+	return min(250*time.Millisecond<<min(failures-3, 5), 4*time.Second)
+}
+
+// Recognise gives the principal whose session or API token has this secret. An
+// error of kind Unauthenticated means there is none any more.
+func (d *Door) Recognise(ctx context.Context, secret, request string) (access.Principal, meta.SessionKind, error) {
+	gone := fault.New(fault.Unauthenticated, "not-signed-in", "You are not signed in, or your session has ended. Sign in and try again.")
+	hash, err := token.Hash(secret)
+	if err != nil {
+		return access.Principal{}, "", gone.With(err)
+	}
+	who, s, err := d.sessions.Principal(ctx, hash)
+	if errors.Is(err, meta.ErrNotFound) {
+		return access.Principal{}, "", gone
+	}
+	if err != nil {
+		return access.Principal{}, "", fmt.Errorf("recognise the session: %w", err)
+	}
+	if err := d.sessions.Touch(ctx, s.ID); err != nil {
+		return access.Principal{}, "", fmt.Errorf("keep the session alive: %w", err)
+	}
+	who.Request = request
+	return who, s.Kind, nil
+}
+
+// SignOut ends the session or token that who came with.
+func (d *Door) SignOut(ctx context.Context, who access.Principal) error {
+	ev := audit.NewEvent(audit.SignedOut, who, audit.Subject{Person: string(who.Person.ID)})
+	if err := d.sessions.EndSession(ctx, who.Session, ev); err != nil {
+		return fmt.Errorf("end the session: %w", err)
+	}
+	return nil
+}

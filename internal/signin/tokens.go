@@ -1,0 +1,128 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wardseal/wardseal/crypto/token"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/storage/meta"
+)
+
+// maxTokenFor is the longest that an API token may live.
+const maxTokenFor = 365 * 24 * time.Hour
+
+// AccountStore is what a person's own account needs of the database.
+type AccountStore interface {
+	Person(ctx context.Context, id access.PersonID) (meta.Person, error)
+	AddToken(ctx context.Context, s meta.Session, ev audit.Event) error
+	SessionsOf(ctx context.Context, id access.PersonID) ([]meta.Session, error)
+	EndSession(ctx context.Context, id access.SessionID, ev audit.Event) error
+	SetPassword(ctx context.Context, id access.PersonID, hash string, ev audit.Event) error
+}
+
+// Account is what people do to their own account.
+type Account struct {
+	store  AccountStore
+	hasher *hasher
+}
+
+// NewAccount makes an Account.
+func NewAccount(store AccountStore) (*Account, error) {
+	h, err := newHasher()
+	if err != nil {
+		return nil, err
+	}
+	return &Account{store: store, hasher: h}, nil
+}
+
+// MintToken makes an API token that acts as its owner for liveFor. The secret
+// is shown this once.
+func (a *Account) MintToken(ctx context.Context, who access.Principal, name string, liveFor time.Duration) (token.Secret, meta.Session, error) {
+	if d := access.Decide(who, access.OwnAccount, 0); d != access.Allow {
+		return "", meta.Session{}, denied(d)
+	}
+	name = strings.TrimSpace(name)
+	if name == "" || len(name) > 100 {
+		return "", meta.Session{}, fault.New(fault.Invalid, "token-name", "Give the token a name of 1 to 100 characters, so that you can tell it from others.").In("name")
+	}
+	if liveFor < time.Minute || liveFor > maxTokenFor {
+		return "", meta.Session{}, fault.New(fault.Invalid, "token-time", "A token lives from 1 minute to 365 days.").In("ttl_seconds")
+	}
+	secret, hash := token.Mint(token.API)
+	s := meta.Session{ID: access.NewSessionID(), Hash: hash, Person: who.Person.ID, Kind: meta.KindToken, Name: name, For: liveFor}
+	if err := a.store.AddToken(ctx, s, audit.NewEvent(audit.TokenMinted, who, audit.Subject{Token: string(s.ID), Person: string(who.Person.ID)})); err != nil {
+		return "", meta.Session{}, fmt.Errorf("add the token: %w", err)
+	}
+	return secret, s, nil
+}
+
+// Tokens lists who's live API tokens.
+func (a *Account) Tokens(ctx context.Context, who access.Principal) ([]meta.Session, error) {
+	if d := access.Decide(who, access.OwnAccount, 0); d != access.Allow {
+		return nil, denied(d)
+	}
+	all, err := a.store.SessionsOf(ctx, who.Person.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list the tokens: %w", err)
+	}
+	return slices.DeleteFunc(all, func(s meta.Session) bool { return s.Kind != meta.KindToken }), nil
+}
+
+// RevokeToken ends one of who's own tokens.
+func (a *Account) RevokeToken(ctx context.Context, who access.Principal, id access.SessionID) error {
+	mine, err := a.Tokens(ctx, who)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(mine, func(s meta.Session) bool { return s.ID == id }) {
+		return fault.New(fault.NotFound, "token-unknown", "You have no such token.")
+	}
+	ev := audit.NewEvent(audit.TokenRevoked, who, audit.Subject{Token: string(id), Person: string(who.Person.ID)})
+	if err := a.store.EndSession(ctx, id, ev); err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return fmt.Errorf("revoke the token: %w", err)
+	}
+	return nil
+}
+
+// ChangePassword sets a new password for who, given the present one, and ends
+// every session and token of the account.
+func (a *Account) ChangePassword(ctx context.Context, who access.Principal, present, next string) error {
+	if d := access.Decide(who, access.OwnAccount, 0); d != access.Allow {
+		return denied(d)
+	}
+	p, err := a.store.Person(ctx, who.Person.ID)
+	if err != nil {
+		return fmt.Errorf("find the account: %w", err)
+	}
+	ok, err := a.hasher.matches(ctx, present, p.PasswordHash)
+	if err != nil {
+		return fmt.Errorf("check the password: %w", err)
+	}
+	if !ok {
+		return fault.New(fault.Denied, "password-wrong", "The present password is not right.").In("present_password")
+	}
+	hash, err := HashPassword(p.Username, next)
+	if err != nil {
+		return err
+	}
+	ev := audit.NewEvent(audit.PasswordChanged, who, audit.Subject{Person: string(who.Person.ID)})
+	if err := a.store.SetPassword(ctx, who.Person.ID, hash, ev); err != nil {
+		return fmt.Errorf("set the password: %w", err)
+	}
+	return nil
+}
+
+// denied is the refusal of the decision table.
+func denied(d access.Decision) error {
+	if d == access.DenyNobody {
+		return fault.New(fault.Unauthenticated, "not-signed-in", "You are not signed in, or your session has ended. Sign in and try again.")
+	}
+	return fault.New(fault.Denied, "not-allowed", "Your role does not allow this. If you need it for your work, ask your administrator.")
+}

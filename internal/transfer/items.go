@@ -1,0 +1,159 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/wardseal/wardseal/crypto/keyring"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/storage/meta"
+)
+
+// ItemStore is what describing items needs of the database.
+type ItemStore interface {
+	Item(ctx context.Context, id media.ItemID) (media.Item, error)
+	Items(ctx context.Context, f meta.ItemFilter) ([]media.Item, error)
+	Renditions(ctx context.Context, id media.ItemID) ([]media.RenditionRow, error)
+	JobsOf(ctx context.Context, id media.ItemID) ([]meta.Job, error)
+	Patient(ctx context.Context, id media.PatientID) (media.Patient, error)
+}
+
+// Items describes items, without their pictures.
+type Items struct {
+	Gate  GateStore
+	Store ItemStore
+	Ring  *keyring.Ring
+}
+
+// ItemView is an item with its fields opened.
+type ItemView struct {
+	media.Item
+	BodySite, Note string
+	Receipt        media.Receipt
+	Renditions     []media.RenditionRow
+	Deriving       string   // "done", "waiting", "failed" or "none"
+	Patient        *Patient // only in a single description
+}
+
+// List gives a page of the items that who may see described, newest first,
+// and whether there are more. The filter's Visible is set here, whatever it
+// was.
+func (s *Items) List(ctx context.Context, who access.Principal, f meta.ItemFilter) ([]ItemView, bool, error) {
+	if err := (gate{s.Gate}).role(ctx, who, access.ListItems); err != nil {
+		return nil, false, err
+	}
+	f.Visible = meta.Visibility{
+		All:    access.Decide(who, access.DescribeItem, 0) == access.Allow,
+		Person: who.Person.ID, Teams: who.Teams, Role: who.Person.Role,
+	}
+	limit := min(max(f.Limit, 1), 200)
+	f.Limit = limit + 1
+	rows, err := s.Store.Items(ctx, f)
+	if err != nil {
+		return nil, false, down(fmt.Errorf("list the items: %w", err))
+	}
+	more := len(rows) > limit
+	if more {
+		rows = rows[:limit]
+	}
+	out := make([]ItemView, 0, len(rows))
+	for _, it := range rows {
+		v, err := s.open(it)
+		if err != nil {
+			return nil, false, err
+		}
+		out = append(out, v)
+	}
+	ev := audit.NewEvent(audit.ItemsListed, who, audit.Subject{Patient: string(f.Patient), Case: string(f.Case), Team: string(f.Team)}).With("count", strconv.Itoa(len(out)))
+	return out, more, (gate{s.Gate}).record(ctx, ev)
+}
+
+// Describe gives one item with its patient, renditions and receipt.
+func (s *Items) Describe(ctx context.Context, who access.Principal, id media.ItemID) (ItemView, error) {
+	it, err := findItem(ctx, s.Store, gate{s.Gate}, who, access.DescribeItem, id)
+	if err != nil {
+		return ItemView{}, err
+	}
+	v, err := s.open(it)
+	if err != nil {
+		return v, err
+	}
+	if v.Renditions, err = s.Store.Renditions(ctx, id); err != nil {
+		return v, down(fmt.Errorf("list the renditions: %w", err))
+	}
+	if v.Deriving, err = s.deriving(ctx, id); err != nil {
+		return v, err
+	}
+	row, err := s.Store.Patient(ctx, it.Patient)
+	if err != nil {
+		return v, down(fmt.Errorf("find the patient: %w", err))
+	}
+	p, err := PatientFinder{nil, s.Ring}.open(row)
+	if err != nil {
+		return v, err
+	}
+	v.Patient = &p
+	return v, (gate{s.Gate}).record(ctx, audit.NewEvent(audit.ItemDescribed, who, audit.Subject{Item: string(id), Patient: string(it.Patient)}))
+}
+
+func (s *Items) deriving(ctx context.Context, id media.ItemID) (string, error) {
+	jobs, err := s.Store.JobsOf(ctx, id)
+	if err != nil {
+		return "", down(fmt.Errorf("list the jobs: %w", err))
+	}
+	state := "none"
+	for _, j := range jobs {
+		switch j.State {
+		case meta.JobDone:
+			state = "done"
+		case meta.JobDead:
+			state = "failed"
+		default:
+			return "waiting", nil
+		}
+	}
+	return state, nil
+}
+
+func (s *Items) open(it media.Item) (ItemView, error) {
+	f := fields{ring: s.Ring, table: "items", row: string(it.ID)}
+	v := ItemView{Item: it, BodySite: f.open("body_site", it.BodySite), Note: f.open("note", it.Note)}
+	if f.err != nil {
+		return v, f.err
+	}
+	var err error
+	v.Receipt, err = openReceipt(s.Ring, it)
+	return v, err
+}
+
+// itemFinder is the one method that findItem needs.
+type itemFinder interface {
+	Item(ctx context.Context, id media.ItemID) (media.Item, error)
+}
+
+// findItem finds an item and decides access to it. What does not exist and
+// what may not be seen look the same to the caller, unless their role could
+// never see it.
+func findItem(ctx context.Context, store itemFinder, g gate, who access.Principal, a access.Action, id media.ItemID) (media.Item, error) {
+	if err := g.role(ctx, who, a); err != nil {
+		return media.Item{}, err
+	}
+	if !media.ValidID(string(id)) {
+		return media.Item{}, errNoItem
+	}
+	it, err := store.Item(ctx, id)
+	if errors.Is(err, meta.ErrNotFound) {
+		return media.Item{}, errNoItem
+	}
+	if err != nil {
+		return media.Item{}, down(fmt.Errorf("find the item: %w", err))
+	}
+	return it, g.item(ctx, who, a, it)
+}
+
+// ItemFilter chooses the items to list.
+type ItemFilter = meta.ItemFilter

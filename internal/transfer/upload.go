@@ -1,0 +1,281 @@
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/wardseal/wardseal/crypto/keyring"
+	"github.com/wardseal/wardseal/crypto/spool"
+	"github.com/wardseal/wardseal/imaging/sanitise"
+	"github.com/wardseal/wardseal/imaging/sniff"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/storage/blob"
+	"github.com/wardseal/wardseal/storage/meta"
+)
+
+// UploadStore is what filing an item needs of the database, besides the gate.
+type UploadStore interface {
+	FileItem(ctx context.Context, f meta.Filing) (media.Item, error)
+	FiledBefore(ctx context.Context, i meta.Idempotency) (media.ItemID, []byte, error)
+	ItemByFingerprint(ctx context.Context, fingerprint []byte) (media.Item, error)
+	Item(ctx context.Context, id media.ItemID) (media.Item, error)
+	Case(ctx context.Context, id media.CaseID) (media.Case, error)
+}
+
+// DeriveJob is the kind of job that makes an item's preview and thumbnail.
+const DeriveJob = "derive"
+
+// Uploads files photos and videos. It is safe for concurrent use.
+type Uploads struct {
+	Gate      GateStore
+	Store     UploadStore
+	Patients  PatientFinder
+	Objects   blob.Store
+	Ring      *keyring.Ring
+	Spool     *spool.Spool
+	Clock     func() time.Time
+	MaxBytes  int64  // of one file
+	MaxPixels int64  // of one picture
+	Filed     func() // called after a filing, to wake the job runner
+}
+
+// Filed is the outcome of an upload.
+type Filed struct {
+	Item     media.Item
+	Receipt  media.Receipt
+	Repeated bool // nothing new was stored: the same file, or the same request, was filed before
+}
+
+// Upload receives one photo or video and files it. It returns only when both
+// the encrypted object and the item's row are durable. A refused upload stores
+// nothing, is recorded in the audit, and gives a *fault.Error.
+//
+// The object is stored before the row, so a crash between the two leaves an
+// object without a row, which Sweep removes, and never a row without its
+// object.
+func (u *Uploads) Upload(ctx context.Context, who access.Principal, form Form) (Filed, error) {
+	if err := (gate{u.Gate}).role(ctx, who, access.UploadItem); err != nil {
+		return Filed{}, err
+	}
+	filed, err := u.upload(ctx, who, form)
+	if err == nil {
+		return filed, nil
+	}
+	refused := audit.NewEvent(audit.ItemRefused, who, audit.Subject{}).With("reason", fault.From(err).Code)
+	return Filed{}, errors.Join(down(err), (gate{u.Gate}).record(ctx, refused))
+}
+
+func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (Filed, error) {
+	d, file, err := u.receive(ctx, form)
+	if err != nil {
+		return Filed{}, err
+	}
+	defer closing(file)
+	patient, err := u.whom(ctx, who, d)
+	if err != nil {
+		return Filed{}, err
+	}
+	request := u.requestHash(d, file, patient)
+	if filed, done, err := u.repeated(ctx, who, d, file, patient, request); done || err != nil {
+		return filed, err
+	}
+	cleaned, err := u.clean(ctx, file)
+	if err != nil {
+		return Filed{}, err
+	}
+	filing, err := u.sealAndStore(ctx, who, d, file, patient, cleaned)
+	if err != nil {
+		return Filed{}, err
+	}
+	filing.Idempotency = meta.Idempotency{Person: who.Person.ID, Key: d.idempotencyKey, RequestHash: request}
+	item, err := u.Store.FileItem(ctx, filing)
+	if errors.Is(err, meta.ErrExists) { // the same request won a race; ours is swept as an orphan
+		return u.replay(ctx, who, d, request)
+	}
+	if err != nil {
+		return Filed{}, fmt.Errorf("file the item: %w", err)
+	}
+	if u.Filed != nil {
+		u.Filed()
+	}
+	receipt, err := openReceipt(u.Ring, item)
+	return Filed{Item: item, Receipt: receipt}, err
+}
+
+func closing(f *spool.File) {
+	if err := f.Close(); err != nil {
+		slog.Error("close a spooled upload", "error", err)
+	}
+}
+
+// whom decides access to the team and case, and finds the patient.
+func (u *Uploads) whom(ctx context.Context, who access.Principal, d details) (media.PatientID, error) {
+	if err := (gate{u.Gate}).team(ctx, who, access.UploadItem, d.team); err != nil {
+		if fault.Is(err, fault.NotFound) {
+			return "", fault.New(fault.Invalid, "team-unknown", "You are not in this team, or it does not exist. Choose one of your teams.").In("team")
+		}
+		return "", err
+	}
+	if d.capturedAt.After(u.Clock().Add(5 * time.Minute)) {
+		return "", fault.New(fault.Invalid, "captured-at-future", "The time of the picture is in the future. Check it, or leave it out.").In("captured_at")
+	}
+	found, err := u.Patients.find(ctx, d.patientKind, d.patientNumber, d.dateOfBirth, d.sex)
+	if err != nil {
+		return "", err
+	}
+	if d.caseID == "" {
+		return found.ID, nil
+	}
+	c, err := u.Store.Case(ctx, d.caseID)
+	switch {
+	case errors.Is(err, meta.ErrNotFound) || err == nil && (c.Patient != found.ID || c.Team != d.team):
+		return "", fault.New(fault.Invalid, "case-unknown", "This patient has no such case in this team. Choose one from the list or leave it out.").In("case")
+	case err != nil:
+		return "", fmt.Errorf("find the case: %w", err)
+	}
+	return found.ID, nil
+}
+
+// requestHash tells whether two requests with one idempotency key are the same.
+func (u *Uploads) requestHash(d details, file *spool.File, patient media.PatientID) []byte {
+	sum := file.SHA256()
+	b, err := json.Marshal([]any{sum[:], patient, d.team, d.caseID, d.consent, d.bodySite, d.note, d.capturedAt, d.allowRepeat})
+	if err != nil {
+		panic(err) // strings, bytes and times only
+	}
+	return u.Ring.Index("request", b)
+}
+
+func (u *Uploads) fingerprint(file *spool.File, patient media.PatientID) []byte {
+	sum := file.SHA256()
+	return u.Ring.Index("fingerprint", append([]byte(patient+"\x00"), sum[:]...))
+}
+
+// repeated answers an upload that was filed before: the same request again, or
+// the same file for the same patient.
+func (u *Uploads) repeated(ctx context.Context, who access.Principal, d details, file *spool.File, patient media.PatientID, request []byte) (Filed, bool, error) {
+	if d.idempotencyKey != "" {
+		filed, err := u.replay(ctx, who, d, request)
+		if !errors.Is(err, meta.ErrNotFound) {
+			return filed, true, err
+		}
+	}
+	if d.allowRepeat {
+		return Filed{}, false, nil
+	}
+	item, err := u.Store.ItemByFingerprint(ctx, u.fingerprint(file, patient))
+	switch {
+	case errors.Is(err, meta.ErrNotFound), err == nil && item.Team != d.team: // another team's copy is theirs
+		return Filed{}, false, nil
+	case err != nil:
+		return Filed{}, true, fmt.Errorf("look for the same file: %w", err)
+	}
+	filed, err := u.again(ctx, who, item, "same-file")
+	return filed, true, err
+}
+
+// replay answers a request whose idempotency key was used before, or gives an
+// error that wraps meta.ErrNotFound.
+func (u *Uploads) replay(ctx context.Context, who access.Principal, d details, request []byte) (Filed, error) {
+	id, hash, err := u.Store.FiledBefore(ctx, meta.Idempotency{Person: who.Person.ID, Key: d.idempotencyKey})
+	if err != nil {
+		return Filed{}, fmt.Errorf("look for the same request: %w", err)
+	}
+	if string(hash) != string(request) {
+		return Filed{}, fault.New(fault.Conflict, "idempotency-key-reused", "This idempotency key was used for another upload. Use a new key for a new picture.").In("idempotency_key")
+	}
+	item, err := u.Store.Item(ctx, id)
+	if err != nil {
+		return Filed{}, fmt.Errorf("find the item filed before: %v", err) // its absence is a defect, not "not found"
+	}
+	return u.again(ctx, who, item, "same-request")
+}
+
+func (u *Uploads) again(ctx context.Context, who access.Principal, item media.Item, why string) (Filed, error) {
+	receipt, err := openReceipt(u.Ring, item)
+	if err != nil {
+		return Filed{}, err
+	}
+	ev := audit.NewEvent(audit.ItemRepeated, who, audit.Subject{Item: string(item.ID), Patient: string(item.Patient)}).With("reason", why)
+	return Filed{Item: item, Receipt: receipt, Repeated: true}, (gate{u.Gate}).record(ctx, ev)
+}
+
+// clean sniffs, sanitises and verifies.
+func (u *Uploads) clean(ctx context.Context, file *spool.File) (sanitise.Result, error) {
+	head := make([]byte, min(4096, file.Size()))
+	if len(head) > 0 {
+		if n, err := file.ReadAt(head, 0); n < len(head) {
+			return sanitise.Result{}, fmt.Errorf("read back the upload: %w", err)
+		}
+	}
+	format, err := sniff.Format(head)
+	if err != nil {
+		return sanitise.Result{}, err
+	}
+	return sanitise.File(ctx, file, file.Size(), format, sanitise.Options{MaxPixels: u.MaxPixels})
+}
+
+// sealAndStore encrypts the clean file into the object store and prepares the
+// row that accounts for it.
+func (u *Uploads) sealAndStore(ctx context.Context, who access.Principal, d details, file *spool.File, patient media.PatientID, c sanitise.Result) (meta.Filing, error) {
+	id, format := media.NewItemID(), c.Clean.Format()
+	stored, err := store(ctx, u.Objects, u.Ring, id, media.Original, c.Clean)
+	if err != nil {
+		return meta.Filing{}, err
+	}
+	stored.row.Width, stored.row.Height = c.Width, c.Height
+
+	before := file.SHA256()
+	c.Receipt.SHA256Before = hex.EncodeToString(before[:])
+	c.Receipt.SHA256After = hex.EncodeToString(stored.sums.PlainSHA256[:])
+	receipt, err := json.Marshal(c.Receipt)
+	if err != nil {
+		return meta.Filing{}, fmt.Errorf("write the receipt: %w", err)
+	}
+	captured := d.capturedAt
+	if captured.IsZero() && c.Receipt.CapturedAt != nil {
+		captured = *c.Receipt.CapturedAt
+	}
+	sum := sha256.Sum256(receipt)
+	manifest, err := u.Ring.SignManifest(keyring.Manifest{
+		Item: id, Patient: patient, Team: d.team, Uploader: who.Person.ID, Format: format, Consent: d.consent, FiledAt: u.Clock().UTC(),
+		PlainBytes: stored.sums.PlainBytes, ObjectBytes: stored.sums.ObjectBytes,
+		PlainSHA256: stored.sums.PlainSHA256, ObjectSHA256: stored.sums.ObjectSHA256, ReceiptSHA256: sum,
+	})
+	if err != nil {
+		return meta.Filing{}, fmt.Errorf("sign the manifest: %w", err)
+	}
+	signed := sha256.Sum256(manifest)
+	f := fields{ring: u.Ring, table: "items", row: string(id)}
+	filing := meta.Filing{
+		Item: media.Item{
+			ID: id, Patient: patient, Case: d.caseID, Team: d.team, Uploader: who.Person.ID, Format: format, Consent: d.consent,
+			BodySite: f.seal("body_site", d.bodySite), Note: f.seal("note", d.note), CapturedAt: captured, Bytes: stored.sums.PlainBytes,
+			Fingerprint: u.fingerprint(file, patient), Receipt: f.seal("receipt", string(receipt)), Manifest: f.seal("manifest", string(manifest)),
+		},
+		Rendition: stored.row,
+		Key:       stored.key,
+		Job:       u.job(id, format),
+		Event: audit.NewEvent(audit.ItemFiled, who, audit.Subject{Item: string(id), Patient: string(patient), Case: string(d.caseID), Team: string(d.team)}).
+			With("format", format.String()).With("consent", string(d.consent)).With("manifest_sha256", hex.EncodeToString(signed[:])),
+	}
+	return filing, f.err
+}
+
+func (u *Uploads) job(id media.ItemID, format media.Format) *meta.Job {
+	if format.Video() {
+		return nil
+	}
+	return &meta.Job{ID: uuid.Must(uuid.NewV7()).String(), Kind: DeriveJob, Item: id}
+}

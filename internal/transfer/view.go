@@ -1,0 +1,209 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/wardseal/wardseal/crypto/keyring"
+	"github.com/wardseal/wardseal/crypto/seal"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/link"
+	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/storage/blob"
+	"github.com/wardseal/wardseal/storage/meta"
+)
+
+// ViewStore is what showing a picture needs of the database, besides the gate.
+type ViewStore interface {
+	Item(ctx context.Context, id media.ItemID) (media.Item, error)
+	Rendition(ctx context.Context, id media.ItemID, r media.Rendition) (media.RenditionRow, media.WrappedKey, error)
+	Grant(ctx context.Context, id link.GrantID) (link.Grant, link.Link, error)
+	RecordViewing(ctx context.Context, v meta.Viewing, within time.Duration, ev audit.Event) (bool, error)
+}
+
+const (
+	// wholeBytes is the largest picture that is decrypted in one piece; a
+	// larger one is authenticated in a first pass and served in a second.
+	wholeBytes = 16 << 20
+	// wholeRoom bounds the memory of all pictures being decrypted at once.
+	wholeRoom = 48 << 20
+	// viewingFor is how long one audit event covers repeated requests for the
+	// same rendition in the same session: the many ranges of one playing video
+	// are one viewing.
+	viewingFor = 5 * time.Minute
+)
+
+// Views shows pictures and videos. It is safe for concurrent use.
+type Views struct {
+	Gate    GateStore
+	Store   ViewStore
+	Objects blob.Reader
+	Ring    *keyring.Ring
+	Cache   *blob.Cache
+	room    *semaphore.Weighted
+	once    sync.Once
+}
+
+// Span is a range of the plaintext that is about to be read, so that the
+// object store is asked for just that. The zero Span expects nothing.
+type Span struct{ Off, Len int64 }
+
+// Content is an opened rendition. Reads decrypt; what fails authentication is
+// never given out. Close it.
+type Content struct {
+	io.ReadSeeker
+	MediaType string
+	ETag      string // strong: a rendition never changes
+	FiledAt   time.Time
+	Bytes     int64
+	close     func()
+}
+
+// Close releases what the content holds.
+func (c *Content) Close() { c.close() }
+
+// Item opens a rendition for a person who stands in a relation to the item
+// now. wanted is the range about to be read, if it is known. When shown is
+// false (a HEAD request) nothing is disclosed and no viewing is recorded.
+func (v *Views) Item(ctx context.Context, who access.Principal, id media.ItemID, r media.Rendition, wanted Span, shown bool) (*Content, error) {
+	it, err := findItem(ctx, v.Store, gate{v.Gate}, who, access.ShowItem, id)
+	if err != nil {
+		return nil, err
+	}
+	return v.show(ctx, who, it, r, "", wanted, shown)
+}
+
+// Grant opens a rendition through an opened link. The grant must be of the
+// same session; link, role and relation are checked anew each time.
+func (v *Views) Grant(ctx context.Context, who access.Principal, id link.GrantID, r media.Rendition, wanted Span, shown bool) (*Content, error) {
+	g := gate{v.Gate}
+	if err := g.role(ctx, who, access.ShowItem); err != nil {
+		return nil, err
+	}
+	if !media.ValidID(string(id)) {
+		return nil, errNoItem
+	}
+	grant, l, err := v.Store.Grant(ctx, id)
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return nil, errNoItem
+	case errors.Is(err, meta.ErrExpired), errors.Is(err, meta.ErrRevoked):
+		if grant.Session != who.Session { // what ended is only its owner's to know
+			return nil, errNoItem
+		}
+		return nil, errors.Join(ended(err), g.record(ctx, audit.NewEvent(audit.LinkRefused, who, audit.Subject{Grant: string(id), Link: string(grant.Link)}).With("reason", reason(err))))
+	case err != nil:
+		return nil, down(fmt.Errorf("find the grant: %w", err))
+	case grant.Session != who.Session || grant.Person != who.Person.ID || !l.Audience.Includes(who):
+		return nil, errors.Join(errNoItem, g.record(ctx, audit.NewEvent(audit.AccessDenied, who, audit.Subject{Grant: string(id), Link: string(grant.Link)}).With("action", string(access.ShowItem))))
+	}
+	it, err := v.Store.Item(ctx, grant.Item)
+	if err != nil {
+		return nil, down(fmt.Errorf("find the item: %w", err))
+	}
+	if err := g.item(ctx, who, access.ShowItem, it); err != nil {
+		return nil, err
+	}
+	return v.show(ctx, who, it, r, id, wanted, shown)
+}
+
+// show records the viewing and opens the rendition: no event, no picture.
+func (v *Views) show(ctx context.Context, who access.Principal, it media.Item, r media.Rendition, g link.GrantID, wanted Span, shown bool) (*Content, error) {
+	row, wrapped, err := v.Store.Rendition(ctx, it.ID, r)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil, fault.New(fault.NotFound, "rendition-missing", "This form of the picture does not exist, or is still being made.")
+	}
+	if err != nil {
+		return nil, down(fmt.Errorf("find the rendition: %w", err))
+	}
+	if shown {
+		ev := audit.NewEvent(audit.PictureShown, who, audit.Subject{Item: string(it.ID), Rendition: string(r), Patient: string(it.Patient), Grant: string(g)})
+		seen := meta.Viewing{Session: who.Session, Item: it.ID, Rendition: r, Grant: g}
+		if _, err := v.Store.RecordViewing(ctx, seen, viewingFor, ev); err != nil {
+			return nil, down(fmt.Errorf("record the viewing: %w", err))
+		}
+	}
+	c := &Content{
+		MediaType: row.Format.MediaType(), ETag: fmt.Sprintf(`"%s-%s"`, it.ID, r), FiledAt: it.FiledAt, Bytes: row.Bytes, close: func() {},
+	}
+	if !shown { // length and type are enough
+		c.ReadSeeker = io.NewSectionReader(nothing{}, 0, row.Bytes)
+		return c, nil
+	}
+	id, err := v.Ring.Unwrap(wrapped, row.Format)
+	if err != nil {
+		return nil, fmt.Errorf("unwrap the item identity: %w", err)
+	}
+	if err := v.open(ctx, c, row, id, wanted); err != nil {
+		return nil, down(err)
+	}
+	return c, nil
+}
+
+type nothing struct{}
+
+func (nothing) ReadAt([]byte, int64) (int, error) {
+	return 0, errors.New("a HEAD request has no content")
+}
+
+func (v *Views) open(ctx context.Context, c *Content, row media.RenditionRow, id seal.Identity, wanted Span) error {
+	key, err := blob.ParseKey(row.ObjectKey)
+	if err != nil {
+		return fmt.Errorf("object key of a rendition: %w", err)
+	}
+	if !row.Format.Video() && row.ObjectBytes <= wholeBytes {
+		return v.whole(ctx, c, key, row, id)
+	}
+	window := blob.NewWindow(ctx, v.Objects, key, row.ObjectBytes, v.Cache)
+	c.close = func() { window.Close() }
+	f, err := seal.Open(window, row.ObjectBytes, id)
+	if err == nil && f.Size() != row.Bytes {
+		err = errors.New("the object's length does not match its row")
+	}
+	if err == nil && !row.Format.Video() {
+		_, err = io.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size()))
+	}
+	if err != nil {
+		window.Close()
+		return fmt.Errorf("open the object: %w", err)
+	}
+	if wanted.Len > 0 {
+		window.Expect(f.CipherRange(wanted.Off, wanted.Len))
+	}
+	c.ReadSeeker = io.NewSectionReader(f, 0, f.Size())
+	return nil
+}
+
+// whole decrypts and authenticates a picture before its first byte is given.
+func (v *Views) whole(ctx context.Context, c *Content, key blob.Key, row media.RenditionRow, id seal.Identity) error {
+	v.once.Do(func() { v.room = semaphore.NewWeighted(wholeRoom) })
+	if err := v.room.Acquire(ctx, row.ObjectBytes); err != nil {
+		return err
+	}
+	release := sync.OnceFunc(func() { v.room.Release(row.ObjectBytes) })
+	body, err := v.Objects.OpenAt(ctx, key, 0, -1)
+	if err != nil {
+		release()
+		return fmt.Errorf("fetch the object: %w", err)
+	}
+	defer body.Close()
+	plain, err := seal.ReadAll(body, row.ObjectBytes, id, wholeBytes)
+	if err == nil && int64(len(plain)) != row.Bytes {
+		err = errors.New("the object's length does not match its row")
+	}
+	if err != nil {
+		release()
+		return fmt.Errorf("open the object: %w", err)
+	}
+	c.ReadSeeker, c.close = bytes.NewReader(plain), release
+	return nil
+}
