@@ -1,0 +1,319 @@
+// Package keyring holds the keys above the items: it wraps item identities,
+// seals database fields, makes keyed hashes for lookups, and signs manifests.
+//
+// At the top is a root identity, which never enters the database, and an
+// escrow recipient, whose identity stays offline. Below are the ring's keys,
+// each an age file to both: so the database alone opens nothing, and a lost
+// root can be recovered from escrow. Below those is one age identity for each
+// rendition, wrapped by the key-encryption key of the month it was made in.
+//
+// Everything wrapped or sealed is bound to its place (table, column, row; or
+// item, rendition, format), so that a row moved elsewhere does not open.
+package keyring
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"filippo.io/age"
+	"github.com/google/uuid"
+
+	"github.com/wardseal/wardseal/internal/media"
+)
+
+// The purposes of the ring's keys. There is a key-encryption key for each
+// month and one of each of the others.
+const (
+	PurposeKEK      = "kek"      // wraps item identities
+	PurposeIndex    = "index"    // keyed hashes, to find patients without their numbers
+	PurposeField    = "field"    // seals free text and details
+	PurposeManifest = "manifest" // signs the manifest of each item
+)
+
+const keyBytes = 32
+
+var (
+	// ErrWrongKey means that something does not open here: it was made for
+	// another place or by another key, or it was tampered with.
+	ErrWrongKey = errors.New("it does not open with this key in this place")
+	// ErrNotWhole means that the ring lacks a key that the operation needs.
+	ErrNotWhole = errors.New("the keyring is not whole")
+)
+
+// Roots are the identities at the top. They never print.
+type Roots struct{ ids []*age.HybridIdentity }
+
+// String redacts the roots.
+func (Roots) String() string { return "[redacted]" }
+
+// GoString redacts the roots.
+func (Roots) GoString() string { return "[redacted]" }
+
+// Format redacts the roots under every verb.
+func (Roots) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[redacted]")) }
+
+// Recipient is one that every key of the ring is also sealed to.
+type Recipient struct{ r *age.HybridRecipient }
+
+// LoadRoots reads root identities, one a line (AGE-SECRET-KEY-PQ-1…); empty
+// lines and lines that start with # are passed over. The first is the one that
+// new keys are sealed to as well as the others, so that an old root may stay
+// while it is being replaced. No error repeats a line.
+func LoadRoots(r io.Reader) (Roots, error) {
+	var roots Roots
+	err := lines(r, func(line string) error {
+		id, err := age.ParseHybridIdentity(line)
+		if err != nil {
+			return errors.New("a line is not a hybrid age identity (AGE-SECRET-KEY-PQ-1…)")
+		}
+		roots.ids = append(roots.ids, id)
+		return nil
+	})
+	if err == nil && len(roots.ids) == 0 {
+		err = errors.New("there is no identity in it")
+	}
+	return roots, err
+}
+
+// ParseEscrow reads escrow recipients, one a line (age1pq1…), at least one.
+func ParseEscrow(r io.Reader) ([]Recipient, error) {
+	var out []Recipient
+	err := lines(r, func(line string) error {
+		if strings.HasPrefix(strings.ToUpper(line), "AGE-SECRET-KEY") {
+			return errors.New("a line is a secret identity: only its recipient (age1pq1…) belongs here; keep the identity offline")
+		}
+		rec, err := age.ParseHybridRecipient(line)
+		if err != nil {
+			return errors.New("a line is not a hybrid age recipient (age1pq1…)")
+		}
+		out = append(out, Recipient{rec})
+		return nil
+	})
+	if err == nil && len(out) == 0 {
+		err = errors.New("there is no recipient in it")
+	}
+	return out, err
+}
+
+func lines(r io.Reader, each func(string) error) error {
+	in := bufio.NewScanner(io.LimitReader(r, 1<<20))
+	for in.Scan() {
+		line := strings.TrimSpace(in.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if err := each(line); err != nil {
+			return err
+		}
+	}
+	return in.Err()
+}
+
+// MintRoot makes a new identity for the top (or for escrow) and its recipient,
+// as texts for files.
+func MintRoot() (identity, recipient string, err error) {
+	id, err := age.GenerateHybridIdentity()
+	if err != nil {
+		return "", "", fmt.Errorf("make an identity: %w", err)
+	}
+	return id.String(), id.Recipient().String(), nil
+}
+
+// Need is a key that the ring lacks.
+type Need struct{ Purpose, Period string }
+
+// Period is the month that a key-encryption key is made for, such as
+// "2026-11".
+func Period(t time.Time) string { return t.UTC().Format("2006-01") }
+
+// Mint makes a key for the ring, sealed to the roots and to escrow. period is
+// the month of a key-encryption key and "" for the others.
+func Mint(roots Roots, escrow []Recipient, n Need, now time.Time) (media.SealedKey, error) {
+	if len(roots.ids) == 0 || len(escrow) == 0 {
+		return media.SealedKey{}, errors.New("a key needs a root and an escrow recipient")
+	}
+	if !slices.Contains(purposes(), n.Purpose) || (n.Purpose == PurposeKEK) != (n.Period != "") {
+		return media.SealedKey{}, fmt.Errorf("no key is made for %q in %q", n.Purpose, n.Period)
+	}
+	secret := make([]byte, keyBytes)
+	defer clear(secret)
+	if _, err := rand.Read(secret); err != nil {
+		return media.SealedKey{}, err
+	}
+	k := media.SealedKey{ID: uuid.Must(uuid.NewV7()).String(), Purpose: n.Purpose, Period: n.Period, CreatedAt: now.UTC()}
+	if n.Purpose == PurposeManifest {
+		k.Public = ed25519.NewKeyFromSeed(secret).Public().(ed25519.PublicKey)
+	}
+	var to []age.Recipient
+	for _, id := range roots.ids {
+		to = append(to, id.Recipient())
+	}
+	for _, r := range escrow {
+		to = append(to, r.r)
+	}
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, to...)
+	if err == nil {
+		_, err = w.Write(append(identify(k), secret...))
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return media.SealedKey{}, fmt.Errorf("seal a key: %w", err)
+	}
+	k.Sealed = out.Bytes()
+	return k, nil
+}
+
+func purposes() []string { return []string{PurposeKEK, PurposeIndex, PurposeField, PurposeManifest} }
+
+// identify is the head of a sealed key's plaintext. It binds the key to its
+// row, so that the keys of two purposes cannot change places.
+func identify(k media.SealedKey) []byte {
+	return encode("wardseal key v1", k.ID, k.Purpose, k.Period)
+}
+
+// Ring is the opened keys. It is safe for concurrent use.
+type Ring struct {
+	roots Roots
+	clock func() time.Time
+	keys  atomic.Pointer[keys]
+}
+
+type keys struct {
+	kek      map[string][]byte // by key ID
+	periods  map[string]string // period to key ID
+	index    []byte
+	field    map[string][]byte
+	newField string
+	manifest ed25519.PrivateKey
+	signer   string // ID of the manifest key
+}
+
+// Open opens a ring. It fails when any key does not open: a deployment that
+// has lost one must not go on without noticing. clock says which month it is.
+func Open(roots Roots, sealed []media.SealedKey, clock func() time.Time) (*Ring, error) {
+	r := &Ring{roots: roots, clock: clock}
+	return r, r.Load(sealed)
+}
+
+// Load replaces the ring's keys with those given, all or none, so that keys
+// made by another server become known.
+func (r *Ring) Load(sealed []media.SealedKey) error {
+	k := &keys{kek: map[string][]byte{}, periods: map[string]string{}, field: map[string][]byte{}}
+	for _, s := range sealed {
+		secret, err := r.unseal(s)
+		if err != nil {
+			return fmt.Errorf("key %s (%s %s): %w", s.ID, s.Purpose, s.Period, err)
+		}
+		if err := k.add(s, secret); err != nil {
+			return err
+		}
+	}
+	r.keys.Store(k)
+	return nil
+}
+
+func (k *keys) add(s media.SealedKey, secret []byte) error {
+	twice := false
+	switch s.Purpose {
+	case PurposeKEK:
+		_, twice = k.periods[s.Period]
+		k.kek[s.ID], k.periods[s.Period] = secret, s.ID
+	case PurposeIndex:
+		twice = k.index != nil
+		k.index = secret
+	case PurposeField:
+		twice = k.newField != ""
+		k.field[s.ID], k.newField = secret, s.ID
+	case PurposeManifest:
+		twice = k.manifest != nil
+		k.manifest, k.signer = ed25519.NewKeyFromSeed(secret), s.ID
+		if !bytes.Equal(s.Public, k.manifest.Public().(ed25519.PublicKey)) {
+			return fmt.Errorf("key %s: its public half does not fit", s.ID)
+		}
+	default:
+		return fmt.Errorf("key %s: purpose %q is not known", s.ID, s.Purpose)
+	}
+	if twice {
+		return fmt.Errorf("key %s: there are two keys for %s %s", s.ID, s.Purpose, s.Period)
+	}
+	return nil
+}
+
+func (r *Ring) unseal(s media.SealedKey) ([]byte, error) {
+	var ids []age.Identity
+	for _, id := range r.roots.ids {
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		return nil, errors.New("there is no root identity")
+	}
+	plain, err := age.Decrypt(io.LimitReader(bytes.NewReader(s.Sealed), 64<<10), ids...)
+	if err != nil {
+		return nil, ErrWrongKey
+	}
+	b, err := io.ReadAll(io.LimitReader(plain, 4096))
+	if err != nil {
+		return nil, ErrWrongKey
+	}
+	secret, ok := bytes.CutPrefix(b, identify(s))
+	if !ok || len(secret) != keyBytes {
+		return nil, ErrWrongKey
+	}
+	return secret, nil
+}
+
+// Missing lists what must be made before the ring is whole for a month.
+func (r *Ring) Missing(period string) []Need {
+	k, out := r.keys.Load(), []Need(nil)
+	if k.index == nil {
+		out = append(out, Need{Purpose: PurposeIndex})
+	}
+	if k.newField == "" {
+		out = append(out, Need{Purpose: PurposeField})
+	}
+	if k.manifest == nil {
+		out = append(out, Need{Purpose: PurposeManifest})
+	}
+	if _, ok := k.periods[period]; !ok {
+		out = append(out, Need{Purpose: PurposeKEK, Period: period})
+	}
+	return out
+}
+
+// Index is the keyed hash (HMAC-SHA-256) of a value under a label, by which a
+// row is found without its plaintext. It panics on a ring without an index key,
+// which Missing tells.
+func (r *Ring) Index(label string, value []byte) []byte {
+	k := r.keys.Load()
+	if k.index == nil {
+		panic(ErrNotWhole)
+	}
+	h := hmac.New(sha256.New, k.index)
+	h.Write(encode("wardseal index v1", label))
+	h.Write(value)
+	return h.Sum(nil)
+}
+
+// encode joins parts so that no two lists of parts give the same bytes.
+func encode(parts ...string) []byte {
+	var b []byte
+	for _, p := range parts {
+		b = append(b, byte(len(p)>>24), byte(len(p)>>16), byte(len(p)>>8), byte(len(p)))
+		b = append(b, p...)
+	}
+	return b
+}

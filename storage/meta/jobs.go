@@ -1,0 +1,108 @@
+package meta
+
+import (
+	"context"
+	"time"
+
+	"github.com/wardseal/wardseal/internal/media"
+)
+
+// The states of a job.
+const (
+	JobReady = "ready" // to be done, or being done under a lease
+	JobDone  = "done"
+	JobDead  = "dead" // tried often enough
+)
+
+// Job is work to do on an item. Jobs are leased: one whose worker died is
+// given to another when its lease runs out.
+type Job struct {
+	ID         string
+	Kind       string
+	Item       media.ItemID
+	State      string
+	Attempts   int
+	LastError  string // a code, without detail
+	LeaseUntil time.Time
+	RunAt      time.Time
+	CreatedAt  time.Time
+}
+
+const jobColumns = "id, kind, item, state, attempts, last_error, lease_until, run_at, created_at"
+
+func scanJob(scan func(...any) error) (Job, error) {
+	var j Job
+	var lease, run, made micros
+	err := scan(&j.ID, &j.Kind, &j.Item, &j.State, &j.Attempts, &j.LastError, &lease, &run, &made)
+	j.LeaseUntil, j.RunAt, j.CreatedAt = lease.time(), run.time(), made.time()
+	return j, err
+}
+
+// LeaseJob gives a due job of one of the kinds to worker for leaseFor and
+// counts the attempt; ErrNotFound when none is due.
+func (s *Store) LeaseJob(ctx context.Context, worker string, kinds []string, leaseFor time.Duration) (Job, error) {
+	in, args := list(kinds)
+	due := "state = 'ready' AND run_at <= {now} AND lease_until <= {now} AND kind IN " + in
+	var waiting bool
+	if err := s.read(ctx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE "+due+")", args...).Scan(&waiting); err != nil {
+		return Job{}, s.d.classify(err)
+	}
+	if !waiting {
+		return Job{}, ErrNotFound
+	}
+	var j Job
+	err := s.within(ctx, func(t *tx) (err error) {
+		j, err = scanJob(t.row("UPDATE jobs SET worker = ?, lease_until = {now} + ?, attempts = attempts + 1 WHERE id = (SELECT id FROM jobs WHERE "+
+			due+" ORDER BY run_at, id LIMIT 1 {skip}) RETURNING "+jobColumns, append([]any{worker, leaseFor.Microseconds()}, args...)...).Scan)
+		return err
+	})
+	return j, err
+}
+
+// ExtendJob lengthens worker's lease; ErrNotFound when it has lost it.
+func (s *Store) ExtendJob(ctx context.Context, id, worker string, leaseFor time.Duration) error {
+	return s.within(ctx, func(t *tx) error {
+		return t.must("UPDATE jobs SET lease_until = {now} + ? WHERE id = ? AND worker = ? AND state = 'ready'", leaseFor.Microseconds(), id, worker)
+	})
+}
+
+// FinishJob marks a job done; ErrNotFound when worker has lost its lease.
+func (s *Store) FinishJob(ctx context.Context, id, worker string) error {
+	return s.within(ctx, func(t *tx) error {
+		return t.must("UPDATE jobs SET state = 'done', lease_until = 0, last_error = '' WHERE id = ? AND worker = ? AND state = 'ready'", id, worker)
+	})
+}
+
+// RetryJob gives a job back to be tried after a while, or for good when it was
+// tried maxAttempts times; ErrNotFound when worker has lost its lease.
+func (s *Store) RetryJob(ctx context.Context, id, worker, code string, after time.Duration, maxAttempts int) error {
+	return s.within(ctx, func(t *tx) error {
+		return t.must(`UPDATE jobs SET lease_until = 0, last_error = ?, run_at = {now} + ?,
+			state = CASE WHEN attempts >= ? THEN 'dead' ELSE 'ready' END WHERE id = ? AND worker = ? AND state = 'ready'`,
+			code, after.Microseconds(), maxAttempts, id, worker)
+	})
+}
+
+// JobsOf lists an item's jobs, oldest first.
+func (s *Store) JobsOf(ctx context.Context, item media.ItemID) ([]Job, error) {
+	var out []Job
+	err := s.all(ctx, func(scan func(...any) error) error {
+		j, err := scanJob(scan)
+		out = append(out, j)
+		return err
+	}, "SELECT "+jobColumns+" FROM jobs WHERE item = ? ORDER BY created_at, id", string(item))
+	return out, err
+}
+
+// JobCounts counts the jobs in each state.
+func (s *Store) JobCounts(ctx context.Context) (map[string]int64, error) {
+	out := map[string]int64{JobReady: 0, JobDone: 0, JobDead: 0}
+	err := s.all(ctx, func(scan func(...any) error) error {
+		var state string
+		var n int64
+		err := scan(&state, &n)
+		out[state] = n
+		return err
+	}, "SELECT state, count(*) FROM jobs GROUP BY state")
+	return out, err
+}
