@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"log/slog"
+	"slices"
 	"strings"
 )
 
@@ -70,12 +71,13 @@ func Mint(k Kind) (Secret, []byte) {
 	return s, hashOf(s)
 }
 
-// Hash gives what is stored of a secret of kind k, or ErrMalformed.
-func Hash(k Kind, text string) ([]byte, error) {
-	body, ok := strings.CutPrefix(text, string(k))
-	if !ok || len(body) != bodyChars {
+// Hash gives what is stored of a secret of one of the kinds, or ErrMalformed.
+func Hash(text string, kinds ...Kind) ([]byte, error) {
+	i := slices.IndexFunc(kinds, func(k Kind) bool { return strings.HasPrefix(text, string(k)) })
+	if i < 0 || len(text) != len(kinds[i])+bodyChars {
 		return nil, ErrMalformed
 	}
+	k, body := kinds[i], text[len(kinds[i]):]
 	b, err := base64.RawURLEncoding.Strict().DecodeString(body)
 	if err != nil || binary.BigEndian.Uint32(b[randomBytes:]) != checksum(k, b[:randomBytes]) {
 		return nil, ErrMalformed

@@ -21,7 +21,7 @@ func TestMintAndHash(t *testing.T) {
 			t.Fatalf("secret of %s", k)
 		}
 		seen[text] = true
-		again, err := token.Hash(k, text)
+		again, err := token.Hash(text, k)
 		if err != nil || !bytes.Equal(hash, again) {
 			t.Errorf("%s: hash differs: %v", k, err)
 		}
@@ -31,7 +31,7 @@ func TestMintAndHash(t *testing.T) {
 		for i := range text { // one slip anywhere is noticed
 			b := []byte(text)
 			b[i] ^= 1
-			if _, err := token.Hash(k, string(b)); !errors.Is(err, token.ErrMalformed) {
+			if _, err := token.Hash(string(b), k); !errors.Is(err, token.ErrMalformed) {
 				t.Errorf("%s: slip at %d accepted", k, i)
 			}
 		}
@@ -39,7 +39,7 @@ func TestMintAndHash(t *testing.T) {
 	s, _ := token.Mint(token.Link)
 	for _, bad := range []string{"", "wsl_", s.Reveal() + "A", s.Reveal()[:20], strings.Replace(s.Reveal(), "wsl_", "wss_", 1)} {
 		for _, k := range []token.Kind{token.Link, token.Session} {
-			if _, err := token.Hash(k, bad); !errors.Is(err, token.ErrMalformed) {
+			if _, err := token.Hash(bad, k); !errors.Is(err, token.ErrMalformed) {
 				t.Errorf("accepted a malformed secret of %d characters", len(bad))
 			}
 		}

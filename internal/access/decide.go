@@ -49,9 +49,10 @@ const (
 	OpenCase        Action = "case.open"
 	ListCases       Action = "case.list"
 	UploadItem      Action = "item.upload"
-	ListItems       Action = "item.list"     // each sees the items that item.describe allows
-	DescribeItem    Action = "item.describe" // facts and receipt, without the picture
-	ShowItem        Action = "item.show"     // the picture itself
+	ListItems       Action = "item.list"        // each sees the items that item.describe allows
+	DescribeItem    Action = "item.describe"    // facts and receipt, without the picture
+	ShowItem        Action = "item.show"        // the picture itself
+	ShowOpened      Action = "item.show-opened" // the picture itself, through an opened link
 	MakeLink        Action = "link.make"
 	ListLinks       Action = "link.list" // one's own live links
 	OpenLink        Action = "link.open"
@@ -100,7 +101,8 @@ func Table() []Rule {
 		{UploadItem, "File a photo or video, in a team", all(SameTeam, Clinician, Consultant)},
 		{ListItems, "List items (only those that one may see described)", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
 		{DescribeItem, "See an item's facts and receipt, without the picture", withRecords(all(ownTeamOrLink, Clinician, Consultant))},
-		{ShowItem, "See the picture or video itself", all(ownTeamOrLink, Clinician, Consultant)},
+		{ShowItem, "See the picture or video itself", all(ownOrTeam, Clinician, Consultant)},
+		{ShowOpened, "See the picture or video itself through a link that one has opened", all(ownTeamOrLink, Clinician, Consultant)},
 		{MakeLink, "Make a link to an item", all(ownOrTeam, Clinician, Consultant)},
 		{ListLinks, "List one's own live links", all(AnyRelation, Clinician, Consultant)},
 		{OpenLink, "Open a link", all(Referred, Clinician, Consultant)},

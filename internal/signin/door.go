@@ -202,7 +202,7 @@ func delay(failures int) time.Duration {
 // error of kind Unauthenticated means there is none any more.
 func (d *Door) Recognise(ctx context.Context, secret, request string) (access.Principal, meta.SessionKind, error) {
 	gone := fault.New(fault.Unauthenticated, "not-signed-in", "You are not signed in, or your session has ended. Sign in and try again.")
-	hash, err := token.Hash(secret)
+	hash, err := token.Hash(secret, token.Session, token.API)
 	if err != nil {
 		return access.Principal{}, "", gone.With(err)
 	}

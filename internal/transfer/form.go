@@ -101,8 +101,8 @@ func (u *Uploads) unspooled(err error) error {
 	case errors.Is(err, spool.ErrFull):
 		return fault.New(fault.Full, "spool-full", "There is no space left to receive this. Nothing was filed; keep the picture and tell your administrator.").With(err)
 	}
-	var pe interface{ SpoolFault() bool }
-	if errors.As(err, &pe) {
+	var own *spool.Fault
+	if errors.As(err, &own) {
 		return fmt.Errorf("spool the upload: %w", err)
 	}
 	return broken(err)

@@ -242,7 +242,7 @@ func (s *Links) admit(ctx context.Context, who access.Principal, secret string) 
 	if err := g.role(ctx, who, access.OpenLink); err != nil {
 		return link.Link{}, err
 	}
-	hash, err := token.Hash(secret)
+	hash, err := token.Hash(secret, token.Link)
 	if err == nil {
 		var l link.Link
 		if l, err = s.Redeem.LinkBySecret(ctx, hash); err == nil {

@@ -98,10 +98,12 @@ func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (
 	if err != nil {
 		return Filed{}, err
 	}
+	filing.Sole = !d.allowRepeat
 	filing.Idempotency = meta.Idempotency{Person: who.Person.ID, Key: d.idempotencyKey, RequestHash: request}
 	item, err := u.Store.FileItem(ctx, filing)
-	if errors.Is(err, meta.ErrExists) { // the same request won a race; ours is swept as an orphan
-		return u.replay(ctx, who, d, request)
+	if errors.Is(err, meta.ErrExists) { // its twin won a race; our object is swept as an orphan
+		filed, _, err := u.repeated(ctx, who, d, file, patient, request)
+		return filed, err
 	}
 	if err != nil {
 		return Filed{}, fmt.Errorf("file the item: %w", err)
@@ -157,9 +159,11 @@ func (u *Uploads) requestHash(d details, file *spool.File, patient media.Patient
 	return u.Ring.Index("request", b)
 }
 
-func (u *Uploads) fingerprint(file *spool.File, patient media.PatientID) []byte {
+// fingerprint finds the same file again, for the same patient in the same
+// team: another team's copy is theirs.
+func (u *Uploads) fingerprint(file *spool.File, patient media.PatientID, team access.TeamID) []byte {
 	sum := file.SHA256()
-	return u.Ring.Index("fingerprint", append([]byte(patient+"\x00"), sum[:]...))
+	return u.Ring.Index("fingerprint", append([]byte(string(team)+"\x00"+string(patient)+"\x00"), sum[:]...))
 }
 
 // repeated answers an upload that was filed before: the same request again, or
@@ -174,9 +178,9 @@ func (u *Uploads) repeated(ctx context.Context, who access.Principal, d details,
 	if d.allowRepeat {
 		return Filed{}, false, nil
 	}
-	item, err := u.Store.ItemByFingerprint(ctx, u.fingerprint(file, patient))
+	item, err := u.Store.ItemByFingerprint(ctx, u.fingerprint(file, patient, d.team))
 	switch {
-	case errors.Is(err, meta.ErrNotFound), err == nil && item.Team != d.team: // another team's copy is theirs
+	case errors.Is(err, meta.ErrNotFound):
 		return Filed{}, false, nil
 	case err != nil:
 		return Filed{}, true, fmt.Errorf("look for the same file: %w", err)
@@ -262,7 +266,7 @@ func (u *Uploads) sealAndStore(ctx context.Context, who access.Principal, d deta
 		Item: media.Item{
 			ID: id, Patient: patient, Case: d.caseID, Team: d.team, Uploader: who.Person.ID, Format: format, Consent: d.consent,
 			BodySite: f.seal("body_site", d.bodySite), Note: f.seal("note", d.note), CapturedAt: captured, Bytes: stored.sums.PlainBytes,
-			Fingerprint: u.fingerprint(file, patient), Receipt: f.seal("receipt", string(receipt)), Manifest: f.seal("manifest", string(manifest)),
+			Fingerprint: u.fingerprint(file, patient, d.team), Receipt: f.seal("receipt", string(receipt)), Manifest: f.seal("manifest", string(manifest)),
 		},
 		Rendition: stored.row,
 		Key:       stored.key,

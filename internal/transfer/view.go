@@ -86,7 +86,7 @@ func (v *Views) Item(ctx context.Context, who access.Principal, id media.ItemID,
 // same session; link, role and relation are checked anew each time.
 func (v *Views) Grant(ctx context.Context, who access.Principal, id link.GrantID, r media.Rendition, wanted Span, shown bool) (*Content, error) {
 	g := gate{v.Gate}
-	if err := g.role(ctx, who, access.ShowItem); err != nil {
+	if err := g.role(ctx, who, access.ShowOpened); err != nil {
 		return nil, err
 	}
 	if !media.ValidID(string(id)) {
@@ -104,13 +104,13 @@ func (v *Views) Grant(ctx context.Context, who access.Principal, id link.GrantID
 	case err != nil:
 		return nil, down(fmt.Errorf("find the grant: %w", err))
 	case grant.Session != who.Session || grant.Person != who.Person.ID || !l.Audience.Includes(who):
-		return nil, errors.Join(errNoItem, g.record(ctx, audit.NewEvent(audit.AccessDenied, who, audit.Subject{Grant: string(id), Link: string(grant.Link)}).With("action", string(access.ShowItem))))
+		return nil, errors.Join(errNoItem, g.record(ctx, audit.NewEvent(audit.AccessDenied, who, audit.Subject{Grant: string(id), Link: string(grant.Link)}).With("action", string(access.ShowOpened))))
 	}
 	it, err := v.Store.Item(ctx, grant.Item)
 	if err != nil {
 		return nil, down(fmt.Errorf("find the item: %w", err))
 	}
-	if err := g.item(ctx, who, access.ShowItem, it); err != nil {
+	if err := g.item(ctx, who, access.ShowOpened, it); err != nil {
 		return nil, err
 	}
 	return v.show(ctx, who, it, r, id, wanted, shown)
