@@ -1,0 +1,59 @@
+package s3_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/wardseal/wardseal/storage/blob"
+	"github.com/wardseal/wardseal/storage/blob/blobtest"
+	"github.com/wardseal/wardseal/storage/blob/s3"
+	"github.com/wardseal/wardseal/test/servers"
+)
+
+func TestMain(m *testing.M) { servers.Main(m) }
+
+func open(t *testing.T, srv servers.S3, bucket string) *s3.Store {
+	t.Helper()
+	s, err := s3.Open(s3.Config{
+		Endpoint: srv.Endpoint, Bucket: bucket, Region: srv.Region, AccessKey: srv.AccessKey, SecretKey: s3.Secret(srv.SecretKey), CAFile: srv.CAFile, PartBytes: 5 << 20,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	for name, server := range map[string]func(testing.TB) servers.S3{"versitygw": servers.VersityGW, "minio": servers.MinIO} {
+		for _, versioned := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/versioned=%v", name, versioned), func(t *testing.T) {
+				srv := server(t)
+				blobtest.Conformance(t, 42<<20, func(t *testing.T) blob.Store { return open(t, srv, srv.NewBucket(t, versioned)) })
+			})
+		}
+	}
+}
+
+func TestServerDown(t *testing.T) {
+	s, err := s3.Open(s3.Config{Endpoint: fmt.Sprintf("127.0.0.1:%d", servers.FreePort(t)), Bucket: "bucket", Region: "r", AccessKey: "a", SecretKey: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Create(t.Context(), "k", bytes.NewReader([]byte("x")), 1); !errors.Is(err, blob.ErrUnavailable) {
+		t.Errorf("create: %v", err)
+	}
+	if _, err := s.OpenAt(t.Context(), "k", 0, -1); !errors.Is(err, blob.ErrUnavailable) {
+		t.Errorf("open: %v", err)
+	}
+	if err := s.Check(t.Context()); !errors.Is(err, blob.ErrUnavailable) {
+		t.Errorf("check: %v", err)
+	}
+}
+
+func TestSecretDoesNotPrint(t *testing.T) {
+	if got := fmt.Sprintf("%v %+v %#v", s3.Config{SecretKey: "hidden"}, s3.Secret("hidden"), s3.Config{SecretKey: "hidden"}); bytes.Contains([]byte(got), []byte("hidden")) {
+		t.Error(got)
+	}
+}

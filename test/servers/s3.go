@@ -1,0 +1,168 @@
+package servers
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// S3 is a running S3 server, which speaks TLS.
+type S3 struct {
+	Endpoint, Region, AccessKey, SecretKey, CAFile string
+}
+
+var s3 struct {
+	sync.Mutex
+	versity, minio *S3
+}
+
+// VersityGW gives a running versitygw over a temporary folder.
+func VersityGW(tb testing.TB) S3 {
+	tb.Helper()
+	s3.Lock()
+	defer s3.Unlock()
+	if s3.versity == nil {
+		bin, dir := Binary(tb, "versitygw"), folder(tb)
+		srv, port, cert, key := prepare(tb, dir)
+		for _, d := range []string{"data", "versions", "iam"} {
+			if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+				tb.Fatal(err)
+			}
+		}
+		cmd := exec.Command(bin, "--quiet", "--port", srv.Endpoint, "--cert", cert, "--key", key, "--iam-dir", filepath.Join(dir, "iam"),
+			"posix", "--versioning-dir", filepath.Join(dir, "versions"), filepath.Join(dir, "data"))
+		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+srv.AccessKey, "ROOT_SECRET_KEY="+srv.SecretKey)
+		Start(tb, cmd, func() error { return answering(port) })
+		s3.versity = &srv
+	}
+	return *s3.versity
+}
+
+// MinIO gives a running MinIO over a temporary folder.
+func MinIO(tb testing.TB) S3 {
+	tb.Helper()
+	s3.Lock()
+	defer s3.Unlock()
+	if s3.minio == nil {
+		bin, dir := Binary(tb, "minio"), folder(tb)
+		srv, port, cert, key := prepare(tb, dir)
+		certs := filepath.Join(dir, "certs")
+		if err := errors.Join(os.Mkdir(certs, 0o700), os.Rename(cert, filepath.Join(certs, "public.crt")), os.Rename(key, filepath.Join(certs, "private.key"))); err != nil {
+			tb.Fatal(err)
+		}
+		cmd := exec.Command(bin, "server", "--quiet", "--certs-dir", certs, "--address", srv.Endpoint, "--console-address", fmt.Sprintf("127.0.0.1:%d", FreePort(tb)), filepath.Join(dir, "data"))
+		cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+srv.AccessKey, "MINIO_ROOT_PASSWORD="+srv.SecretKey, "MINIO_UPDATE=off", "MINIO_BROWSER=off", "CI=1")
+		Start(tb, cmd, func() error {
+			if err := answering(port); err != nil {
+				return err
+			}
+			_, err := srv.client(tb).ListBuckets(context.Background())
+			return err
+		})
+		s3.minio = &srv
+	}
+	return *s3.minio
+}
+
+// NewBucket makes an empty bucket.
+func (s S3) NewBucket(tb testing.TB, versioned bool) string {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	name, c := "w"+strings.ToLower(rand.Text()[:16]), s.client(tb)
+	if err := c.MakeBucket(ctx, name, minio.MakeBucketOptions{Region: s.Region}); err != nil {
+		tb.Fatalf("make a bucket: %v", err)
+	}
+	if versioned {
+		if err := c.EnableVersioning(ctx, name); err != nil {
+			tb.Fatalf("switch on versions: %v", err)
+		}
+	}
+	return name
+}
+
+func (s S3) client(tb testing.TB) *minio.Client {
+	tb.Helper()
+	ca, err := os.ReadFile(s.CAFile)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	c, err := minio.New(s.Endpoint, &minio.Options{
+		Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Secure: true, Region: s.Region,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// prepare chooses a port and secrets, and makes a certificate.
+func prepare(tb testing.TB, dir string) (srv S3, port int, cert, key string) {
+	tb.Helper()
+	port = FreePort(tb)
+	cert, key = certificate(tb, dir)
+	ca := filepath.Join(dir, "ca.pem")
+	b, err := os.ReadFile(cert)
+	if err == nil {
+		err = os.WriteFile(ca, b, 0o600)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return S3{Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1", AccessKey: "wardseal-test", SecretKey: rand.Text(), CAFile: ca}, port, cert, key
+}
+
+// certificate makes a self-signed certificate for loopback.
+func certificate(tb testing.TB, dir string) (cert, key string) {
+	tb.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	t := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "wardseal test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, &k.PublicKey, k)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	kder, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	err = errors.Join(
+		os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
+		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: kder}), 0o600))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return cert, key
+}
