@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/config"
@@ -117,7 +119,7 @@ type userOneCmd struct {
 	Username string `arg:"" help:"Whose account."`
 }
 
-func (c *userOneCmd) Run(ctx context.Context, u *userCmd, k commandName, out io.Writer) error {
+func (c *userOneCmd) Run(ctx context.Context, u *userCmd, k *kong.Context, out io.Writer) error {
 	db, err := u.open(ctx)
 	if err != nil {
 		return err
@@ -130,7 +132,7 @@ func (c *userOneCmd) Run(ctx context.Context, u *userCmd, k commandName, out io.
 	event := func(t audit.Type) audit.Event {
 		return audit.NewEvent(t, access.Principal{}, audit.Subject{Person: string(p.ID)}).With("by", "command-line")
 	}
-	switch k {
+	switch k.Selected().Name {
 	case "unlock":
 		err = db.Unlock(ctx, p.ID, event(audit.PersonUnlocked))
 	case "suspend":
@@ -138,7 +140,7 @@ func (c *userOneCmd) Run(ctx context.Context, u *userCmd, k commandName, out io.
 	case "restore":
 		err = db.SetSuspended(ctx, p.ID, false, event(audit.PersonRestored))
 	default:
-		err = fmt.Errorf("no such command: %s", k)
+		err = fmt.Errorf("no such command: %s", k.Selected().Name)
 	}
 	if err != nil {
 		return err
@@ -146,6 +148,3 @@ func (c *userOneCmd) Run(ctx context.Context, u *userCmd, k commandName, out io.
 	fmt.Fprintf(out, "%s: done\n", c.Username)
 	return nil
 }
-
-// commandName is the subcommand that was chosen.
-type commandName string

@@ -57,9 +57,8 @@ func newSecretFile(path, content string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// loadRing opens the keyring, minting first what it lacks for this month. Of
-// several servers that mint at once, one wins and the others read its key.
-func loadRing(ctx context.Context, c Config, db *meta.Store) (*keyring.Ring, error) {
+// openKeys reads the keys at the top. The ring is empty until refresh.
+func openKeys(c Config, db *meta.Store) (*keys, error) {
 	rootText, err := secretFile(c.RootFile())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("there is no root identity at %s: run “wardseal keys init” for a new deployment, or restore it", c.RootFile())
@@ -79,36 +78,64 @@ func loadRing(ctx context.Context, c Config, db *meta.Store) (*keyring.Ring, err
 	if err != nil {
 		return nil, fmt.Errorf("the escrow recipient: %w", err)
 	}
-	now, err := db.Now(ctx)
+	ring, err := keyring.Open(roots, nil, time.Now)
 	if err != nil {
-		return nil, fmt.Errorf("read the database's clock: %w", err)
+		return nil, fmt.Errorf("open the keyring: %w", err)
 	}
-	for range 3 {
-		sealed, err := db.SealedKeys(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read the keys: %w", err)
-		}
-		ring, err := keyring.Open(roots, sealed)
-		if err != nil {
-			return nil, fmt.Errorf("open the keyring: %w", err)
-		}
-		needs := ring.Missing(period(now))
-		if len(needs) == 0 {
-			return ring, nil
-		}
-		for _, need := range needs {
-			key, err := keyring.Mint(roots, escrow, need.Purpose, need.Period, now)
-			if err != nil {
-				return nil, fmt.Errorf("make a key: %w", err)
-			}
-			ev := audit.NewEvent(audit.KeyMade, access.Principal{}, audit.Subject{Key: key.ID}).With("purpose", need.Purpose)
-			if err := db.AddSealedKey(ctx, key, ev); err != nil && !errors.Is(err, meta.ErrExists) {
-				return nil, fmt.Errorf("keep a new key: %w", err)
-			}
-		}
-	}
-	return nil, errors.New("the keyring does not become whole")
+	return &keys{ring: ring, roots: roots, escrow: escrow, db: db}, nil
 }
 
-// period is the month that a key-encryption key is made for.
-func period(now time.Time) string { return now.UTC().Format("2006-01") }
+// keys is the keyring and what keeps it whole.
+type keys struct {
+	ring   *keyring.Ring
+	roots  keyring.Roots
+	escrow []keyring.Recipient
+	db     *meta.Store
+}
+
+// ahead is how long before a month its key is made: long enough for every
+// server to have heard of it when the month begins.
+const ahead = 7 * 24 * time.Hour
+
+// refresh reads the keys again and makes those that are missing. Of several
+// servers that make one at once, one wins and the others read its key.
+func (k *keys) refresh(ctx context.Context) error {
+	now, err := k.db.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("read the database's clock: %w", err)
+	}
+	for range 3 {
+		sealed, err := k.db.SealedKeys(ctx)
+		if err != nil {
+			return fmt.Errorf("read the keys: %w", err)
+		}
+		if err := k.ring.Load(sealed); err != nil {
+			return fmt.Errorf("open the keyring: %w", err)
+		}
+		needs := k.ring.Missing(keyring.Period(now))
+		if len(needs) == 0 {
+			needs = k.ring.Missing(keyring.Period(now.Add(ahead)))
+		}
+		if len(needs) == 0 {
+			return nil
+		}
+		for _, need := range needs {
+			if err := k.mint(ctx, need, now); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.New("the keyring does not become whole")
+}
+
+func (k *keys) mint(ctx context.Context, need keyring.Need, now time.Time) error {
+	key, err := keyring.Mint(k.roots, k.escrow, need, now)
+	if err != nil {
+		return fmt.Errorf("make a key: %w", err)
+	}
+	ev := audit.NewEvent(audit.KeyMade, access.Principal{}, audit.Subject{Key: key.ID}).With("purpose", need.Purpose)
+	if err := k.db.AddSealedKey(ctx, key, ev); err != nil && !errors.Is(err, meta.ErrExists) {
+		return fmt.Errorf("keep a new key: %w", err)
+	}
+	return nil
+}

@@ -40,6 +40,7 @@ type System struct {
 	flows   api.Flows
 	runner  *jobs.Runner
 	metrics *api.Metrics
+	keys    *keys
 }
 
 // OpenDatabase opens the metadata alone, brought to the newest schema.
@@ -95,9 +96,13 @@ func Open(ctx context.Context, c Config) (sys *System, err error) {
 			err = errors.Join(err, sys.Store.Close())
 		}
 	}()
-	if sys.Ring, err = loadRing(ctx, c, sys.Store); err != nil {
+	if sys.keys, err = openKeys(c, sys.Store); err != nil {
 		return nil, err
 	}
+	if err := sys.keys.refresh(ctx); err != nil {
+		return nil, err
+	}
+	sys.Ring = sys.keys.ring
 	if sys.Objects, err = openObjects(ctx, c); err != nil {
 		return nil, fmt.Errorf("open the object store: %w", err)
 	}
@@ -186,7 +191,8 @@ func (s *System) ready(ctx context.Context) map[string]error {
 	return parts
 }
 
-// sweepEvery is how often objects without a row are looked for.
+// sweepEvery is how often objects without a row are looked for, and keys made
+// by other servers are read.
 const sweepEvery = time.Hour
 
 // Work does what goes on in the background until ctx ends: jobs and sweeps.
@@ -205,6 +211,9 @@ func (s *System) sweep(ctx context.Context) error {
 	for {
 		if _, err := transfer.Sweep(ctx, s.Objects, s.Store, time.Now()); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "sweep", "error", err) // the next one may do better
+		}
+		if err := s.keys.refresh(ctx); err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "refresh the keys", "error", err)
 		}
 		select {
 		case <-ctx.Done():

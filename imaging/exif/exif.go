@@ -1,0 +1,193 @@
+// Package exif reads what an EXIF block (CIPA DC-008, TIFF 6.0) tells about a
+// picture and its maker: for the receipt, for the orientation, and for a
+// suggestion of when the picture was taken. It never says what a value was.
+//
+// goexif does the reading of values, but it allocates what a block tells it to
+// and is not maintained. So a walk of our own goes first, with every count,
+// offset and depth bounded; only a block that passes it is handed on, inside a
+// recover.
+package exif
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rwcarlsen/goexif/exif"
+)
+
+// Facts are what a block tells.
+type Facts struct {
+	Orientation int       // 1 to 8; 0 when there is none
+	CapturedAt  time.Time // zero when there is none
+	Kinds       []string  // what kinds of things are in it, in documents' words
+}
+
+// ErrRefused means that a block is not one that can be walked within bounds.
+var ErrRefused = errors.New("the EXIF block is malformed")
+
+const (
+	maxBlock   = 64 << 20
+	maxEntries = 4096
+	maxIFDs    = 32
+)
+
+// Read reads a block: the bytes after "Exif\0\0", which start with "II" or
+// "MM". A malformed block gives what was found up to the fault, and
+// ErrRefused.
+func Read(block []byte) (Facts, error) {
+	w := walker{b: block, seen: map[uint32]bool{}, kinds: map[string]bool{}}
+	err := w.walk()
+	f := Facts{Orientation: w.orientation}
+	for _, k := range kindOrder {
+		if w.kinds[k] {
+			f.Kinds = append(f.Kinds, k)
+		}
+	}
+	if err != nil {
+		return f, fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	f.CapturedAt = captured(block)
+	return f, nil
+}
+
+// captured asks goexif for the time.
+func captured(block []byte) (at time.Time) {
+	defer func() {
+		if recover() != nil {
+			at = time.Time{} // the suggestion is lost, nothing else
+		}
+	}()
+	x, err := exif.Decode(bytes.NewReader(block))
+	if x == nil || err != nil && exif.IsCriticalError(err) {
+		return time.Time{}
+	}
+	t, err := x.DateTime()
+	if err != nil || t.Year() < 1990 || t.Year() > 2200 {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// The kinds of things, in the order of a receipt.
+const (
+	kindGPS       = "EXIF GPS position"
+	kindSerial    = "EXIF serial numbers"
+	kindMaker     = "EXIF maker notes"
+	kindModel     = "EXIF camera make and model"
+	kindNames     = "EXIF names and owner"
+	kindDates     = "EXIF dates"
+	kindSoftware  = "EXIF software"
+	kindUnique    = "EXIF unique image identifier"
+	kindThumbnail = "EXIF thumbnail"
+	kindText      = "EXIF descriptions and comments"
+	kindOther     = "EXIF camera settings"
+)
+
+var kindOrder = []string{kindGPS, kindSerial, kindMaker, kindModel, kindNames, kindDates, kindSoftware, kindUnique, kindThumbnail, kindText, kindOther}
+
+var kindOf = map[uint16]string{
+	0x010f: kindModel, 0x0110: kindModel, 0xa433: kindModel, 0xa434: kindModel, 0xc614: kindModel,
+	0xa431: kindSerial, 0xa435: kindSerial, 0xc62f: kindSerial, 0x927c: kindMaker,
+	0x013b: kindNames, 0x8298: kindNames, 0xa430: kindNames, 0x9c9d: kindNames, 0x013c: kindNames,
+	0x0132: kindDates, 0x9003: kindDates, 0x9004: kindDates, 0x9010: kindDates, 0x9011: kindDates, 0x9012: kindDates, 0x9290: kindDates, 0x9291: kindDates, 0x9292: kindDates,
+	0x0131: kindSoftware, 0xa420: kindUnique,
+	0x010e: kindText, 0x9286: kindText, 0x9c9b: kindText, 0x9c9c: kindText, 0x9c9e: kindText, 0x9c9f: kindText,
+}
+
+type walker struct {
+	b           []byte
+	order       binary.ByteOrder
+	seen        map[uint32]bool
+	entries     int
+	orientation int
+	kinds       map[string]bool
+}
+
+func (w *walker) walk() error {
+	if len(w.b) < 8 || len(w.b) > maxBlock {
+		return errors.New("its size")
+	}
+	switch string(w.b[:4]) {
+	case "II*\x00":
+		w.order = binary.LittleEndian
+	case "MM\x00*":
+		w.order = binary.BigEndian
+	default:
+		return errors.New("its byte order")
+	}
+	next := w.order.Uint32(w.b[4:])
+	for n := 0; next != 0; n++ {
+		if n == 1 {
+			w.kinds[kindThumbnail] = true
+		}
+		var err error
+		if next, err = w.ifd(next, n == 0, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ifd walks one directory and gives the offset of the next.
+func (w *walker) ifd(at uint32, first bool, depth int) (uint32, error) {
+	if w.seen[at] || len(w.seen) >= maxIFDs || depth > 4 {
+		return 0, errors.New("its directories form a loop or are too many")
+	}
+	w.seen[at] = true
+	if int64(at)+2 > int64(len(w.b)) {
+		return 0, errors.New("a directory is outside")
+	}
+	n := int(w.order.Uint16(w.b[at:]))
+	end := int64(at) + 2 + int64(n)*12
+	if w.entries += n; w.entries > maxEntries || end > int64(len(w.b)) {
+		return 0, errors.New("a directory is too long")
+	}
+	for i := range n {
+		if err := w.entry(w.b[int(at)+2+i*12:][:12], first, depth); err != nil {
+			return 0, err
+		}
+	}
+	if end+4 > int64(len(w.b)) {
+		return 0, nil // some writers leave the last pointer out
+	}
+	return w.order.Uint32(w.b[end:]), nil
+}
+
+var typeBytes = [...]int64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+
+func (w *walker) entry(e []byte, first bool, depth int) error {
+	tag, typ, count := w.order.Uint16(e), w.order.Uint16(e[2:]), int64(w.order.Uint32(e[4:]))
+	if typ == 0 || int(typ) >= len(typeBytes) {
+		return errors.New("an unknown type")
+	}
+	size := typeBytes[typ] * count
+	if size > 4 && int64(w.order.Uint32(e[8:]))+size > int64(len(w.b)) {
+		return errors.New("a value is outside")
+	}
+	value := w.order.Uint32(e[8:])
+	switch {
+	case tag == 0x0112 && first && typ == 3 && count == 1:
+		if o := int(w.order.Uint16(e[8:])); o >= 1 && o <= 8 {
+			w.orientation = o
+		}
+		return nil
+	case tag == 0x8825 || tag == 0x8769 || tag == 0xa005:
+		if tag == 0x8825 {
+			w.kinds[kindGPS] = true
+		}
+		if count != 1 || typ != 4 && typ != 13 {
+			return errors.New("a pointer of another type")
+		}
+		_, err := w.ifd(value, false, depth+1)
+		return err
+	}
+	kind, ok := kindOf[tag]
+	if !ok {
+		kind = kindOther
+	}
+	w.kinds[kind] = true
+	return nil
+}

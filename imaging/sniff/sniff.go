@@ -1,0 +1,115 @@
+// Package sniff tells a file's format from its first bytes, and from nothing
+// else: neither its name nor what the client says it is.
+package sniff
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+
+	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/media"
+)
+
+const (
+	asPhoto = "Send it as a JPEG or PNG photo."
+	asVideo = "Send it as an MP4 or MOV video."
+	iPhone  = "On an iPhone choose Settings, Camera, Formats, Most Compatible, and take it again."
+)
+
+// Format tells the format of a file that starts with head; give it up to
+// 4 KiB. What is not accepted is refused by its name with a *fault.Error.
+func Format(head []byte) (media.Format, error) {
+	switch {
+	case len(head) == 0:
+		return media.Unknown, fault.New(fault.Invalid, "file-empty", "This file is empty. Choose the photo or video again.").In("file")
+	case bytes.HasPrefix(head, []byte("\xff\xd8\xff")):
+		return media.JPEG, nil
+	case bytes.HasPrefix(head, []byte("\x89PNG\r\n\x1a\n")):
+		return media.PNG, nil
+	}
+	if f, ok, err := bmff(head); ok {
+		return f, err
+	}
+	for _, k := range others {
+		if bytes.HasPrefix(head, []byte(k.magic)) {
+			return media.Unknown, refuse(k.name, k.instead)
+		}
+	}
+	if bytes.HasPrefix(head, []byte("RIFF")) && len(head) >= 12 {
+		switch string(head[8:12]) {
+		case "WEBP":
+			return media.Unknown, refuse("WebP photo", asPhoto)
+		case "AVI ":
+			return media.Unknown, refuse("AVI video", asVideo)
+		}
+	}
+	if len(head) >= 132 && string(head[128:132]) == "DICM" {
+		return media.Unknown, refuse("DICOM file", asPhoto)
+	}
+	text := strings.ToLower(string(bytes.TrimLeft(head[:min(len(head), 512)], "\xef\xbb\xbf \t\r\n")))
+	for _, k := range []struct{ tag, name string }{{"<svg", "SVG drawing"}, {"<!doctype html", "web page"}, {"<html", "web page"}, {"<?xml", "XML document"}} {
+		if strings.HasPrefix(text, k.tag) {
+			return media.Unknown, refuse(k.name, asPhoto)
+		}
+	}
+	return media.Unknown, fault.New(fault.Unsupported, "format-unknown", "This is not a photo or video that is known here. Send a JPEG or PNG photo, or an MP4 or MOV video.").In("file")
+}
+
+var others = []struct{ magic, name, instead string }{
+	{"GIF87a", "GIF picture", asPhoto}, {"GIF89a", "GIF picture", asPhoto},
+	{"II*\x00", "TIFF or camera raw photo", asPhoto}, {"MM\x00*", "TIFF or camera raw photo", asPhoto},
+	{"\x1aE\xdf\xa3", "WebM or Matroska video", asVideo},
+	{"%PDF", "PDF document", asPhoto}, {"PK\x03\x04", "ZIP archive or office document", asPhoto},
+	{"BM", "BMP picture", asPhoto}, {"\xff\x0a", "JPEG XL photo", asPhoto}, {"\x00\x00\x00\x0cJXL ", "JPEG XL photo", asPhoto},
+	{"\x00\x00\x00\x0cjP  ", "JPEG 2000 photo", asPhoto}, {"\xff\x4f\xff\x51", "JPEG 2000 photo", asPhoto},
+	{"ID3", "sound recording", asVideo}, {"OggS", "Ogg file", asVideo}, {"FLV", "Flash video", asVideo}, {"\x30\x26\xb2\x75", "Windows Media file", asVideo},
+	{"MZ", "program", asPhoto}, {"\x7fELF", "program", asPhoto},
+}
+
+func refuse(name, instead string) error {
+	return fault.New(fault.Unsupported, "format-not-accepted", "This is a "+name+", which is not accepted here. "+instead).In("file")
+}
+
+// bmff tells the formats of the ISO base media file format (ISO/IEC 14496-12)
+// and of QuickTime apart by their brands.
+func bmff(head []byte) (media.Format, bool, error) {
+	if len(head) < 12 {
+		return media.Unknown, false, nil
+	}
+	switch string(head[4:8]) {
+	case "moov", "mdat", "wide", "free", "skip", "pnot": // QuickTime before it had brands
+		return media.MOV, true, nil
+	case "ftyp":
+	default:
+		return media.Unknown, false, nil
+	}
+	size := min(int64(binary.BigEndian.Uint32(head)), int64(len(head)))
+	brands := []string{string(head[8:12])}
+	for at := int64(16); at+4 <= size; at += 4 {
+		brands = append(brands, string(head[at:at+4]))
+	}
+	switch b := brands[0]; {
+	case b == "qt  ":
+		return media.MOV, true, nil
+	case strings.HasPrefix(b, "hei") || strings.HasPrefix(b, "hev") || b == "mif1" || b == "msf1":
+		name := "HEIC photo"
+		for _, c := range brands {
+			if strings.HasPrefix(c, "avi") {
+				name = "AVIF photo"
+			}
+		}
+		return media.Unknown, true, refuse(name, asPhoto+" "+iPhone)
+	case b == "avif" || b == "avis":
+		return media.Unknown, true, refuse("AVIF photo", asPhoto)
+	case strings.HasPrefix(b, "3g"):
+		return media.Unknown, true, refuse("3GP video", asVideo)
+	case strings.HasPrefix(b, "M4A") || strings.HasPrefix(b, "M4B") || strings.HasPrefix(b, "F4A"):
+		return media.Unknown, true, refuse("sound recording", asVideo)
+	case b == "crx ":
+		return media.Unknown, true, refuse("camera raw photo", asPhoto)
+	case b == "jp2 " || b == "jpx " || b == "jxl ":
+		return media.Unknown, true, refuse("JPEG 2000 or JPEG XL photo", asPhoto)
+	}
+	return media.MP4, true, nil
+}

@@ -1,0 +1,92 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+)
+
+// cursor reads a file from its start to its end, once, in a bounded buffer.
+type cursor struct {
+	ctx  context.Context
+	src  io.ReaderAt
+	size int64
+	at   int64 // of the next byte to take
+
+	buf   []byte
+	bufAt int64
+}
+
+// maxTake is the most that is taken at once.
+const maxTake = 1 << 20
+
+func newCursor(ctx context.Context, src io.ReaderAt, size int64) *cursor {
+	return &cursor{ctx: ctx, src: src, size: size}
+}
+
+// view gives n bytes from offset at, which stay valid until the next call.
+func (c *cursor) view(at, n int64) ([]byte, error) {
+	if n < 0 || n > maxTake || at < 0 || at+n > c.size {
+		return nil, &Finding{"the file ends inside a part", at}
+	}
+	if at < c.bufAt || at+n > c.bufAt+int64(len(c.buf)) {
+		if err := c.ctx.Err(); err != nil {
+			return nil, err
+		}
+		want := min(max(n, 128<<10), c.size-at)
+		if int64(cap(c.buf)) < want {
+			c.buf = make([]byte, want)
+		}
+		c.buf = c.buf[:want]
+		if k, err := c.src.ReadAt(c.buf, at); int64(k) < want {
+			c.buf = c.buf[:0]
+			return nil, errors.Join(errors.New("read the file to verify it"), err)
+		}
+		c.bufAt = at
+	}
+	return c.buf[at-c.bufAt:][:n], nil
+}
+
+// take gives the next n bytes.
+func (c *cursor) take(n int64) ([]byte, error) {
+	b, err := c.view(c.at, n)
+	if err == nil {
+		c.at += n
+	}
+	return b, err
+}
+
+func (c *cursor) expect(what string, want []byte) error {
+	at := c.at
+	b, err := c.take(int64(len(want)))
+	if err != nil {
+		return err
+	}
+	return found(!bytes.Equal(b, want), "no "+what, at)
+}
+
+// scan passes over the entropy-coded data of a JPEG, up to the next marker that
+// is neither stuffing nor a restart.
+func (c *cursor) scan() error {
+	for {
+		n := min(c.size-c.at, 64<<10)
+		if n < 2 {
+			return &Finding{"a scan without an end", c.at}
+		}
+		b, err := c.view(c.at, n)
+		if err != nil {
+			return err
+		}
+		i := bytes.IndexByte(b[:n-1], 0xff)
+		switch {
+		case i < 0:
+			c.at += n - 1
+		case b[i+1] == 0 || b[i+1] >= 0xd0 && b[i+1] <= 0xd7:
+			c.at += int64(i) + 2
+		default:
+			c.at += int64(i)
+			return nil
+		}
+	}
+}
