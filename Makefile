@@ -17,7 +17,7 @@ lint: tools
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: the files above are not formatted"; exit 1; }
 	go vet ./...
 	$(BIN)/staticcheck ./...
-	bash -n test/install.sh .ci/run
+	bash -n test/install.sh test/fuzz.sh .ci/run
 
 bench: tools
 	go test -run '^$$' -bench . -benchtime 1x ./test/bench

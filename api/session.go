@@ -41,12 +41,12 @@ func (s *Server) signIn(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	secret, who, err := s.Door.SignIn(c, in.Username, in.Password, requestID(c))
+	secret, _, err := s.Door.SignIn(c, in.Username, in.Password, requestID(c))
 	if err != nil {
 		fail(c, err)
 		return
 	}
-	who, _, err = s.Door.Recognise(c, secret.Reveal(), requestID(c)) // with teams
+	who, _, err := s.Door.Recognise(c, secret.Reveal(), requestID(c)) // with teams
 	if err != nil {
 		fail(c, err)
 		return

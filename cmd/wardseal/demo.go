@@ -100,7 +100,6 @@ type show struct {
 	ids                         map[string]access.PersonID
 	team                        access.TeamID
 	item                        string
-	opened                      string // a grant that is live
 }
 
 func (s *show) say(format string, a ...any) {

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs what the tests need and this machine lacks, and says so: Debian
+# packages, and Go programs of pinned versions into the cache. Does nothing
+# when all is there.
+set -euo pipefail
+
+bin="${WARDSEAL_TEST_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/wardseal/bin}"
+mkdir -p "$bin"
+
+missing=()
+need() { # need PROGRAM PACKAGE
+  command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+need exiftool libimage-exiftool-perl
+need ffmpeg ffmpeg
+need convert imagemagick
+need djpeg libjpeg-turbo-progs
+need chromium chromium
+need python3 python3
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+if ((${#missing[@]})); then
+  echo "test/install.sh: installing ${missing[*]}" >&2
+  sudo=(); [[ $(id -u) -eq 0 ]] || sudo=(sudo)
+  "${sudo[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+fi
+
+program() { # program NAME MODULE@VERSION
+  [[ -x "$bin/$1" ]] && return
+  echo "test/install.sh: building $2" >&2
+  GOBIN="$bin" CGO_ENABLED=0 go install "$2"
+}
+program staticcheck honnef.co/go/tools/cmd/staticcheck@v0.8.2
+program age filippo.io/age/cmd/age@v1.3.2
+program versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
+program minio github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
