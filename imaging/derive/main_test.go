@@ -137,7 +137,7 @@ func TestLimits(t *testing.T) {
 		cfg   Config
 		want  error
 	}{
-		{"hangs", Config{WallFor: 400 * time.Millisecond}, ErrLimit},
+		{"hangs", Config{WallFor: 4 * time.Second}, ErrLimit},
 		{"spins", Config{CPUFor: time.Second, WallFor: time.Minute}, ErrLimit},
 		{"hoards", Config{MemoryBytes: 256 << 20}, ErrLimit},
 		{"panics", Config{}, ErrUndecodable},

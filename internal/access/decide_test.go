@@ -41,7 +41,8 @@ func TestPictures(t *testing.T) {
 	}{
 		{access.Clinician, access.ShowItem, access.Uploader, access.Allow},
 		{access.Clinician, access.ShowItem, access.SameTeam, access.Allow},
-		{access.Consultant, access.ShowItem, access.Referred, access.Allow},
+		{access.Consultant, access.ShowOpened, access.Referred, access.Allow},
+		{access.Consultant, access.ShowItem, access.Referred, access.DenyRelation}, // a link is opened first
 		{access.Consultant, access.ShowItem, 0, access.DenyRelation},
 		{access.RecordsOfficer, access.ShowItem, access.SameTeam, access.DenyRole},
 		{access.RecordsOfficer, access.DescribeItem, 0, access.Allow},

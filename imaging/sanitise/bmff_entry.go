@@ -1,0 +1,148 @@
+package sanitise
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Boxes in a sample entry that decoding or showing needs, with the fewest and
+// most bytes that each may have.
+var entryKept = map[string][2]int{
+	"avcC": {7, 64 << 10}, "hvcC": {23, 64 << 10}, "lhvC": {6, 64 << 10}, "av1C": {4, 64 << 10}, "vpcC": {8, 4096}, "esds": {4, 16 << 10}, "dvcC": {24, 24}, "dvvC": {24, 24}, "d263": {7, 8}, "damr": {5, 9},
+	"pasp": {8, 8}, "clap": {32, 32}, "fiel": {2, 2}, "clli": {4, 4}, "mdcv": {24, 24},
+	"alac": {24, 4096}, "dac3": {3, 3}, "dec3": {5, 64}, "dOps": {11, 512}, "dfLa": {4, 4096}, "chan": {12, 4096}, "srat": {8, 8}, "pcmC": {6, 6},
+}
+
+// descriptions cleans the sample descriptions: the fixed part without maker
+// and compressor names, and of the boxes those that decoding needs.
+func (f *bmffFile) descriptions(t *track, b []byte) ([]byte, error) {
+	if len(b) < 8 {
+		return nil, errVideoDamaged
+	}
+	entries, err := children(b[8:])
+	if err != nil || len(entries) == 0 || uint64(len(entries)) != uint64(be.Uint32(b[4:])) {
+		return nil, errVideoDamaged
+	}
+	out := append(make([]byte, 4), b[4:8]...)
+	for _, e := range entries {
+		if slices.Contains([]string{"encv", "enca", "drmi", "drms"}, e.typ) {
+			return nil, refuse("protected", "This video is copy-protected and cannot be cleaned. Send one without protection.")
+		}
+		var clean []byte
+		if t.handler == "vide" {
+			clean, err = f.picture(e.body)
+		} else {
+			clean, err = f.sound(e.body)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, box(e.typ, clean)...)
+	}
+	return out, nil
+}
+
+// picture cleans a visual sample entry (ISO/IEC 14496-12, 12.1.3).
+func (f *bmffFile) picture(b []byte) ([]byte, error) {
+	if len(b) < 78 {
+		return nil, errVideoDamaged
+	}
+	w, h := int(be.Uint16(b[24:])), int(be.Uint16(b[26:]))
+	if err := checkPixels(w, h, f.opt); err != nil {
+		return nil, err
+	}
+	f.width, f.height = max(f.width, w), max(f.height, h)
+	if len(bytes.Trim(b[42:74], "\x00")) > 0 {
+		f.acc.removed("encoder names", 32)
+	}
+	out := make([]byte, 78)
+	out[7] = 1                 // data reference
+	copy(out[24:42], b[24:42]) // size, resolution, frames a sample
+	clear(out[36:40])
+	out[40], out[41] = 0, 1
+	copy(out[74:78], b[74:78]) // depth, colour table
+	if be.Uint16(b[76:]) != 0xffff {
+		if be.Uint16(b[74:]) <= 8 {
+			return nil, errVideoUnusual // a palette follows
+		}
+		out[76], out[77] = 0xff, 0xff
+	}
+	return f.entryBoxes(out, b[78:])
+}
+
+// sound cleans an audio sample entry, of ISO or of QuickTime's three versions.
+func (f *bmffFile) sound(b []byte) ([]byte, error) {
+	if len(b) < 28 {
+		return nil, errVideoDamaged
+	}
+	n := map[uint16]int{0: 28, 1: 44, 2: 64}[be.Uint16(b[8:])]
+	if !f.quick && be.Uint16(b[8:]) == 1 && len(b) >= 36 && be.Uint32(b[28:]) >= 8 && int(be.Uint32(b[28:])) <= len(b)-28 {
+		n = 28 // version 1 of ISO has no further fields
+	}
+	if n == 0 || len(b) < n {
+		return nil, errVideoDamaged
+	}
+	out := slices.Clone(b[:n])
+	clear(out[:6])
+	out[6], out[7] = 0, 1
+	clear(out[10:16]) // revision and vendor
+	return f.entryBoxes(out, b[n:])
+}
+
+func (f *bmffFile) entryBoxes(out, b []byte) ([]byte, error) {
+	boxes, err := children(b)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range boxes {
+		size, kept := entryKept[c.typ]
+		switch {
+		case kept && len(c.body) >= size[0] && len(c.body) <= size[1]:
+			out = append(out, box(c.typ, c.body)...)
+		case c.typ == "colr" && len(c.body) >= 10 && (string(c.body[:4]) == "nclx" || string(c.body[:4]) == "nclc"):
+			n := 10
+			if string(c.body[:4]) == "nclx" && len(c.body) > 10 {
+				n = 11
+			}
+			out = append(out, box("colr", c.body[:n])...)
+		case c.typ == "colr" && len(c.body) > 4 && (string(c.body[:4]) == "prof" || string(c.body[:4]) == "rICC"):
+			profile, err := reduceICC(c.body[4:])
+			if err != nil {
+				f.dropped(c.typ, nil, int64(len(c.body)))
+				continue
+			}
+			out = append(out, box("colr", []byte("prof"), profile)...)
+		case c.typ == "wave":
+			inner, err := f.wave(c.body)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, inner...)
+		default:
+			f.dropped(c.typ, c.body, int64(len(c.body)))
+		}
+	}
+	return out, nil
+}
+
+// wave cleans QuickTime's box of decoder settings for sound.
+func (f *bmffFile) wave(b []byte) ([]byte, error) {
+	boxes, err := children(b)
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	for _, c := range boxes {
+		size, kept := entryKept[c.typ]
+		switch {
+		case kept && len(c.body) >= size[0] && len(c.body) <= size[1]:
+			out = append(out, box(c.typ, c.body)...)
+		case c.typ == "frma" && len(c.body) == 4, c.typ == "enda" && len(c.body) == 2, c.typ == "mp4a" && len(c.body) == 4:
+			out = append(out, box(c.typ, c.body)...)
+		case c.typ == "\x00\x00\x00\x00":
+		default:
+			f.dropped(c.typ, c.body, int64(len(c.body)))
+		}
+	}
+	return box("wave", out, box("\x00\x00\x00\x00")), nil
+}

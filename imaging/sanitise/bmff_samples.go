@@ -1,0 +1,125 @@
+package sanitise
+
+import (
+	"slices"
+)
+
+// samples gives the ranges of the source that the kept tracks' chunks cover,
+// sorted and merged. Memory is in proportion to the tables in the file.
+func (f *bmffFile) samples() ([]extent, error) {
+	var all []extent
+	for _, t := range f.tracks {
+		if err := f.ctx.Err(); err != nil {
+			return nil, err
+		}
+		got, err := t.cover()
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range got {
+			if !slices.ContainsFunc(f.mdat, func(m extent) bool { return e.off >= m.off && e.off+e.n <= m.off+m.n }) {
+				return nil, errVideoCut
+			}
+		}
+		all = append(all, got...)
+	}
+	slices.SortFunc(all, func(a, b extent) int {
+		switch {
+		case a.off < b.off:
+			return -1
+		case a.off > b.off:
+			return 1
+		}
+		return 0
+	})
+	var out []extent
+	for _, e := range all {
+		if k := len(out) - 1; k >= 0 && e.off <= out[k].off+out[k].n {
+			out[k].n = max(out[k].n, e.off+e.n-out[k].off)
+			continue
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// cover gives the range of each chunk of a track, and cuts the size table to
+// its count.
+func (t *track) cover() ([]extent, error) {
+	count, size, err := t.sampleSizes()
+	if err != nil {
+		return nil, err
+	}
+	entries := len(t.chunks) / 12
+	sample, out := uint32(0), make([]extent, 0, len(t.offsets))
+	for i := range entries {
+		e := t.chunks[i*12:]
+		first, per := be.Uint32(e), be.Uint32(e[4:])
+		last := uint32(len(t.offsets))
+		if i+1 < entries {
+			last = be.Uint32(e[12:]) - 1
+		}
+		if first == 0 || i == 0 && first != 1 || last > uint32(len(t.offsets)) || last+1 < first {
+			return nil, errVideoDamaged
+		}
+		for c := first; c <= last; c++ {
+			if uint64(sample)+uint64(per) > uint64(count) {
+				return nil, errVideoDamaged
+			}
+			n := int64(0)
+			if t.fixed() > 0 {
+				n = int64(per) * int64(t.fixed())
+			} else {
+				for s := sample; s < sample+per; s++ {
+					n += size(s)
+				}
+			}
+			sample += per
+			if n > 0 {
+				out = append(out, extent{t.offsets[c-1], n})
+			}
+		}
+	}
+	if sample != count || len(t.offsets) > 0 && entries == 0 {
+		return nil, errVideoDamaged
+	}
+	return out, nil
+}
+
+func (t *track) fixed() uint32 {
+	if t.packed {
+		return 0
+	}
+	return be.Uint32(t.sizes[4:])
+}
+
+// sampleSizes gives how many samples there are and the size of each.
+func (t *track) sampleSizes() (uint32, func(uint32) int64, error) {
+	count, bits := be.Uint32(t.sizes[8:]), uint64(32)
+	switch {
+	case t.packed:
+		if bits = uint64(t.sizes[7]); bits != 8 && bits != 16 {
+			return 0, nil, errVideoUnusual
+		}
+		clear(t.sizes[4:7])
+	case t.fixed() > 0:
+		t.sizes = t.sizes[:12]
+		// Uncompressed sound counts frames of a fixed size; no table bounds it, but the chunks do.
+		return count, nil, nil
+	}
+	want := 12 + uint64(count)*bits/8
+	if want > uint64(len(t.sizes)) {
+		return 0, nil, errVideoDamaged
+	}
+	t.sizes = t.sizes[:want]
+	table := t.sizes[12:]
+	return count, func(i uint32) int64 {
+		switch bits {
+		case 8:
+			return int64(table[i])
+		case 16:
+			return int64(be.Uint16(table[2*i:]))
+		}
+		return int64(be.Uint32(table[4*i:]))
+	}, nil
+}

@@ -1,0 +1,115 @@
+package verify
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// entries checks the sample descriptions of a track.
+func (w *bmffWalk) entries(b []byte, at int64) error {
+	w.tables["stsd"] = b
+	if len(b) < 8 || !zero(b[:4]) {
+		return &Finding{"sample descriptions of an unexpected form", at}
+	}
+	count := binary.BigEndian.Uint32(b[4:])
+	b = b[8:]
+	for ; len(b) >= 16; count-- {
+		n := int(binary.BigEndian.Uint32(b))
+		if n < 16 || n > len(b) || strings.HasPrefix(string(b[4:8]), "enc") {
+			return &Finding{"a sample description of wrong length or kind", at}
+		}
+		body := b[8:n]
+		b = b[n:]
+		fixed := 78
+		ok := len(body) >= 28 && zero(body[:6]) && body[6] == 0 && body[7] == 1
+		if w.sound {
+			switch fixed = 28; {
+			case !ok:
+			case body[9] == 1 && w.quick:
+				fixed = 44
+			case body[9] == 1 && len(body) >= 44 && !boxesFit(body[28:]):
+				fixed = 44
+			case body[9] == 2:
+				fixed = 64
+			}
+			ok = ok && zero(body[10:16])
+		} else {
+			ok = ok && len(body) >= 78 && zero(body[8:24]) && zero(body[36:40]) && zero(body[42:74]) && string(body[76:78]) == "\xff\xff"
+		}
+		if !ok || len(body) < fixed {
+			return &Finding{"a sample description that names its maker", at}
+		}
+		if err := settings(body[fixed:], at, 0); err != nil {
+			return err
+		}
+	}
+	return found(len(b) != 0 || count != 0, "sample descriptions of wrong length", at)
+}
+
+// boxesFit reports whether b is a row of boxes.
+func boxesFit(b []byte) bool {
+	for len(b) > 0 {
+		if len(b) < 8 {
+			return false
+		}
+		n := int(binary.BigEndian.Uint32(b))
+		if n < 8 || n > len(b) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+// settings checks the boxes of decoder settings in a sample description.
+func settings(b []byte, at int64, depth int) error {
+	for len(b) > 0 {
+		if len(b) < 8 {
+			return &Finding{"bytes after the decoder settings", at}
+		}
+		n, typ := int(binary.BigEndian.Uint32(b)), string(b[4:8])
+		if n < 8 || n > len(b) {
+			return &Finding{"decoder settings of wrong length", at}
+		}
+		body := b[8:n]
+		b = b[n:]
+		if err := setting(typ, body, at, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setting(typ string, body []byte, at int64, depth int) error {
+	n := len(body)
+	small := map[string]int{"pasp": 8, "clap": 32, "fiel": 2, "clli": 4, "mdcv": 24, "dvcC": 24, "dvvC": 24, "dac3": 3, "srat": 8, "pcmC": 6}
+	if want, ok := small[typ]; ok {
+		return found(n != want, "decoder settings of wrong length", at)
+	}
+	switch typ {
+	case "avcC", "hvcC", "lhvC", "av1C":
+		return found(n > 64<<10, "decoder settings of wrong length", at)
+	case "vpcC", "alac", "dfLa", "chan", "dOps", "dec3", "d263", "damr":
+		return found(n > 4096, "decoder settings of wrong length", at)
+	case "esds":
+		return found(n > 16<<10, "decoder settings of wrong length", at)
+	case "colr":
+		switch {
+		case n == 10 && string(body[:4]) == "nclc", n == 11 && string(body[:4]) == "nclx", n == 10 && string(body[:4]) == "nclx":
+			return nil
+		case n > 4 && string(body[:4]) == "prof":
+			return profile(body[4:])
+		}
+	case "wave":
+		if depth == 0 {
+			return settings(body, at, 1)
+		}
+	case "frma", "mp4a":
+		return found(depth == 0 || n != 4, "decoder settings of wrong length", at)
+	case "enda":
+		return found(depth == 0 || n != 2, "decoder settings of wrong length", at)
+	case "\x00\x00\x00\x00":
+		return found(depth == 0 || n != 0, "decoder settings of wrong length", at)
+	}
+	return &Finding{"decoder settings that decoding does not need", at}
+}
