@@ -22,7 +22,7 @@ const formRoom = 1 << 20
 func (s *Server) upload(c *gin.Context) {
 	if c.Request.ContentLength > s.cfg.MaxBytes+formRoom {
 		c.Header("Connection", "close") // the rest of the body is not wanted
-		fail(c, s.Uploads.TooLarge())
+		fail(c, s.Uploads.RefuseTooLarge(c, principal(c)))
 		return
 	}
 	kind, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))

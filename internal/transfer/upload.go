@@ -72,8 +72,21 @@ func (u *Uploads) Upload(ctx context.Context, who access.Principal, form Form) (
 	if err == nil {
 		return filed, nil
 	}
-	refused := audit.NewEvent(audit.ItemRefused, who, audit.Subject{}).With("reason", fault.From(err).Code)
-	return Filed{}, errors.Join(down(err), (gate{u.Gate}).record(ctx, refused))
+	return Filed{}, u.refused(ctx, who, down(err))
+}
+
+// RefuseTooLarge refuses an upload that says beforehand that it is over the
+// limit, before any of it is read.
+func (u *Uploads) RefuseTooLarge(ctx context.Context, who access.Principal) error {
+	if err := (gate{u.Gate}).role(ctx, who, access.UploadItem); err != nil {
+		return err
+	}
+	return u.refused(ctx, who, u.TooLarge())
+}
+
+func (u *Uploads) refused(ctx context.Context, who access.Principal, err error) error {
+	ev := audit.NewEvent(audit.ItemRefused, who, audit.Subject{}).With("reason", fault.From(err).Code)
+	return errors.Join(err, (gate{u.Gate}).record(ctx, ev))
 }
 
 func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (Filed, error) {

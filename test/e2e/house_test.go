@@ -1,0 +1,269 @@
+// Package e2e tests the whole through its public door: HTTP, over real storage
+// engines and databases.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/imaging/derive"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/config"
+	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/test/servers"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == config.ChildArgument {
+		os.Exit(derive.Child(os.Stdin, os.Stdout))
+	}
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	servers.Main(m)
+}
+
+const password = "correct horse battery staple"
+
+// house is a running deployment with a person of every role.
+type house struct {
+	t    *testing.T
+	sys  *config.System
+	url  string
+	api  *api.Server
+	data string
+	team access.TeamID
+	ids  map[string]access.PersonID
+}
+
+// person is somebody who speaks to the house; nobody is the zero cookie.
+type person struct {
+	h      *house
+	cookie *http.Cookie
+}
+
+// staff are the people of every house, by username.
+var staff = map[string]access.Role{
+	"nurse": access.Clinician, "colleague": access.Clinician, "outsider": access.Clinician,
+	"consultant": access.Consultant, "records": access.RecordsOfficer, "auditor": access.Auditor, "admin": access.Administrator,
+}
+
+// each runs a test on both pairs of engines.
+func each(t *testing.T, test func(t *testing.T, h *house)) {
+	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
+		t.Run(kind, func(t *testing.T) { test(t, open(t, kind, nil)) })
+	}
+}
+
+func open(t *testing.T, kind string, change func(*config.Config)) *house {
+	t.Helper()
+	dir := t.TempDir()
+	cfg := config.Default(dir)
+	cfg.Limits.NoDerivatives = true
+	if kind == "postgres+s3" {
+		cfg.Database = config.Database{Driver: "postgres", URLFile: secret(t, dir, "url", servers.Postgres(t))}
+		srv := servers.VersityGW(t)
+		cfg.Objects = config.Objects{Kind: "s3", Endpoint: srv.Endpoint, Bucket: srv.NewBucket(t, false), Region: srv.Region,
+			AccessKey: srv.AccessKey, SecretKeyFile: secret(t, dir, "key", srv.SecretKey), CAFile: srv.CAFile}
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	if err := config.InitKeys(cfg, filepath.Join(dir, "escrow-identity.txt"), ""); err != nil {
+		t.Fatal(err)
+	}
+	sys, err := config.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sys.Close() })
+	h := &house{t: t, sys: sys, data: dir, ids: map[string]access.PersonID{}}
+	if h.api, err = api.New(sys.Flows(), sys.Edge("https://wardseal.example")); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(h.api)
+	t.Cleanup(srv.Close)
+	h.url = srv.URL
+	ours, err := sys.Staff.AddFirstTeam(t.Context(), "Tissue viability")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.team = ours.ID
+	for name, role := range staff {
+		n := signin.Newcomer{Username: name, Name: "Example " + name, Role: role, Password: password}
+		if name == "nurse" || name == "colleague" {
+			n.Teams = []access.TeamID{ours.ID}
+		}
+		p, err := sys.Staff.AddFirst(t.Context(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.ids[name] = p.ID
+	}
+	h.as("nurse").must("POST", "/patients", http.StatusCreated, map[string]string{
+		"patient_number_kind": "nhs", "patient_number": "999 000 0018", "name": "Test Patient", "date_of_birth": "1950-01-31"})
+	return h
+}
+
+func secret(t *testing.T, dir, name, content string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (h *house) nobody() *person { return &person{h: h} }
+
+// as signs somebody in.
+func (h *house) as(name string) *person {
+	h.t.Helper()
+	p := &person{h: h}
+	a := p.ask("POST", "/session", map[string]string{"username": name, "password": password})
+	if a.status != http.StatusOK {
+		h.t.Fatalf("%s cannot sign in: %d %s", name, a.status, a.body)
+	}
+	for _, c := range a.cookies {
+		p.cookie = c
+	}
+	return p
+}
+
+type answer struct {
+	status  int
+	header  http.Header
+	body    []byte
+	cookies []*http.Cookie
+}
+
+// code is the problem's code.
+func (a answer) code() string {
+	var p api.Problem
+	_ = json.Unmarshal(a.body, &p)
+	return p.Code
+}
+
+func (a answer) into(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal(a.body, v); err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+}
+
+// ask sends JSON, or nothing.
+func (p *person) ask(method, path string, in any, headers ...string) answer {
+	p.h.t.Helper()
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			p.h.t.Fatal(err)
+		}
+		body = bytes.NewReader(b)
+		headers = append(headers, "Content-Type", "application/json")
+	}
+	return p.send(method, "/api/v1"+path, body, headers...)
+}
+
+func (p *person) send(method, path string, body io.Reader, headers ...string) answer {
+	p.h.t.Helper()
+	ctx, cancel := context.WithTimeout(p.h.t.Context(), 2*time.Minute)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, p.h.url+path, body)
+	if err != nil {
+		p.h.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	if p.cookie != nil {
+		r.AddCookie(p.cookie)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		p.h.t.Errorf("%s %s: %v", method, path, err)
+		return answer{}
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.h.t.Errorf("%s %s: %v", method, path, err)
+	}
+	return answer{resp.StatusCode, resp.Header, b, resp.Cookies()}
+}
+
+// must asks and fails the test at another status.
+func (p *person) must(method, path string, want int, in any) answer {
+	p.h.t.Helper()
+	a := p.ask(method, path, in)
+	if a.status != want {
+		p.h.t.Fatalf("%s %s: %d, want %d: %s", method, path, a.status, want, a.body)
+	}
+	return a
+}
+
+func (h *house) details() map[string]string {
+	return map[string]string{
+		"patient_number_kind": "nhs", "patient_number": "9990000018", "date_of_birth": "1950-01-31", "team": string(h.team), "consent": "A",
+		"body_site": "left heel", "note": "NOTE-MARKER",
+	}
+}
+
+// upload sends a file with details; a detail of "" is left out.
+func (p *person) upload(file []byte, details map[string]string) answer {
+	p.h.t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for k, v := range details {
+		if v != "" {
+			_ = w.WriteField(k, v)
+		}
+	}
+	if file != nil {
+		f, _ := w.CreateFormFile("file", "IMG_0001.JPG")
+		_, _ = f.Write(file)
+	}
+	_ = w.Close()
+	return p.send("POST", "/api/v1/items", &b, "Content-Type", w.FormDataContentType())
+}
+
+func phone(t *testing.T) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../../cmd/wardseal/testdata/phone.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// filed uploads the phone's picture as the nurse and gives the item.
+func (h *house) filed() string {
+	h.t.Helper()
+	d := h.details()
+	d["allow_repeat"] = "true"
+	a := h.as("nurse").upload(phone(h.t), d)
+	if a.status != http.StatusCreated {
+		h.t.Fatalf("upload: %d %s", a.status, a.body)
+	}
+	var f api.Filing
+	a.into(h.t, &f)
+	return string(f.Item.ID)
+}
+
+// events counts audit events of a type.
+func (h *house) events(typ string) int {
+	h.t.Helper()
+	var page struct{ Events []json.RawMessage }
+	h.as("auditor").must("GET", "/audit?limit=500&type="+typ, http.StatusOK, nil).into(h.t, &page)
+	return len(page.Events)
+}
