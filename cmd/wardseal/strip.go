@@ -21,7 +21,7 @@ import (
 // stripCmd does offline what an upload does first.
 type stripCmd struct {
 	Out     string   `short:"o" required:"" type:"path" placeholder:"DIR" help:"Folder for the cleaned files, under their own names. An existing file is not overwritten."`
-	Receipt string   `type:"path" placeholder:"FILE" help:"Also write the receipts, as JSON (- for standard output)."`
+	Receipt bool     `help:"Also write what was removed and kept, as JSON, to receipts.json in the folder."`
 	Pixels  int64    `name:"max-pixels" default:"50000000" help:"Refuse larger pictures."`
 	Files   []string `arg:"" type:"path" help:"Files to clean."`
 }
@@ -60,7 +60,7 @@ func (s *stripCmd) Run(ctx context.Context, out io.Writer) error {
 		}
 		all = append(all, line)
 	}
-	if err := s.receipts(out, all); err != nil {
+	if err := s.receipts(all); err != nil {
 		return err
 	}
 	if refused > 0 {
@@ -159,18 +159,14 @@ func (s *stripCmd) write(name string, r io.Reader) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func (s *stripCmd) receipts(out io.Writer, all []stripped) error {
-	if s.Receipt == "" {
+// receipts writes the account of all files beside them.
+func (s *stripCmd) receipts(all []stripped) error {
+	if !s.Receipt {
 		return nil
 	}
 	b, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
 	}
-	b = append(b, '\n')
-	if s.Receipt == "-" || strings.HasSuffix(s.Receipt, "/-") {
-		_, err = out.Write(b)
-		return err
-	}
-	return os.WriteFile(s.Receipt, b, 0o600)
+	return os.WriteFile(filepath.Join(s.Out, "receipts.json"), append(b, '\n'), 0o600)
 }
