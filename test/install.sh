@@ -17,6 +17,7 @@ need convert imagemagick
 need djpeg libjpeg-turbo-progs
 need chromium chromium
 need python3 python3
+need curl curl
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 if ((${#missing[@]})); then
   echo "test/install.sh: installing ${missing[*]}" >&2
