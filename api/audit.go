@@ -30,7 +30,7 @@ func (s *Server) searchAudit(c *gin.Context) {
 		return
 	}
 	f.After = int64(after)
-	events, more, err := s.Account.Events(c, principal(c), f)
+	events, more, err := s.Account.Events(c.Request.Context(), principal(c), f)
 	if err != nil {
 		fail(c, err)
 		return

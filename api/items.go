@@ -81,7 +81,7 @@ func (s *Server) listItems(c *gin.Context) {
 	if !number(c, "limit", 1, 200, &f.Limit) {
 		return
 	}
-	views, more, err := s.Items.List(c, principal(c), f)
+	views, more, err := s.Items.List(c.Request.Context(), principal(c), f)
 	if err != nil {
 		fail(c, err)
 		return
@@ -113,7 +113,7 @@ func number(c *gin.Context, name string, low, high int, n *int) bool {
 }
 
 func (s *Server) describeItem(c *gin.Context) {
-	v, err := s.Items.Describe(c, principal(c), media.ItemID(c.Param("id")))
+	v, err := s.Items.Describe(c.Request.Context(), principal(c), media.ItemID(c.Param("id")))
 	if err != nil {
 		fail(c, err)
 		return

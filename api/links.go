@@ -62,7 +62,7 @@ func (s *Server) makeLink(c *gin.Context) {
 			order.Uses = -1
 		}
 	}
-	secret, v, err := s.Links.Make(c, principal(c), media.ItemID(c.Param("id")), order)
+	secret, v, err := s.Links.Make(c.Request.Context(), principal(c), media.ItemID(c.Param("id")), order)
 	if err != nil {
 		fail(c, err)
 		return
@@ -73,7 +73,7 @@ func (s *Server) makeLink(c *gin.Context) {
 }
 
 func (s *Server) listLinks(c *gin.Context) {
-	views, err := s.Links.Mine(c, principal(c))
+	views, err := s.Links.Mine(c.Request.Context(), principal(c))
 	if err != nil {
 		fail(c, err)
 		return
@@ -86,7 +86,7 @@ func (s *Server) listLinks(c *gin.Context) {
 }
 
 func (s *Server) revokeLink(c *gin.Context) {
-	s.done(c, s.Links.Revoke(c, principal(c), link.ID(c.Param("id"))))
+	s.done(c, s.Links.Revoke(c.Request.Context(), principal(c), link.ID(c.Param("id"))))
 }
 
 func (s *Server) revokeLinksTo(c *gin.Context) {
@@ -96,7 +96,7 @@ func (s *Server) revokeLinksTo(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	n, err := s.Links.RevokeTo(c, principal(c), in.Person)
+	n, err := s.Links.RevokeTo(c.Request.Context(), principal(c), in.Person)
 	if err != nil {
 		fail(c, err)
 		return
@@ -125,7 +125,7 @@ func (s *Server) visitLink(c *gin.Context) {
 	if !ok {
 		return
 	}
-	v, err := s.Links.Visit(c, principal(c), secret)
+	v, err := s.Links.Visit(c.Request.Context(), principal(c), secret)
 	if err != nil {
 		fail(c, err)
 		return
@@ -146,7 +146,7 @@ func (s *Server) openLink(c *gin.Context) {
 	if !ok {
 		return
 	}
-	g, err := s.Links.Open(c, principal(c), secret)
+	g, err := s.Links.Open(c.Request.Context(), principal(c), secret)
 	if err != nil {
 		fail(c, err)
 		return

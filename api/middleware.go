@@ -36,7 +36,7 @@ func identify(c *gin.Context) {
 func logged(c *gin.Context) {
 	started := time.Now()
 	c.Next()
-	slog.InfoContext(c, "request", "request", requestID(c), "method", c.Request.Method, "route", c.FullPath(),
+	slog.InfoContext(c.Request.Context(), "request", "request", requestID(c), "method", c.Request.Method, "route", c.FullPath(),
 		"status", c.Writer.Status(), "bytes", max(c.Writer.Size(), 0), "took", time.Since(started).Round(time.Microsecond))
 }
 
@@ -51,7 +51,7 @@ func recovered(c *gin.Context) {
 		if p == http.ErrAbortHandler {
 			panic(p)
 		}
-		slog.ErrorContext(c, "panic", "request", requestID(c), "route", c.FullPath(), "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		slog.ErrorContext(c.Request.Context(), "panic", "request", requestID(c), "route", c.FullPath(), "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 		if c.Writer.Written() {
 			panic(http.ErrAbortHandler)
 		}
@@ -95,7 +95,7 @@ func (s *Server) signedIn(c *gin.Context) {
 	if !found {
 		secret, _ = c.Cookie(cookieName)
 	}
-	who, _, err := s.Door.Recognise(c, secret, requestID(c))
+	who, _, err := s.Door.Recognise(c.Request.Context(), secret, requestID(c))
 	if err != nil {
 		fail(c, err)
 		return

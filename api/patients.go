@@ -37,7 +37,7 @@ func (s *Server) registerPatient(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	p, err := s.Patients.Register(c, principal(c), media.PatientDetails{Kind: in.Kind, Number: in.Number, Name: in.Name, DateOfBirth: in.DateOfBirth, Sex: in.Sex})
+	p, err := s.Patients.Register(c.Request.Context(), principal(c), media.PatientDetails{Kind: in.Kind, Number: in.Number, Name: in.Name, DateOfBirth: in.DateOfBirth, Sex: in.Sex})
 	if err != nil {
 		fail(c, err)
 		return
@@ -54,7 +54,7 @@ func (s *Server) findPatient(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	p, err := s.Patients.Find(c, principal(c), in.Kind, in.Number, in.DateOfBirth)
+	p, err := s.Patients.Find(c.Request.Context(), principal(c), in.Kind, in.Number, in.DateOfBirth)
 	if err != nil {
 		fail(c, err)
 		return
@@ -72,7 +72,7 @@ type Case struct {
 }
 
 func (s *Server) listCases(c *gin.Context) {
-	cases, err := s.Patients.Cases(c, principal(c), media.PatientID(c.Param("id")))
+	cases, err := s.Patients.Cases(c.Request.Context(), principal(c), media.PatientID(c.Param("id")))
 	if err != nil {
 		fail(c, err)
 		return
@@ -92,7 +92,7 @@ func (s *Server) openCase(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	v, err := s.Patients.OpenCase(c, principal(c), media.PatientID(c.Param("id")), in.Team, in.Title)
+	v, err := s.Patients.OpenCase(c.Request.Context(), principal(c), media.PatientID(c.Param("id")), in.Team, in.Title)
 	if err != nil {
 		fail(c, err)
 		return

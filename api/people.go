@@ -11,7 +11,7 @@ import (
 
 func (s *Server) listPeople(c *gin.Context) {
 	who := principal(c)
-	people, err := s.Staff.People(c, who)
+	people, err := s.Staff.People(c.Request.Context(), who)
 	if err != nil {
 		fail(c, err)
 		return
@@ -41,7 +41,7 @@ func (s *Server) addPerson(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	p, err := s.Staff.Add(c, principal(c), signin.Newcomer{Username: in.Username, Name: in.Name, Role: in.Role, Password: in.Password, Teams: in.Teams})
+	p, err := s.Staff.Add(c.Request.Context(), principal(c), signin.Newcomer{Username: in.Username, Name: in.Name, Role: in.Role, Password: in.Password, Teams: in.Teams})
 	if err != nil {
 		fail(c, err)
 		return
@@ -57,17 +57,17 @@ func (s *Server) changePerson(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	s.done(c, s.Staff.Change(c, principal(c), access.PersonID(c.Param("id")), in.Name, in.Role))
+	s.done(c, s.Staff.Change(c.Request.Context(), principal(c), access.PersonID(c.Param("id")), in.Name, in.Role))
 }
 
 func (s *Server) suspend(suspended bool) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		s.done(c, s.Staff.Suspend(c, principal(c), access.PersonID(c.Param("id")), suspended))
+		s.done(c, s.Staff.Suspend(c.Request.Context(), principal(c), access.PersonID(c.Param("id")), suspended))
 	}
 }
 
 func (s *Server) unlock(c *gin.Context) {
-	s.done(c, s.Staff.Unlock(c, principal(c), access.PersonID(c.Param("id"))))
+	s.done(c, s.Staff.Unlock(c.Request.Context(), principal(c), access.PersonID(c.Param("id"))))
 }
 
 // done answers a change that has nothing to tell but that it was made.
@@ -88,7 +88,7 @@ type Team struct {
 
 func (s *Server) listTeams(c *gin.Context) {
 	who := principal(c)
-	teams, err := s.Staff.Teams(c, who)
+	teams, err := s.Staff.Teams(c.Request.Context(), who)
 	if err != nil {
 		fail(c, err)
 		return
@@ -107,7 +107,7 @@ func (s *Server) addTeam(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	t, err := s.Staff.AddTeam(c, principal(c), in.Name)
+	t, err := s.Staff.AddTeam(c.Request.Context(), principal(c), in.Name)
 	if err != nil {
 		fail(c, err)
 		return
@@ -116,9 +116,9 @@ func (s *Server) addTeam(c *gin.Context) {
 }
 
 func (s *Server) joinTeam(c *gin.Context) {
-	s.done(c, s.Staff.Join(c, principal(c), access.TeamID(c.Param("id")), access.PersonID(c.Param("person"))))
+	s.done(c, s.Staff.Join(c.Request.Context(), principal(c), access.TeamID(c.Param("id")), access.PersonID(c.Param("person"))))
 }
 
 func (s *Server) leaveTeam(c *gin.Context) {
-	s.done(c, s.Staff.Leave(c, principal(c), access.TeamID(c.Param("id")), access.PersonID(c.Param("person"))))
+	s.done(c, s.Staff.Leave(c.Request.Context(), principal(c), access.TeamID(c.Param("id")), access.PersonID(c.Param("person"))))
 }

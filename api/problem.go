@@ -48,7 +48,7 @@ func fail(c *gin.Context, err error) {
 	e := fault.From(err)
 	status := statuses[e.Kind]
 	if status >= 500 && !clientGone(c, err) {
-		slog.ErrorContext(c, "request failed", "request", requestID(c), "route", c.FullPath(), "code", e.Code, "error", err)
+		slog.ErrorContext(c.Request.Context(), "request failed", "request", requestID(c), "route", c.FullPath(), "code", e.Code, "error", err)
 	}
 	if e.RetryAfter > 0 {
 		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(float64(e.RetryAfter)/float64(time.Second)))))

@@ -54,7 +54,6 @@ func New(flows Flows, cfg Config) (*Server, error) {
 	}
 	gin.SetMode(gin.ReleaseMode)
 	s := &Server{Flows: flows, cfg: cfg, engine: gin.New()}
-	s.engine.ContextWithFallback = true // handlers pass *gin.Context as a context.Context
 	s.engine.HandleMethodNotAllowed = true
 	if err := s.engine.SetTrustedProxies(cfg.Trusted); err != nil {
 		return nil, err

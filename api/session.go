@@ -41,12 +41,12 @@ func (s *Server) signIn(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	secret, _, err := s.Door.SignIn(c, in.Username, in.Password, requestID(c))
+	secret, _, err := s.Door.SignIn(c.Request.Context(), in.Username, in.Password, requestID(c))
 	if err != nil {
 		fail(c, err)
 		return
 	}
-	who, _, err := s.Door.Recognise(c, secret.Reveal(), requestID(c)) // with teams
+	who, _, err := s.Door.Recognise(c.Request.Context(), secret.Reveal(), requestID(c)) // with teams
 	if err != nil {
 		fail(c, err)
 		return
@@ -58,7 +58,7 @@ func (s *Server) signIn(c *gin.Context) {
 func (s *Server) whoAmI(c *gin.Context) { c.JSON(http.StatusOK, me(principal(c))) }
 
 func (s *Server) signOut(c *gin.Context) {
-	if err := s.Door.SignOut(c, principal(c)); err != nil {
+	if err := s.Door.SignOut(c.Request.Context(), principal(c)); err != nil {
 		fail(c, err)
 		return
 	}
@@ -75,7 +75,7 @@ func (s *Server) changePassword(c *gin.Context) {
 	if !s.read(c, &in) {
 		return
 	}
-	if err := s.Own.ChangePassword(c, principal(c), in.Present, in.Next); err != nil {
+	if err := s.Own.ChangePassword(c.Request.Context(), principal(c), in.Present, in.Next); err != nil {
 		fail(c, err)
 		return
 	}
@@ -92,7 +92,7 @@ type Token struct {
 }
 
 func (s *Server) listTokens(c *gin.Context) {
-	tokens, err := s.Own.Tokens(c, principal(c))
+	tokens, err := s.Own.Tokens(c.Request.Context(), principal(c))
 	if err != nil {
 		fail(c, err)
 		return
@@ -116,7 +116,7 @@ func (s *Server) mintToken(c *gin.Context) {
 	if !ok {
 		liveFor = -1 // the flow says what is wrong with it
 	}
-	secret, t, err := s.Own.MintToken(c, principal(c), in.Name, liveFor)
+	secret, t, err := s.Own.MintToken(c.Request.Context(), principal(c), in.Name, liveFor)
 	if err != nil {
 		fail(c, err)
 		return
@@ -125,7 +125,7 @@ func (s *Server) mintToken(c *gin.Context) {
 }
 
 func (s *Server) revokeToken(c *gin.Context) {
-	if err := s.Own.RevokeToken(c, principal(c), access.SessionID(c.Param("id"))); err != nil {
+	if err := s.Own.RevokeToken(c.Request.Context(), principal(c), access.SessionID(c.Param("id"))); err != nil {
 		fail(c, err)
 		return
 	}

@@ -22,7 +22,7 @@ const formRoom = 1 << 20
 func (s *Server) upload(c *gin.Context) {
 	if c.Request.ContentLength > s.cfg.MaxBytes+formRoom {
 		c.Header("Connection", "close") // the rest of the body is not wanted
-		fail(c, s.Uploads.RefuseTooLarge(c, principal(c)))
+		fail(c, s.Uploads.RefuseTooLarge(c.Request.Context(), principal(c)))
 		return
 	}
 	kind, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
@@ -32,7 +32,7 @@ func (s *Server) upload(c *gin.Context) {
 	}
 	body := &unhurried{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.MaxBytes+formRoom), c: http.NewResponseController(c.Writer), idle: s.cfg.ReadIdleFor}
 	form := &form{parts: multipart.NewReader(body, params["boundary"]), tooLarge: s.Uploads.TooLarge(), key: c.GetHeader("Idempotency-Key")}
-	filed, err := s.Uploads.Upload(c, principal(c), form)
+	filed, err := s.Uploads.Upload(c.Request.Context(), principal(c), form)
 	if err != nil {
 		fail(c, err)
 		return

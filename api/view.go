@@ -17,13 +17,13 @@ import (
 
 func (s *Server) showItem(c *gin.Context) {
 	s.show(c, func(r media.Rendition, wanted transfer.Span, shown bool) (*transfer.Content, error) {
-		return s.Views.Item(c, principal(c), media.ItemID(c.Param("id")), r, wanted, shown)
+		return s.Views.Item(c.Request.Context(), principal(c), media.ItemID(c.Param("id")), r, wanted, shown)
 	})
 }
 
 func (s *Server) showGrant(c *gin.Context) {
 	s.show(c, func(r media.Rendition, wanted transfer.Span, shown bool) (*transfer.Content, error) {
-		return s.Views.Grant(c, principal(c), link.GrantID(c.Param("id")), r, wanted, shown)
+		return s.Views.Grant(c.Request.Context(), principal(c), link.GrantID(c.Param("id")), r, wanted, shown)
 	})
 }
 

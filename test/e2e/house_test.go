@@ -199,6 +199,7 @@ func (p *person) send(method, path string, body io.Reader, headers ...string) an
 	if err != nil {
 		p.h.t.Errorf("%s %s: %v", method, path, err)
 	}
+	document.check(p.h.t, p.h, r, resp, b)
 	return answer{resp.StatusCode, resp.Header, b, resp.Cookies()}
 }
 
