@@ -89,7 +89,7 @@ func (p *pngFile) chunk(typ string, at, length int64) error {
 		if err := readAt(p.src, body, at+8); err != nil {
 			return cut(err, errPNGDamaged)
 		}
-		if p.data {
+		if p.data && typ == "iCCP" { // too late to mean anything; EXIF may follow the picture
 			p.acc.removed("late "+typ, length+12)
 			return nil
 		}
