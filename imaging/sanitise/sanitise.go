@@ -27,6 +27,7 @@ import (
 // Options are what the caller may choose.
 type Options struct {
 	MaxPixels int64 // pictures of more pixels are refused; 0 means DefaultMaxPixels
+	DropSound bool  // leave out the sound of videos: a voice can name a patient
 }
 
 // DefaultMaxPixels is the largest picture accepted when Options does not say.
@@ -50,10 +51,18 @@ type Result struct {
 
 // containers lists the sanitiser of each format, one file each.
 var containers = map[media.Format]func(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan, error){
-	media.JPEG: jpeg,
-	media.PNG:  png,
-	media.MP4:  bmff,
-	media.MOV:  bmff,
+	media.JPEG:     jpeg,
+	media.PNG:      png,
+	media.GIF:      gif,
+	media.WebP:     webp,
+	media.HEIC:     heif,
+	media.AVIF:     heif,
+	media.TIFF:     tiff,
+	media.MP4:      bmff,
+	media.MOV:      bmff,
+	media.ThreeGP:  bmff,
+	media.WebM:     matroska,
+	media.Matroska: matroska,
 }
 
 // File sanitises and verifies the size bytes of src, a file of the given
@@ -66,7 +75,7 @@ func File(ctx context.Context, src io.ReaderAt, size int64, format media.Format,
 	}
 	sanitise, ok := containers[format]
 	if !ok {
-		return Result{}, fault.New(fault.Unsupported, "format-not-accepted", "This kind of file is not accepted. Send a JPEG or PNG photo, or an MP4 or MOV video.")
+		return Result{}, fault.New(fault.Unsupported, "format-not-accepted", "This kind of file is not accepted. Send the photo or video as the phone made it.")
 	}
 	p, err := sanitise(ctx, src, size, opt)
 	if err != nil {

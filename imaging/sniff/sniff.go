@@ -5,6 +5,7 @@ package sniff
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/wardseal/wardseal/internal/fault"
@@ -14,7 +15,7 @@ import (
 const (
 	asPhoto = "Send it as a JPEG or PNG photo."
 	asVideo = "Send it as an MP4 or MOV video."
-	iPhone  = "On an iPhone choose Settings, Camera, Formats, Most Compatible, and take it again."
+	fromRaw = "Set the camera to save JPEG beside raw, or export it as a JPEG, and send that."
 )
 
 // Format tells the format of a file that starts with head; give it up to
@@ -27,6 +28,15 @@ func Format(head []byte) (media.Format, error) {
 		return media.JPEG, nil
 	case bytes.HasPrefix(head, []byte("\x89PNG\r\n\x1a\n")):
 		return media.PNG, nil
+	case bytes.HasPrefix(head, []byte("GIF87a")), bytes.HasPrefix(head, []byte("GIF89a")):
+		return media.GIF, nil
+	case bytes.HasPrefix(head, []byte("RIFF")) && len(head) >= 12 && string(head[8:12]) == "WEBP":
+		return media.WebP, nil
+	case bytes.HasPrefix(head, []byte("\x1aE\xdf\xa3")):
+		return matroska(head), nil
+	}
+	if f, ok, err := tiff(head); ok {
+		return f, err
 	}
 	if f, ok, err := bmff(head); ok {
 		return f, err
@@ -38,10 +48,10 @@ func Format(head []byte) (media.Format, error) {
 	}
 	if bytes.HasPrefix(head, []byte("RIFF")) && len(head) >= 12 {
 		switch string(head[8:12]) {
-		case "WEBP":
-			return media.Unknown, refuse("WebP photo", asPhoto)
 		case "AVI ":
 			return media.Unknown, refuse("AVI video", asVideo)
+		case "WAVE":
+			return media.Unknown, refuse("sound recording", asVideo)
 		}
 	}
 	if len(head) >= 132 && string(head[128:132]) == "DICM" {
@@ -53,13 +63,13 @@ func Format(head []byte) (media.Format, error) {
 			return media.Unknown, refuse(k.name, asPhoto)
 		}
 	}
-	return media.Unknown, fault.New(fault.Unsupported, "format-unknown", "This is not a photo or video that is known here. Send a JPEG or PNG photo, or an MP4 or MOV video.").In("file")
+	return media.Unknown, fault.New(fault.Unsupported, "format-unknown", "This is not a photo or video that is known here. Send the photo or video as the phone made it.").In("file")
 }
 
 var others = []struct{ magic, name, instead string }{
-	{"GIF87a", "GIF picture", asPhoto}, {"GIF89a", "GIF picture", asPhoto},
-	{"II*\x00", "TIFF or camera raw photo", asPhoto}, {"MM\x00*", "TIFF or camera raw photo", asPhoto},
-	{"\x1aE\xdf\xa3", "WebM or Matroska video", asVideo},
+	{"FUJIFILMCCD-RAW", "camera raw photo", fromRaw}, {"IIRO", "camera raw photo", fromRaw}, {"IIRS", "camera raw photo", fromRaw}, {"MMOR", "camera raw photo", fromRaw},
+	{"IIU\x00", "camera raw photo", fromRaw}, {"\x00MRM", "camera raw photo", fromRaw}, {"FOVb", "camera raw photo", fromRaw}, {"II\x1a\x00\x00\x00HEAPCCDR", "camera raw photo", fromRaw},
+	{"II+\x00", "BigTIFF picture", asPhoto}, {"MM\x00+", "BigTIFF picture", asPhoto}, {"8BPS", "Photoshop document", asPhoto}, {"%!PS", "PostScript document", asPhoto}, {"\xc5\xd0\xd3\xc6", "PostScript document", asPhoto},
 	{"%PDF", "PDF document", asPhoto}, {"PK\x03\x04", "ZIP archive or office document", asPhoto},
 	{"BM", "BMP picture", asPhoto}, {"\xff\x0a", "JPEG XL photo", asPhoto}, {"\x00\x00\x00\x0cJXL ", "JPEG XL photo", asPhoto},
 	{"\x00\x00\x00\x0cjP  ", "JPEG 2000 photo", asPhoto}, {"\xff\x4f\xff\x51", "JPEG 2000 photo", asPhoto},
@@ -89,27 +99,48 @@ func bmff(head []byte) (media.Format, bool, error) {
 	for at := int64(16); at+4 <= size; at += 4 {
 		brands = append(brands, string(head[at:at+4]))
 	}
+	has := func(prefix string) bool {
+		return slices.ContainsFunc(brands, func(b string) bool { return strings.HasPrefix(b, prefix) })
+	}
 	switch b := brands[0]; {
 	case b == "qt  ":
 		return media.MOV, true, nil
-	case strings.HasPrefix(b, "hei") || strings.HasPrefix(b, "hev") || b == "mif1" || b == "msf1":
-		name := "HEIC photo"
-		for _, c := range brands {
-			if strings.HasPrefix(c, "avi") {
-				name = "AVIF photo"
-			}
-		}
-		return media.Unknown, true, refuse(name, asPhoto+" "+iPhone)
 	case b == "avif" || b == "avis":
-		return media.Unknown, true, refuse("AVIF photo", asPhoto)
+		return media.AVIF, true, nil
+	case strings.HasPrefix(b, "hei") || strings.HasPrefix(b, "hev") || strings.HasPrefix(b, "mif") || b == "msf1" || b == "miaf" || b == "avci" || b == "jpeg":
+		if has("avi") && !has("hei") {
+			return media.AVIF, true, nil
+		}
+		return media.HEIC, true, nil
 	case strings.HasPrefix(b, "3g"):
-		return media.Unknown, true, refuse("3GP video", asVideo)
+		return media.ThreeGP, true, nil
 	case strings.HasPrefix(b, "M4A") || strings.HasPrefix(b, "M4B") || strings.HasPrefix(b, "F4A"):
 		return media.Unknown, true, refuse("sound recording", asVideo)
 	case b == "crx ":
-		return media.Unknown, true, refuse("camera raw photo", asPhoto)
+		return media.Unknown, true, refuse("camera raw photo", fromRaw)
 	case b == "jp2 " || b == "jpx " || b == "jxl ":
 		return media.Unknown, true, refuse("JPEG 2000 or JPEG XL photo", asPhoto)
 	}
 	return media.MP4, true, nil
+}
+
+// matroska tells WebM from Matroska (RFC 9559, 5.1.2) by the document type
+// among the first elements.
+func matroska(head []byte) media.Format {
+	if i := bytes.Index(head[:min(len(head), 80)], []byte("\x42\x82")); i >= 0 && bytes.HasPrefix(head[i+2:], []byte("\x84webm")) {
+		return media.WebM
+	}
+	return media.Matroska
+}
+
+// tiff tells a TIFF from the camera raw formats that look like one. A raw file
+// that shows itself only further on is refused by the sanitiser.
+func tiff(head []byte) (media.Format, bool, error) {
+	if !bytes.HasPrefix(head, []byte("II*\x00")) && !bytes.HasPrefix(head, []byte("MM\x00*")) {
+		return media.Unknown, false, nil
+	}
+	if len(head) >= 12 && string(head[8:10]) == "CR" {
+		return media.Unknown, true, refuse("camera raw photo", fromRaw)
+	}
+	return media.TIFF, true, nil
 }

@@ -26,10 +26,18 @@ type Finding struct {
 func (f *Finding) Error() string { return fmt.Sprintf("%s at byte %d", f.Where, f.Offset) }
 
 var containers = map[media.Format]func(ctx context.Context, src io.ReaderAt, size int64) error{
-	media.JPEG: jpeg,
-	media.PNG:  png,
-	media.MP4:  bmff,
-	media.MOV:  bmff,
+	media.JPEG:     jpeg,
+	media.PNG:      png,
+	media.GIF:      gif,
+	media.WebP:     webp,
+	media.HEIC:     heif,
+	media.AVIF:     heif,
+	media.TIFF:     tiff,
+	media.MP4:      bmff,
+	media.MOV:      bmff,
+	media.ThreeGP:  bmff,
+	media.WebM:     matroska,
+	media.Matroska: matroska,
 }
 
 // File walks the size bytes of src. It returns nil when every byte is

@@ -1,5 +1,7 @@
 package media
 
+import "slices"
+
 // Format is one of a closed set of file formats. The zero Format is Unknown
 // and is refused everywhere.
 type Format uint8
@@ -7,19 +9,40 @@ type Format uint8
 const (
 	Unknown Format = iota
 	JPEG
-	PNG
+	PNG // still or animated (APNG)
+	GIF
+	WebP
+	HEIC // any HEIF picture that is not AVIF
+	AVIF
+	TIFF
 	MP4
 	MOV
+	ThreeGP // 3GP and 3G2
+	WebM
+	Matroska
 )
 
 // Formats lists every format that is accepted.
-func Formats() []Format { return []Format{JPEG, PNG, MP4, MOV} }
+func Formats() []Format {
+	return []Format{JPEG, PNG, GIF, WebP, HEIC, AVIF, TIFF, MP4, MOV, ThreeGP, WebM, Matroska}
+}
 
-var formatNames = map[Format]struct{ name, mediaType, ext string }{
-	JPEG: {"JPEG", "image/jpeg", ".jpg"},
-	PNG:  {"PNG", "image/png", ".png"},
-	MP4:  {"MP4", "video/mp4", ".mp4"},
-	MOV:  {"MOV", "video/quicktime", ".mov"},
+var formatNames = map[Format]struct {
+	name, mediaType, ext string
+	video                bool
+}{
+	JPEG:     {"JPEG", "image/jpeg", ".jpg", false},
+	PNG:      {"PNG", "image/png", ".png", false},
+	GIF:      {"GIF", "image/gif", ".gif", false},
+	WebP:     {"WebP", "image/webp", ".webp", false},
+	HEIC:     {"HEIC", "image/heic", ".heic", false},
+	AVIF:     {"AVIF", "image/avif", ".avif", false},
+	TIFF:     {"TIFF", "image/tiff", ".tif", false},
+	MP4:      {"MP4", "video/mp4", ".mp4", true},
+	MOV:      {"MOV", "video/quicktime", ".mov", true},
+	ThreeGP:  {"3GP", "video/3gpp", ".3gp", true},
+	WebM:     {"WebM", "video/webm", ".webm", true},
+	Matroska: {"Matroska", "video/matroska", ".mkv", true},
 }
 
 // String is the format's common name, such as "JPEG".
@@ -41,8 +64,9 @@ func (f Format) MediaType() string {
 // Ext is the usual file extension with its dot, such as ".jpg".
 func (f Format) Ext() string { return formatNames[f].ext }
 
-// Video reports whether the format holds moving pictures.
-func (f Format) Video() bool { return f == MP4 || f == MOV }
+// Video reports whether the format is one of videos: large, played from any
+// offset, perhaps with sound. Animated pictures are pictures.
+func (f Format) Video() bool { return formatNames[f].video }
 
 // ParseFormat is the inverse of String.
 func ParseFormat(name string) (Format, bool) {
@@ -59,12 +83,16 @@ type Rendition string
 
 const (
 	Original  Rendition = "original-clean" // as taken, less every trace
-	Preview   Rendition = "preview"        // upright, at most 2,048 px a side
-	Thumbnail Rendition = "thumbnail"      // upright, at most 320 px a side
+	Preview   Rendition = "preview"        // of a picture: upright JPEG, at most 2,048 px a side
+	Thumbnail Rendition = "thumbnail"      // of a picture or video: upright JPEG, at most 320 px a side
+	Poster    Rendition = "poster"         // of a video: one frame, upright JPEG, at most 2,048 px a side
+	Playable  Rendition = "playable"       // of a video that browsers may not play: MP4, H.264 and AAC
 )
 
 // Renditions lists every rendition.
-func Renditions() []Rendition { return []Rendition{Original, Preview, Thumbnail} }
+func Renditions() []Rendition {
+	return []Rendition{Original, Preview, Thumbnail, Poster, Playable}
+}
 
 // Valid reports whether r is one of Renditions.
-func (r Rendition) Valid() bool { return r == Original || r == Preview || r == Thumbnail }
+func (r Rendition) Valid() bool { return slices.Contains(Renditions(), r) }

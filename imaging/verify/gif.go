@@ -1,0 +1,10 @@
+package verify
+
+import (
+	"context"
+	"io"
+)
+
+func gif(ctx context.Context, src io.ReaderAt, size int64) error {
+	return &Finding{"a format without a verifier", 0}
+}
