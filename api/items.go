@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -122,5 +124,22 @@ func (s *Server) describeItem(c *gin.Context) {
 	for _, r := range v.Renditions {
 		out.Renditions = append(out.Renditions, Rendition{r.Rendition, r.Format.MediaType(), r.Bytes, r.Width, r.Height, "/api/v1/items/" + string(v.ID) + "/renditions/" + string(r.Rendition)})
 	}
+	c.JSON(http.StatusOK, out)
+}
+
+// showReceipt gives the signed receipt as it was signed: the manifest, its key
+// and signature, and beside them the receipt whose hash the manifest holds.
+func (s *Server) showReceipt(c *gin.Context) {
+	r, err := s.Items.Receipt(c.Request.Context(), principal(c), media.ItemID(c.Param("id")))
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	out := map[string]json.RawMessage{}
+	if err := json.Unmarshal(r.Signed, &out); err != nil {
+		fail(c, fmt.Errorf("read the manifest: %w", err))
+		return
+	}
+	out["receipt"] = r.Receipt
 	c.JSON(http.StatusOK, out)
 }

@@ -105,6 +105,7 @@ func (s *Server) routes() {
 	v1.POST("/items", s.upload)
 	v1.GET("/items", s.listItems)
 	v1.GET("/items/:id", s.describeItem)
+	v1.GET("/items/:id/receipt", s.showReceipt)
 	v1.GET("/items/:id/renditions/:rendition", s.showItem)
 	v1.HEAD("/items/:id/renditions/:rendition", s.showItem)
 	v1.POST("/items/:id/links", s.makeLink)

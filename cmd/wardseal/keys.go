@@ -17,6 +17,8 @@ import (
 type keysCmd struct {
 	Init keysInitCmd `cmd:"" help:"Make the root identity and the escrow recipient of a new deployment."`
 	Item keysItemCmd `cmd:"" help:"Print the age identity of one item, for the stock age command. Audited; root only."`
+
+	Public keysPublicCmd `cmd:"" help:"Print the public halves of the keys that sign manifests and receipts."`
 }
 
 type keysInitCmd struct {
@@ -45,7 +47,7 @@ func (k *keysInitCmd) Run(out io.Writer) error {
 type keysItemCmd struct {
 	config.Config `group:"Settings, as for serve"`
 	ID            media.ItemID    `arg:"" help:"The item."`
-	Rendition     media.Rendition `default:"original-clean" help:"Which rendition: original-clean, preview or thumbnail."`
+	Rendition     media.Rendition `default:"original-clean" help:"Which rendition: original-clean, preview, thumbnail, poster or playable."`
 }
 
 // Run prints the identity after the release has been recorded: no event, no key.

@@ -26,6 +26,7 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve people and programs. Starts only if the configuration is whole."`
 	Demo    demoCmd    `cmd:"" help:"Do the main job once, visibly, with fictitious people, then keep serving."`
 	Strip   stripCmd   `cmd:"" help:"Clean files offline: remove every trace and keep the picture."`
+	Receipt receiptCmd `cmd:"" help:"Check a signed receipt offline, and print what it says."`
 	Keys    keysCmd    `cmd:"" help:"Make keys, and release the key of one item."`
 	User    userCmd    `cmd:"" help:"Add, list, unlock, suspend and restore members of staff."`
 	Access  accessCmd  `cmd:"" help:"Print the table of who may do what, as docs/access.md has it."`

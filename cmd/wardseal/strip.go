@@ -23,6 +23,7 @@ type stripCmd struct {
 	Out     string   `short:"o" required:"" type:"path" placeholder:"DIR" help:"Folder for the cleaned files, under their own names. An existing file is not overwritten."`
 	Receipt bool     `help:"Also write what was removed and kept, as JSON, to receipts.json in the folder."`
 	Pixels  int64    `name:"max-pixels" default:"50000000" help:"Refuse larger pictures."`
+	NoSound bool     `help:"Leave out the sound of videos."`
 	Files   []string `arg:"" type:"path" help:"Files to clean."`
 }
 
@@ -115,7 +116,7 @@ func (s *stripCmd) file(ctx context.Context, name string) (media.Receipt, error)
 	if err != nil {
 		return media.Receipt{}, err
 	}
-	result, err := sanitise.File(ctx, in, info.Size(), format, sanitise.Options{MaxPixels: s.Pixels})
+	result, err := sanitise.File(ctx, in, info.Size(), format, sanitise.Options{MaxPixels: s.Pixels, DropSound: s.NoSound})
 	if err != nil {
 		return media.Receipt{}, err
 	}

@@ -3,6 +3,7 @@ package keyring
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -116,6 +117,20 @@ func VerifyManifest(public ed25519.PublicKey, text []byte) (Manifest, error) {
 			return Manifest{}, ErrManifest
 		}
 		copy(h.into, raw)
+	}
+	return m, nil
+}
+
+// VerifyReceipt checks a receipt (JSON, however it is spaced) against the
+// signed manifest that vouches for it, and gives the manifest, or ErrManifest.
+func VerifyReceipt(public ed25519.PublicKey, receipt, signed []byte) (Manifest, error) {
+	m, err := VerifyManifest(public, signed)
+	if err != nil {
+		return Manifest{}, err
+	}
+	var compact bytes.Buffer
+	if json.Compact(&compact, receipt) != nil || sha256.Sum256(compact.Bytes()) != m.ReceiptSHA256 {
+		return Manifest{}, ErrManifest
 	}
 	return m, nil
 }

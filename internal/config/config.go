@@ -62,6 +62,7 @@ type Keys struct {
 type Limits struct {
 	MaxUploadBytes int64         `default:"2147483648" env:"WARDSEAL_MAX_UPLOAD_BYTES" help:"Largest photo or video, in bytes (default 2 GB)."`
 	MaxPixels      int64         `default:"50000000" env:"WARDSEAL_MAX_PIXELS" help:"Largest picture, in pixels (default 50 megapixels)."`
+	NoSound        bool          `env:"WARDSEAL_NO_SOUND" help:"Always remove the sound of videos, whatever the uploader chose: a voice can name a patient."`
 	SpoolMemory    int64         `default:"50331648" env:"WARDSEAL_SPOOL_MEMORY" help:"Memory for uploads being received, in bytes; what does not fit goes encrypted to the spool folder (default 48 MB)."`
 	NoDerivatives  bool          `env:"WARDSEAL_NO_DERIVATIVES" help:"Make no previews and thumbnails on this server; another one must."`
 	StopWithin     time.Duration `default:"60s" env:"WARDSEAL_STOP_WITHIN" help:"How long a stop waits for uploads in flight."`

@@ -135,7 +135,7 @@ func (s *System) compose() error {
 		Door: door, Own: own, Staff: s.Staff,
 		Uploads: &transfer.Uploads{
 			Gate: db, Store: db, Patients: transfer.PatientFinder{Store: db, Ring: s.Ring}, Objects: s.Objects, Ring: s.Ring, Spool: box,
-			Clock: time.Now, MaxBytes: c.Limits.MaxUploadBytes, MaxPixels: c.Limits.MaxPixels, Filed: s.wake,
+			Clock: time.Now, MaxBytes: c.Limits.MaxUploadBytes, MaxPixels: c.Limits.MaxPixels, NoSound: c.Limits.NoSound, Filed: s.wake,
 		},
 		Views:    &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)},
 		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring},

@@ -36,6 +36,7 @@ type details struct {
 	capturedAt                                   time.Time
 	idempotencyKey                               string
 	allowRepeat                                  bool
+	dropSound                                    bool
 }
 
 // receive reads the whole form. The file goes to the spool, where it is
@@ -149,6 +150,13 @@ func parseDetails(f map[string]string) (details, error) {
 	case len(d.idempotencyKey) > 200:
 		return d, fault.New(fault.Invalid, "idempotency-key-long", "An idempotency key has at most 200 characters.").In("idempotency_key")
 	}
+	switch f["sound"] {
+	case "", "keep":
+	case "remove":
+		d.dropSound = true
+	default:
+		return d, fault.New(fault.Invalid, "sound-form", "Say keep or remove for the sound of a video, or leave it out.").In("sound")
+	}
 	if at := f["captured_at"]; at != "" {
 		t, err := time.Parse(time.RFC3339, at)
 		if err != nil {
@@ -161,5 +169,5 @@ func parseDetails(f map[string]string) (details, error) {
 
 var knownField = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "team": true, "case": true,
-	"consent": true, "body_site": true, "note": true, "captured_at": true, "idempotency_key": true, "allow_repeat": true,
+	"consent": true, "body_site": true, "note": true, "captured_at": true, "idempotency_key": true, "allow_repeat": true, "sound": true,
 }

@@ -100,6 +100,24 @@ func (s *Items) Describe(ctx context.Context, who access.Principal, id media.Ite
 	return v, (gate{s.Gate}).record(ctx, audit.NewEvent(audit.ItemDescribed, who, audit.Subject{Item: string(id), Patient: string(it.Patient)}))
 }
 
+// SignedReceipt is a receipt with the signed manifest that vouches for it, both
+// as JSON. keyring.VerifyReceipt checks them offline.
+type SignedReceipt struct{ Receipt, Signed []byte }
+
+// Receipt gives what sanitising removed from an item, signed.
+func (s *Items) Receipt(ctx context.Context, who access.Principal, id media.ItemID) (SignedReceipt, error) {
+	it, err := findItem(ctx, s.Store, gate{s.Gate}, who, access.DescribeItem, id)
+	if err != nil {
+		return SignedReceipt{}, err
+	}
+	f := fields{ring: s.Ring, table: "items", row: string(it.ID)}
+	out := SignedReceipt{[]byte(f.open("receipt", it.Receipt)), []byte(f.open("manifest", it.Manifest))}
+	if f.err != nil {
+		return SignedReceipt{}, f.err
+	}
+	return out, (gate{s.Gate}).record(ctx, audit.NewEvent(audit.ItemDescribed, who, audit.Subject{Item: string(id), Patient: string(it.Patient)}).With("part", "receipt"))
+}
+
 func (s *Items) deriving(ctx context.Context, id media.ItemID) (string, error) {
 	jobs, err := s.Store.JobsOf(ctx, id)
 	if err != nil {

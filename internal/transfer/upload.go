@@ -47,6 +47,7 @@ type Uploads struct {
 	Clock     func() time.Time
 	MaxBytes  int64  // of one file
 	MaxPixels int64  // of one picture
+	NoSound   bool   // policy: the sound of videos is always removed
 	Filed     func() // called after a filing, to wake the job runner
 }
 
@@ -103,7 +104,7 @@ func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (
 	if filed, done, err := u.repeated(ctx, who, d, file, patient, request); done || err != nil {
 		return filed, err
 	}
-	cleaned, err := u.clean(ctx, file)
+	cleaned, err := u.clean(ctx, file, d.dropSound || u.NoSound)
 	if err != nil {
 		return Filed{}, err
 	}
@@ -165,7 +166,7 @@ func (u *Uploads) whom(ctx context.Context, who access.Principal, d details) (me
 // requestHash tells whether two requests with one idempotency key are the same.
 func (u *Uploads) requestHash(d details, file *spool.File, patient media.PatientID) []byte {
 	sum := file.SHA256()
-	b, err := json.Marshal([]any{sum[:], patient, d.team, d.caseID, d.consent, d.bodySite, d.note, d.capturedAt, d.allowRepeat})
+	b, err := json.Marshal([]any{sum[:], patient, d.team, d.caseID, d.consent, d.bodySite, d.note, d.capturedAt, d.allowRepeat, d.dropSound})
 	if err != nil {
 		panic(err) // strings, bytes and times only
 	}
@@ -229,7 +230,7 @@ func (u *Uploads) again(ctx context.Context, who access.Principal, item media.It
 }
 
 // clean sniffs, sanitises and verifies.
-func (u *Uploads) clean(ctx context.Context, file *spool.File) (sanitise.Result, error) {
+func (u *Uploads) clean(ctx context.Context, file *spool.File, dropSound bool) (sanitise.Result, error) {
 	head := make([]byte, min(4096, file.Size()))
 	if len(head) > 0 {
 		if n, err := file.ReadAt(head, 0); n < len(head) {
@@ -240,7 +241,7 @@ func (u *Uploads) clean(ctx context.Context, file *spool.File) (sanitise.Result,
 	if err != nil {
 		return sanitise.Result{}, err
 	}
-	return sanitise.File(ctx, file, file.Size(), format, sanitise.Options{MaxPixels: u.MaxPixels})
+	return sanitise.File(ctx, file, file.Size(), format, sanitise.Options{MaxPixels: u.MaxPixels, DropSound: dropSound})
 }
 
 // sealAndStore encrypts the clean file into the object store and prepares the

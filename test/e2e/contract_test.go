@@ -60,6 +60,18 @@ func (c *contract) check(t *testing.T, h *house, r *http.Request, resp *http.Res
 	if c.seen[kind]++; c.seen[kind] > 3 || resp.StatusCode == http.StatusNotFound && strings.Contains(string(body), "no-such-page") {
 		return
 	}
+	if resp.StatusCode < 300 && r.GetBody != nil && r.Header.Get("Content-Type") == "application/json" { // what works must be what is documented
+		sent := r.Clone(t.Context())
+		var err error
+		if sent.Body, err = r.GetBody(); err != nil {
+			t.Fatal(err)
+		}
+		if ok, errs := c.valid.ValidateHttpRequest(sent); !ok {
+			for _, e := range errs {
+				t.Errorf("%s %s: the request does not keep to the contract: %s; %s; %v", r.Method, r.URL.Path, e.Message, e.Reason, e.SchemaValidationErrors)
+			}
+		}
+	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	if ok, errs := c.valid.ValidateHttpResponse(r, resp); !ok {
 		for _, e := range errs {

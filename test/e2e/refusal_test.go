@@ -47,7 +47,7 @@ func TestBadUploads(t *testing.T) {
 		"no file":         {nil, nil, 422, "file-missing"},
 		"truncated":       {good[:len(good)-100], nil, 422, "media-truncated"},
 		"text":            {[]byte("hello"), nil, 415, "format-unknown"},
-		"HEIC":            {[]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), nil, 415, "format-not-accepted"},
+		"JPEG XL":         {[]byte("\x00\x00\x00\x0cJXL \r\n\x87\n"), nil, 415, "format-not-accepted"},
 		"PDF":             {[]byte("%PDF-1.7 and so on"), nil, 415, "format-not-accepted"},
 		"bomb":            {bomb, nil, 422, "media-too-many-pixels"},
 		"one byte over":   {append(bytes.Clone(good), make([]byte, limit+1-len(good))...), nil, 413, "file-too-large"},
