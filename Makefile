@@ -5,7 +5,7 @@
 BIN := $(or $(WARDSEAL_TEST_BIN),$(HOME)/.cache/wardseal/bin)
 FUZZTIME ?= 30s
 
-.PHONY: test lint bench fuzz tools
+.PHONY: test lint bench fuzz peers tools
 
 tools:
 	@bash test/install.sh
@@ -20,8 +20,14 @@ lint: tools
 	$(BIN)/staticcheck ./...
 	bash -n test/install.sh test/fuzz.sh .ci/run
 
-bench: tools
-	go test -run '^$$' -bench . -benchtime 1x ./test/bench
+bench:
+	@bash test/install.sh peers
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench
 
 fuzz: tools
 	@bash test/fuzz.sh $(FUZZTIME)
+
+# The table of docs/sanitising.md, from a corpus of real files and its oracles.
+peers:
+	@bash test/install.sh peers
+	go run ./test/peers -summary docs/sanitising.md -files docs/sanitising-peers.md

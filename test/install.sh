@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks, and says so: Debian
 # packages, and Go programs of pinned versions into the cache. Does nothing
-# when all is there.
+# when all is there. With the argument "peers" also what benchmarks compare with.
 set -euo pipefail
 
 bin="${WARDSEAL_TEST_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/wardseal/bin}"
@@ -18,6 +18,16 @@ need djpeg libjpeg-turbo-progs
 need chromium chromium
 need python3 python3
 need curl curl
+if [[ ${1:-} == peers ]]; then
+  need mat2 mat2
+  need exiv2 exiv2
+  need vipsthumbnail libvips-tools
+  need cwebp webp
+  need heif-enc libheif-examples
+  need avifenc libavif-bin
+  need mkvmerge mkvtoolnix
+  need dcraw dcraw
+fi
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 if ((${#missing[@]})); then
   echo "test/install.sh: installing ${missing[*]}" >&2

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/config"
 	"github.com/wardseal/wardseal/internal/signin"
@@ -28,6 +29,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == derivesHere {
+		os.Exit(derive.Child(os.Stdin, os.Stdout))
+	}
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	servers.Main(m)
 }
