@@ -15,6 +15,8 @@ need exiftool libimage-exiftool-perl
 need ffmpeg ffmpeg
 need convert imagemagick
 need djpeg libjpeg-turbo-progs
+need heif-enc libheif-examples
+need avifenc libavif-bin
 need chromium chromium
 need python3 python3
 need curl curl
@@ -23,8 +25,6 @@ if [[ ${1:-} == peers ]]; then
   need exiv2 exiv2
   need vipsthumbnail libvips-tools
   need cwebp webp
-  need heif-enc libheif-examples
-  need avifenc libavif-bin
   need mkvmerge mkvtoolnix
   need dcraw dcraw
 fi
