@@ -61,6 +61,9 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	if err != nil {
 		return nil, err
 	}
+	if src, err = f.scrub(); err != nil {
+		return nil, err
+	}
 	brands := box("ftyp", []byte("isom\x00\x00\x02\x00isomiso2mp41"))
 	if f.quick {
 		brands = box("ftyp", []byte("qt  \x00\x00\x00\x00qt  "))

@@ -8,7 +8,7 @@ import (
 // Boxes in a sample entry that decoding or showing needs, with the fewest and
 // most bytes that each may have.
 var entryKept = map[string][2]int{
-	"avcC": {7, 64 << 10}, "hvcC": {23, 64 << 10}, "lhvC": {6, 64 << 10}, "av1C": {4, 64 << 10}, "vpcC": {8, 4096}, "esds": {4, 16 << 10}, "dvcC": {24, 24}, "dvvC": {24, 24}, "d263": {7, 8}, "damr": {5, 9},
+	"av1C": {4, 64 << 10}, "vpcC": {8, 4096}, "esds": {4, 16 << 10}, "dvcC": {24, 24}, "dvvC": {24, 24}, "d263": {7, 8}, "damr": {5, 9},
 	"pasp": {8, 8}, "clap": {32, 32}, "fiel": {2, 2}, "clli": {4, 4}, "mdcv": {24, 24},
 	"alac": {24, 4096}, "dac3": {3, 3}, "dec3": {5, 64}, "dOps": {11, 512}, "dfLa": {4, 4096}, "chan": {12, 4096}, "srat": {8, 8}, "pcmC": {6, 6},
 }
@@ -30,7 +30,9 @@ func (f *bmffFile) descriptions(t *track, b []byte) ([]byte, error) {
 		}
 		var clean []byte
 		if t.handler == "vide" {
-			clean, err = f.picture(e.body)
+			var l look
+			clean, l, err = f.picture(e.typ, e.body)
+			t.looks = append(t.looks, l)
 		} else {
 			clean, err = f.sound(e.body)
 		}
@@ -43,13 +45,13 @@ func (f *bmffFile) descriptions(t *track, b []byte) ([]byte, error) {
 }
 
 // picture cleans a visual sample entry (ISO/IEC 14496-12, 12.1.3).
-func (f *bmffFile) picture(b []byte) ([]byte, error) {
+func (f *bmffFile) picture(typ string, b []byte) ([]byte, look, error) {
 	if len(b) < 78 {
-		return nil, errVideoDamaged
+		return nil, look{}, errVideoDamaged
 	}
 	w, h := int(be.Uint16(b[24:])), int(be.Uint16(b[26:]))
 	if err := checkPixels(w, h, f.opt); err != nil {
-		return nil, err
+		return nil, look{}, err
 	}
 	f.width, f.height = max(f.width, w), max(f.height, h)
 	if len(bytes.Trim(b[42:74], "\x00")) > 0 {
@@ -63,11 +65,16 @@ func (f *bmffFile) picture(b []byte) ([]byte, error) {
 	copy(out[74:78], b[74:78]) // depth, colour table
 	if be.Uint16(b[76:]) != 0xffff {
 		if be.Uint16(b[74:]) <= 8 {
-			return nil, errVideoUnusual // a palette follows
+			return nil, look{}, errVideoUnusual // a palette follows
 		}
 		out[76], out[77] = 0xff, 0xff
 	}
-	return f.entryBoxes(out, b[78:])
+	l := look{codec: codecs[typ]}
+	out, err := f.entryBoxes(out, b[78:], &l)
+	if err == nil && l.codec != nil && l.length == 0 {
+		err = errVideoDamaged // without a configuration nobody can play it
+	}
+	return out, l, err
 }
 
 // sound cleans an audio sample entry, of ISO or of QuickTime's three versions.
@@ -86,10 +93,12 @@ func (f *bmffFile) sound(b []byte) ([]byte, error) {
 	clear(out[:6])
 	out[6], out[7] = 0, 1
 	clear(out[10:16]) // revision and vendor
-	return f.entryBoxes(out, b[n:])
+	return f.entryBoxes(out, b[n:], nil)
 }
 
-func (f *bmffFile) entryBoxes(out, b []byte) ([]byte, error) {
+// entryBoxes cleans the boxes of a sample entry. What the decoder's settings say
+// about how to look into samples goes to l, which is nil for sound.
+func (f *bmffFile) entryBoxes(out, b []byte, l *look) ([]byte, error) {
 	boxes, err := children(b)
 	if err != nil {
 		return nil, err
@@ -97,7 +106,16 @@ func (f *bmffFile) entryBoxes(out, b []byte) ([]byte, error) {
 	for _, c := range boxes {
 		size, kept := entryKept[c.typ]
 		switch {
+		case l != nil && (c.typ == "avcC" || c.typ == "hvcC" || c.typ == "lhvC" || c.typ == "vvcC") && len(c.body) <= 64<<10:
+			clean, err := f.units(l, c)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, box(c.typ, clean)...)
 		case kept && len(c.body) >= size[0] && len(c.body) <= size[1]:
+			if l != nil && (c.typ == "dvcC" || c.typ == "dvvC") {
+				l.dolby = true
+			}
 			out = append(out, box(c.typ, c.body)...)
 		case c.typ == "colr" && len(c.body) >= 10 && (string(c.body[:4]) == "nclx" || string(c.body[:4]) == "nclc"):
 			n := 10

@@ -61,6 +61,8 @@ type track struct {
 	offsets    []int64
 	wide       bool // co64
 
+	looks []look // of each sample description of pictures
+
 	chunks []byte // stsc, without its head
 	sizes  []byte // stsz or stz2, whole
 	packed bool   // stz2

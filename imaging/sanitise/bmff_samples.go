@@ -46,12 +46,37 @@ func (f *bmffFile) samples() ([]extent, error) {
 // cover gives the range of each chunk of a track, and cuts the size table to
 // its count.
 func (t *track) cover() ([]extent, error) {
+	out := make([]extent, 0, len(t.offsets))
+	err := t.walk(func(c run) error {
+		n := int64(c.count) * int64(t.fixed())
+		if t.fixed() == 0 {
+			for s := range c.count {
+				n += c.size(c.first + s)
+			}
+		}
+		if n > 0 {
+			out = append(out, extent{c.off, n})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// run is a chunk: samples that lie one after the other.
+type run struct {
+	off          int64
+	first, count uint32 // samples
+	description  uint32 // counts from one
+	size         func(sample uint32) int64
+}
+
+// walk visits the chunks of a track, which must hold its samples exactly.
+func (t *track) walk(visit func(run) error) error {
 	count, size, err := t.sampleSizes()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	entries := len(t.chunks) / 12
-	sample, out := uint32(0), make([]extent, 0, len(t.offsets))
+	entries, sample := len(t.chunks)/12, uint32(0)
 	for i := range entries {
 		e := t.chunks[i*12:]
 		first, per := be.Uint32(e), be.Uint32(e[4:])
@@ -60,30 +85,22 @@ func (t *track) cover() ([]extent, error) {
 			last = be.Uint32(e[12:]) - 1
 		}
 		if first == 0 || i == 0 && first != 1 || last > uint32(len(t.offsets)) || last+1 < first {
-			return nil, errVideoDamaged
+			return errVideoDamaged
 		}
 		for c := first; c <= last; c++ {
 			if uint64(sample)+uint64(per) > uint64(count) {
-				return nil, errVideoDamaged
+				return errVideoDamaged
 			}
-			n := int64(0)
-			if t.fixed() > 0 {
-				n = int64(per) * int64(t.fixed())
-			} else {
-				for s := sample; s < sample+per; s++ {
-					n += size(s)
-				}
+			if err := visit(run{t.offsets[c-1], sample, per, be.Uint32(e[8:]), size}); err != nil {
+				return err
 			}
 			sample += per
-			if n > 0 {
-				out = append(out, extent{t.offsets[c-1], n})
-			}
 		}
 	}
 	if sample != count || len(t.offsets) > 0 && entries == 0 {
-		return nil, errVideoDamaged
+		return errVideoDamaged
 	}
-	return out, nil
+	return nil
 }
 
 func (t *track) fixed() uint32 {

@@ -14,9 +14,13 @@ import (
 // has: brands, movie, media data; and in the movie only named boxes of known
 // lengths.
 type bmffWalk struct {
+	ctx    context.Context
+	src    io.ReaderAt
+	size   int64
 	moov   []byte
 	ranges [][2]int64 // of the samples, as start and end
 	tables map[string][]byte
+	looks  []*look // of the sample descriptions of the track
 	sound  bool
 	quick  bool
 }
@@ -25,7 +29,7 @@ const largestMovie = 128 << 20
 
 func bmff(ctx context.Context, src io.ReaderAt, size int64) error {
 	in := newCursor(ctx, src, size)
-	w := &bmffWalk{tables: map[string][]byte{}}
+	w := &bmffWalk{ctx: ctx, src: src, size: size, tables: map[string][]byte{}}
 	brands, err := in.take(8)
 	if err != nil {
 		return err
@@ -268,9 +272,14 @@ func (w *bmffWalk) chunks(at int64) error {
 	}
 	offsets, runs, bytes := table[8:], w.tables["stsc"][8:], size[12:]
 	per, left := uint32(0), u32(size[8:])
+	var inside *look
 	for c := uint32(1); len(offsets) > 0; c++ {
 		if len(runs) > 0 && u32(runs) == c {
-			per, runs = u32(runs[4:]), runs[12:]
+			d := u32(runs[8:])
+			if d < 1 || uint64(d) > uint64(len(w.looks)) {
+				return &Finding{"a chunk without a description", at}
+			}
+			inside, per, runs = w.looks[d-1], u32(runs[4:]), runs[12:]
 		}
 		off := int64(u32(offsets))
 		if wide == 8 {
@@ -281,14 +290,28 @@ func (w *bmffWalk) chunks(at int64) error {
 			return &Finding{"more samples in chunks than there are", at}
 		}
 		left -= per
-		n := int64(per) * int64(fixed)
-		if fixed == 0 {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		n := int64(0)
+		switch {
+		case inside == nil:
+			return &Finding{"a chunk without a description", at}
+		case fixed > 0 && inside.nal == nil:
+			n = int64(per) * int64(fixed)
+		default:
 			for range per {
-				var s int64
-				for _, b := range bytes[:width] {
-					s = s<<8 | int64(b)
+				s := int64(fixed)
+				if fixed == 0 {
+					for _, b := range bytes[:width] {
+						s = s<<8 | int64(b)
+					}
+					bytes = bytes[width:]
 				}
-				n, bytes = n+s, bytes[width:]
+				if err := inside.sample(off+n, s); err != nil {
+					return err
+				}
+				n += s
 			}
 		}
 		if n > 0 {

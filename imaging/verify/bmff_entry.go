@@ -7,7 +7,7 @@ import (
 
 // entries checks the sample descriptions of a track.
 func (w *bmffWalk) entries(b []byte, at int64) error {
-	w.tables["stsd"] = b
+	w.tables["stsd"], w.looks = b, nil
 	if len(b) < 8 || !zero(b[:4]) {
 		return &Finding{"sample descriptions of an unexpected form", at}
 	}
@@ -19,6 +19,7 @@ func (w *bmffWalk) entries(b []byte, at int64) error {
 			return &Finding{"a sample description of wrong length or kind", at}
 		}
 		body := b[8:n]
+		look := w.look(string(b[4:8]))
 		b = b[n:]
 		fixed := 78
 		ok := len(body) >= 28 && zero(body[:6]) && body[6] == 0 && body[7] == 1
@@ -39,9 +40,13 @@ func (w *bmffWalk) entries(b []byte, at int64) error {
 		if !ok || len(body) < fixed {
 			return &Finding{"a sample description that names its maker", at}
 		}
-		if err := settings(body[fixed:], at, 0); err != nil {
+		if err := look.boxes(body[fixed:], at, 0); err != nil {
 			return err
 		}
+		if look.nal != nil && look.nal.prefix == 0 {
+			return &Finding{"pictures without decoder settings", at}
+		}
+		w.looks = append(w.looks, look)
 	}
 	return found(len(b) != 0 || count != 0, "sample descriptions of wrong length", at)
 }
@@ -61,8 +66,36 @@ func boxesFit(b []byte) bool {
 	return true
 }
 
-// settings checks the boxes of decoder settings in a sample description.
-func settings(b []byte, at int64, depth int) error {
+// look is how the samples of one description are looked into.
+type look struct {
+	nal *nal // nil when they are not of units
+}
+
+// sample checks one sample of n bytes at an offset.
+func (l *look) sample(at, n int64) error {
+	if l.nal == nil {
+		return nil
+	}
+	return l.nal.sample(at, n)
+}
+
+func (w *bmffWalk) look(typ string) *look {
+	if w.sound {
+		return &look{}
+	}
+	switch typ {
+	case "avc1", "avc2", "avc3", "avc4", "dva1", "dvav":
+		return &look{&nal{src: w.src, size: w.size, avc: true}}
+	case "hvc1", "hvc2", "hev1", "hev2", "lhv1", "lhe1", "dvh1", "dvhe":
+		return &look{&nal{src: w.src, size: w.size}}
+	case "vvc1", "vvi1":
+		return &look{&nal{src: w.src, size: w.size, vvc: true}}
+	}
+	return &look{}
+}
+
+// boxes checks the boxes of decoder settings in a sample description.
+func (l *look) boxes(b []byte, at int64, depth int) error {
 	for len(b) > 0 {
 		if len(b) < 8 {
 			return &Finding{"bytes after the decoder settings", at}
@@ -73,21 +106,34 @@ func settings(b []byte, at int64, depth int) error {
 		}
 		body := b[8:n]
 		b = b[n:]
-		if err := setting(typ, body, at, depth); err != nil {
+		if err := l.box(typ, body, at, depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func setting(typ string, body []byte, at int64, depth int) error {
+func (l *look) box(typ string, body []byte, at int64, depth int) error {
 	n := len(body)
 	small := map[string]int{"pasp": 8, "clap": 32, "fiel": 2, "clli": 4, "mdcv": 24, "dvcC": 24, "dvvC": 24, "dac3": 3, "srat": 8, "pcmC": 6}
 	if want, ok := small[typ]; ok {
+		if l.nal != nil && (typ == "dvcC" || typ == "dvvC") {
+			l.nal.dolby = true
+		}
 		return found(n != want, "decoder settings of wrong length", at)
 	}
 	switch typ {
-	case "avcC", "hvcC", "lhvC", "av1C":
+	case "avcC", "hvcC", "lhvC", "vvcC":
+		if l.nal == nil || n > 64<<10 || l.nal.avc != (typ == "avcC") || l.nal.vvc != (typ == "vvcC") {
+			return &Finding{"decoder settings of another codec", at}
+		}
+		prefix, ok := l.nal.settings(typ, body)
+		if !ok || l.nal.prefix != 0 && l.nal.prefix != prefix {
+			return &Finding{"parameters that decoding does not need", at}
+		}
+		l.nal.prefix = prefix
+		return nil
+	case "av1C":
 		return found(n > 64<<10, "decoder settings of wrong length", at)
 	case "vpcC", "alac", "dfLa", "chan", "dOps", "dec3", "d263", "damr":
 		return found(n > 4096, "decoder settings of wrong length", at)
@@ -102,7 +148,7 @@ func setting(typ string, body []byte, at int64, depth int) error {
 		}
 	case "wave":
 		if depth == 0 {
-			return settings(body, at, 1)
+			return l.boxes(body, at, 1)
 		}
 	case "frma", "mp4a":
 		return found(depth == 0 || n != 4, "decoder settings of wrong length", at)
