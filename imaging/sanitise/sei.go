@@ -19,13 +19,14 @@ const maxSEI = 1 << 20
 
 // coding says how a codec made of NAL units lays them out.
 type coding struct {
-	head   int                   // bytes of a unit's header
-	typ    func(head []byte) int // of a unit
-	keep   func(typ int) bool    // units that decoding needs
-	set    func(typ int) bool    // units of parameters, which may go before the samples
-	sei    func(typ int) bool    // units of SEI messages
-	stay   func(payload int, body []byte) bool
-	filler []byte // header of a unit of filler
+	head    int                   // bytes of a unit's header
+	typ     func(head []byte) int // of a unit
+	picture func(typ int) bool    // units of coded pixels
+	keep    func(typ int) bool    // units that decoding needs
+	set     func(typ int) bool    // units of parameters, which may go before the samples
+	sei     func(typ int) bool    // units of SEI messages
+	stay    func(payload int, body []byte) bool
+	filler  []byte // header of a unit of filler
 }
 
 // The codecs of ITU-T H.264, H.265 and H.266. Dolby Vision's units of its
@@ -33,24 +34,27 @@ type coding struct {
 var (
 	codingAVC = &coding{
 		head: 1, typ: func(h []byte) int { return int(h[0] & 31) }, filler: []byte{12},
-		keep: func(t int) bool { return t >= 1 && t <= 16 && t != 12 || t >= 19 && t <= 21 },
-		set:  func(t int) bool { return t == 7 || t == 8 || t == 13 || t == 15 },
-		sei:  func(t int) bool { return t == 6 },
-		stay: stayAVC,
+		keep:    func(t int) bool { return t >= 1 && t <= 16 && t != 12 || t >= 19 && t <= 21 },
+		picture: func(t int) bool { return t >= 1 && t <= 5 },
+		set:     func(t int) bool { return t == 7 || t == 8 || t == 13 || t == 15 },
+		sei:     func(t int) bool { return t == 6 },
+		stay:    stayAVC,
 	}
 	codingHEVC = &coding{
 		head: 2, typ: func(h []byte) int { return int(h[0] >> 1 & 63) }, filler: []byte{38 << 1, 1},
-		keep: func(t int) bool { return t <= 9 || t >= 16 && t <= 21 || t >= 32 && t <= 37 || t == 39 || t == 40 },
-		set:  func(t int) bool { return t >= 32 && t <= 34 },
-		sei:  func(t int) bool { return t == 39 || t == 40 },
-		stay: stayHEVC,
+		keep:    func(t int) bool { return t <= 9 || t >= 16 && t <= 21 || t >= 32 && t <= 37 || t == 39 || t == 40 },
+		picture: func(t int) bool { return t <= 9 || t >= 16 && t <= 21 },
+		set:     func(t int) bool { return t >= 32 && t <= 34 },
+		sei:     func(t int) bool { return t == 39 || t == 40 },
+		stay:    stayHEVC,
 	}
 	codingVVC = &coding{
 		head: 2, typ: func(h []byte) int { return int(h[1] >> 3) }, filler: []byte{0, 25<<3 | 1},
-		keep: func(t int) bool { return t <= 3 || t >= 7 && t <= 10 || t >= 13 && t <= 24 },
-		set:  func(t int) bool { return t >= 13 && t <= 18 },
-		sei:  func(t int) bool { return t == 23 || t == 24 },
-		stay: stayHEVC,
+		keep:    func(t int) bool { return t <= 3 || t >= 7 && t <= 10 || t >= 13 && t <= 24 },
+		picture: func(t int) bool { return t <= 3 || t >= 7 && t <= 10 },
+		set:     func(t int) bool { return t >= 13 && t <= 18 },
+		sei:     func(t int) bool { return t == 23 || t == 24 },
+		stay:    stayHEVC,
 	}
 )
 
@@ -153,21 +157,55 @@ func (s *scrubber) units(c *coding, lengthSize int, dolby bool, off, n int64) er
 		if size > end-off {
 			return errVideoDamaged
 		}
-		if size >= int64(c.head) && len(h) == lengthSize+c.head {
-			if err := s.unit(c, dolby, h[lengthSize:], off, size); err != nil {
-				return err
-			}
-		} else if size > 0 {
-			if err := s.add(fill{off: off, n: uint32(size), with: c.filler[0], last: c.filler[0]}); err != nil {
-				return err
-			}
+		if size >= int64(c.head) && c.picture(c.typ(h[lengthSize:])) {
+			off += size
+			continue
 		}
-		off += size
+		// Some phones put a whole picture behind start codes into one unit.
+		for size > 0 {
+			n, code, err := s.startCode(off, size)
+			if err != nil {
+				return err
+			}
+			if err := s.unit(c, dolby, off, n); err != nil {
+				return err
+			}
+			off, size = off+n+code, size-n-code
+		}
 	}
 	return nil
 }
 
-func (s *scrubber) unit(c *coding, dolby bool, head []byte, off, n int64) error {
+// startCode gives how far it is to the next start code, and its length, which
+// is 0 at the end of the n bytes.
+func (s *scrubber) startCode(off, n int64) (int64, int64, error) {
+	zeros := 0
+	for at := int64(0); at < n; {
+		b, err := s.in.at(off+at, int(min(n-at, windowBytes)))
+		if err != nil {
+			return 0, 0, err
+		}
+		for _, c := range b {
+			at++
+			if c == 1 && zeros >= 2 {
+				return at - 3, 3, nil
+			}
+			if zeros++; c != 0 {
+				zeros = 0
+			}
+		}
+	}
+	return n, 0, nil
+}
+
+func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
+	if n < int64(c.head) {
+		return s.add(fill{off: off, n: uint32(n), with: c.filler[0], last: c.filler[0]})
+	}
+	head, err := s.in.at(off, c.head)
+	if err != nil {
+		return err
+	}
 	typ := c.typ(head)
 	switch {
 	case c.sei(typ) && n <= maxSEI:

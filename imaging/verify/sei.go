@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -85,17 +86,65 @@ func (v *nal) sample(at, n int64) error {
 		if at = start + length; length == 0 {
 			continue
 		}
-		if length < v.header() {
-			return &Finding{"a unit without a header", start}
+		if length >= v.header() && v.pixels(b) {
+			continue
 		}
-		if err := v.unit(b, start, length); err != nil {
+		if err := v.units(start, length); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (v *nal) unit(b []byte, at, n int64) error {
+// pixels reports whether a unit with the header b is of coded pixels, into
+// which nobody looks.
+func (v *nal) pixels(b []byte) bool {
+	switch {
+	case v.avc:
+		return b[0]%32 >= 1 && b[0]%32 <= 5
+	case v.vvc:
+		return b[1]/8 < 11 && slices.Contains(unitsVVC, int(b[1]/8))
+	}
+	return b[0]/2%64 < 32 && slices.Contains(unitsHEVC, int(b[0]/2%64))
+}
+
+// units checks the bytes of one unit, which may be several behind start codes.
+func (v *nal) units(at, n int64) error {
+	first := at
+	for end := at + n; at < end; {
+		b, err := v.peek(at, min(nearBytes, end-at))
+		if err != nil {
+			return err
+		}
+		i := bytes.Index(b, []byte{0, 0, 1})
+		switch {
+		case i >= 0:
+			if err := v.unit(first, at+int64(i)-first); err != nil {
+				return err
+			}
+			at += int64(i) + 3
+			first = at
+		case at+int64(len(b)) == end:
+			return v.unit(first, end-first)
+		default:
+			at += int64(len(b)) - 2
+		}
+	}
+	return v.unit(first, at-first)
+}
+
+func (v *nal) unit(at, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	if n < v.header() {
+		b, err := v.peek(at, n)
+		return cmp.Or(err, found(err == nil && b[0] != 76 && b[0] != 0, "a unit without a header", at))
+	}
+	b, err := v.peek(at, v.header())
+	if err != nil {
+		return err
+	}
 	kind, known, messages, filler := 0, unitsHEVC, []int{39, 40}, 38
 	switch {
 	case v.avc:
