@@ -1,0 +1,48 @@
+package sanitise
+
+import (
+	"context"
+	"io"
+)
+
+// window reads small parts of a file through one bounded buffer, so that a
+// walk over many tiny parts costs few reads.
+type window struct {
+	ctx  context.Context
+	src  io.ReaderAt
+	size int64
+
+	buf []byte
+	at  int64 // of the buffer's first byte in the file
+}
+
+// windowBytes is the most that a window gives at once.
+const windowBytes = 64 << 10
+
+func newWindow(ctx context.Context, src io.ReaderAt, size int64) *window {
+	return &window{ctx: ctx, src: src, size: size}
+}
+
+// bytes gives the n bytes at offset at, which stay valid until the next call.
+// Past the end of the file it gives io.ErrUnexpectedEOF.
+func (w *window) bytes(at, n int64) ([]byte, error) {
+	if at < 0 || n < 0 || n > windowBytes || at > w.size-n {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if at < w.at || at+n > w.at+int64(len(w.buf)) {
+		if err := w.ctx.Err(); err != nil {
+			return nil, err
+		}
+		want := min(windowBytes, w.size-at)
+		if w.buf == nil {
+			w.buf = make([]byte, min(windowBytes, w.size))
+		}
+		w.buf = w.buf[:want]
+		if err := readAt(w.src, w.buf, at); err != nil {
+			w.buf = w.buf[:0]
+			return nil, err
+		}
+		w.at = at
+	}
+	return w.buf[at-w.at:][:n], nil
+}
