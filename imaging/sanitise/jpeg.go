@@ -38,6 +38,8 @@ type jpegFile struct {
 	width       int
 	height      int
 	scans       int
+	most        int    // segments; 0 means maxSegments
+	buf         []byte // of scan
 }
 
 // jpeg keeps what decoding needs: tables, the frame, the scans as they are, and
@@ -82,7 +84,10 @@ func segment(marker byte, body []byte) []byte {
 // walk goes over the segments and gives the offset behind the end marker.
 func (j *jpegFile) walk() (int64, error) {
 	at := int64(2) // behind SOI, which sniffing saw
-	for range maxSegments {
+	if j.most == 0 {
+		j.most = maxSegments
+	}
+	for range j.most {
 		if err := j.ctx.Err(); err != nil {
 			return 0, err
 		}
@@ -116,6 +121,14 @@ func (j *jpegFile) walk() (int64, error) {
 // marker finds the next marker from at, passing over what decoders pass over.
 func (j *jpegFile) marker(at int64) (byte, int64, error) {
 	var b [4096]byte
+	if at+2 <= j.size { // nearly always it is the next byte
+		if err := readAt(j.src, b[:2], at); err != nil {
+			return 0, 0, cut(err, errJPEGCut)
+		}
+		if b[0] == 0xff && b[1] != 0 && b[1] != 0xff {
+			return b[1], at + 2, nil
+		}
+	}
 	skipped := int64(0)
 	for at < j.size {
 		n := min(int64(len(b)), j.size-at)
@@ -201,7 +214,10 @@ func checkPixels(width, height int, opt Options) error {
 // scan passes over entropy-coded data: everything up to a marker that is
 // neither stuffing nor a restart.
 func (j *jpegFile) scan(at int64) (int64, error) {
-	b := make([]byte, 128<<10)
+	if j.buf == nil {
+		j.buf = make([]byte, 128<<10)
+	}
+	b := j.buf
 	for at < j.size {
 		if err := j.ctx.Err(); err != nil {
 			return 0, err

@@ -16,6 +16,8 @@ type jpegWalk struct {
 	iccSeen, iccTotal byte
 	stage             int // how far the head of the file has come
 	frames, scans     int
+	width, height     int
+	tables            bool // it is tables for other streams, without a frame
 }
 
 // The order of the head: nothing may come before what it follows.
@@ -28,7 +30,10 @@ const (
 )
 
 func jpeg(ctx context.Context, src io.ReaderAt, size int64) error {
-	w := &jpegWalk{in: newCursor(ctx, src, size)}
+	return (&jpegWalk{in: newCursor(ctx, src, size)}).walk()
+}
+
+func (w *jpegWalk) walk() error {
 	if err := w.in.expect("start of image", []byte{0xff, 0xd8}); err != nil {
 		return err
 	}
@@ -55,6 +60,8 @@ func (w *jpegWalk) end() error {
 	switch {
 	case w.in.at != w.in.size:
 		return &Finding{"data after the end of image", w.in.at}
+	case w.tables:
+		return found(w.frames != 0, "tables with a picture", 0)
 	case w.frames != 1 || w.scans == 0:
 		return &Finding{"a picture without a frame or a scan", 0}
 	case w.iccTotal != 0 && w.iccSeen != w.iccTotal:
@@ -134,6 +141,9 @@ func (w *jpegWalk) coding(marker byte, body []byte, at int64) error {
 		return w.in.scan()
 	case marker >= 0xc0 && marker <= 0xcf && marker != 0xc8:
 		w.frames++
+		if n >= 6 {
+			w.height, w.width = int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
+		}
 		return found(n < 6 || n != 6+3*int(body[5]) || w.frames > 1, "a frame header of wrong length or place", at)
 	}
 	return &Finding{"a segment that decoding does not need", at}
