@@ -17,6 +17,7 @@ need convert imagemagick
 need djpeg libjpeg-turbo-progs
 need heif-enc libheif-examples
 need avifenc libavif-bin
+need tiffcp libtiff-tools
 need chromium chromium
 need python3 python3
 need curl curl

@@ -91,8 +91,8 @@ func (d tiffIFD) find(tag uint16) (tiffField, bool) {
 
 var tiffTypeBytes = [...]int64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
-// directory reads the directory at an offset. Values that lie outside the file
-// are left out; whoever needs them misses them.
+// directory reads the directory at an offset. A value that lies outside the
+// file is left out when the picture can do without it.
 func (t *tiffFile) directory(at int64) (tiffIFD, error) {
 	if err := t.ctx.Err(); err != nil {
 		return tiffIFD{}, err
@@ -125,6 +125,9 @@ func (t *tiffFile) directory(at int64) (tiffIFD, error) {
 		if f.bytes > 4 {
 			f.at = int64(t.order.Uint32(e[8:]))
 			if f.at > t.size-f.bytes {
+				if slices.Contains(tiffStructure, f.tag) && f.tag != tagXResolution && f.tag != tagYResolution {
+					return tiffIFD{}, errTIFFCut
+				}
 				continue
 			}
 			t.taken = append(t.taken, [2]int64{f.at, f.at + f.bytes})

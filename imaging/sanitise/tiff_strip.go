@@ -136,11 +136,11 @@ func (t *tiffFile) strip(p *tiffPage, s *tiffStrip, want int64, rows int) error 
 	if s.from < 8 || s.length < 1 || s.from >= t.size {
 		return errTIFFCut
 	}
-	if p.compression != tiffPlain && p.compression != tiffJPEG {
+	if p.compression == tiffLZW || p.compression == tiffPackBits || p.compression == tiffDeflate || p.compression == tiffDeflateOld {
 		s.length = min(s.length, t.size-s.from) // the end is found below
 	}
 	if s.length > t.size-s.from {
-		if s.length = t.size - s.from; s.length < want {
+		if s.length = t.size - s.from; p.compression != tiffPlain || s.length < want {
 			return errTIFFCut
 		}
 	}
