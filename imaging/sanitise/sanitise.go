@@ -39,6 +39,7 @@ type plan struct {
 	receipt media.Receipt // without sizes and hashes
 	width   int           // of the coded picture, before orientation
 	height  int
+	format  media.Format // when the content is of another than the brands say
 }
 
 // Result is a clean file and the account of what was removed from it.
@@ -80,6 +81,9 @@ func File(ctx context.Context, src io.ReaderAt, size int64, format media.Format,
 	p, err := sanitise(ctx, src, size, opt)
 	if err != nil {
 		return Result{}, fmt.Errorf("sanitise %s: %w", format, err)
+	}
+	if p.format != media.Unknown {
+		format = p.format
 	}
 	if err := p.out.Err(); err != nil {
 		return Result{}, refuse("damaged", "This file is damaged and cannot be cleaned safely. Take or export it again.").With(err)

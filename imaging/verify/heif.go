@@ -2,9 +2,359 @@ package verify
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
+)
+
+// heifWalk reads a HEIC or AVIF picture of the one shape that a cleaned file
+// has: brands, one description with its boxes in a fixed order, media data.
+// Items are numbered from 1 without gaps, and each must be needed.
+type heifWalk struct {
+	brands string
+	items  []pictureItem // the item of number 1 first
+	props  []property
+	base   int64 // where the description lies in the file
+}
+
+// pictureItem is one item as the tables describe it.
+type pictureItem struct {
+	kind    string
+	props   []int // counted from 0
+	inline  bool  // the data lies in the description
+	at, n   int64
+	dimg    []int // counted from 0
+	auxl    []int
+	prem    []int
+	reached bool
+	alphaOf bool // reached as an alpha plane or a part of one
+}
+
+type property struct {
+	kind string
+	body []byte
+	at   int64
+	used bool
+}
+
+const (
+	largestDescription = 64 << 20
+	mostItems          = 10_000
 )
 
 func heif(ctx context.Context, src io.ReaderAt, size int64) error {
-	return &Finding{"a format without a verifier", 0}
+	in := newCursor(ctx, src, size)
+	w := &heifWalk{}
+	head, err := in.take(8)
+	if err != nil {
+		return err
+	}
+	n := int64(binary.BigEndian.Uint32(head)) - 8
+	if string(head[4:]) != "ftyp" || n < 12 || n > 64 {
+		return &Finding{"no brands", 0}
+	}
+	b, err := in.take(n)
+	if err != nil {
+		return err
+	}
+	w.brands = string(b)
+	at := in.at
+	if head, err = in.take(8); err != nil {
+		return err
+	}
+	n = int64(binary.BigEndian.Uint32(head)) - 8
+	if string(head[4:]) != "meta" || n < 4 || n > largestDescription || n > size-in.at {
+		return &Finding{"no description of the picture", at}
+	}
+	meta := make([]byte, n)
+	if k, err := src.ReadAt(meta, in.at); int64(k) < n {
+		return fmt.Errorf("read the description to verify it: %w", err)
+	}
+	w.base = in.at
+	inline, err := w.description(meta)
+	if err != nil {
+		return err
+	}
+	in.at += n
+	at = in.at
+	if head, err = in.take(8); err != nil {
+		return err
+	}
+	if string(head[4:]) != "mdat" || int64(binary.BigEndian.Uint32(head)) != size-at {
+		return &Finding{"something else than media data", at}
+	}
+	if err := w.needed(inline); err != nil {
+		return err
+	}
+	return w.data(in)
+}
+
+// description checks the boxes of the description, in their order, and gives
+// the data that it holds.
+func (w *heifWalk) description(b []byte) (inline []byte, err error) {
+	if !zero(b[:4]) {
+		return nil, &Finding{"a description of an unexpected version", w.base}
+	}
+	rest := b[4:]
+	next := func(kind string, optional bool) []byte {
+		if err != nil {
+			return nil
+		}
+		at := w.base + int64(len(b)-len(rest))
+		n, typ := boxHead(rest)
+		if typ != kind {
+			if !optional {
+				err = &Finding{"not the box that belongs here: " + kind, at}
+			}
+			return nil
+		}
+		body := rest[8:n]
+		rest = rest[n:]
+		return body
+	}
+	fixed := func(kind, want string) {
+		if got := next(kind, false); err == nil && string(got) != want {
+			err = &Finding{"a box of an unexpected form: " + kind, w.base}
+		}
+	}
+	fixed("hdlr", "\x00\x00\x00\x00\x00\x00\x00\x00pict"+strings.Repeat("\x00", 13))
+	fixed("pitm", "\x00\x00\x00\x00\x00\x01")
+	places := next("iloc", false)
+	infos := next("iinf", false)
+	refs := next("iref", true)
+	props := next("iprp", false)
+	inline = next("idat", true)
+	for _, step := range []struct {
+		body []byte
+		read func([]byte) error
+	}{{infos, w.infos}, {places, w.places}, {refs, w.refs}, {props, w.properties}} {
+		if err == nil {
+			err = step.read(step.body)
+		}
+	}
+	if err == nil && len(rest) > 0 {
+		err = &Finding{"a box that showing does not need", w.base + int64(len(b)-len(rest))}
+	}
+	return inline, err
+}
+
+// boxHead gives the length and type of the box at the start of b; the type is
+// empty when there is none that fits.
+func boxHead(b []byte) (int, string) {
+	if len(b) < 8 {
+		return 0, ""
+	}
+	n := int64(binary.BigEndian.Uint32(b))
+	if n < 8 || n > int64(len(b)) {
+		return 0, ""
+	}
+	return int(n), string(b[4:8])
+}
+
+func (w *heifWalk) infos(b []byte) error {
+	bad := &Finding{"a list of items of an unexpected form", w.base}
+	if len(b) < 6 || !zero(b[:4]) {
+		return bad
+	}
+	count := int(binary.BigEndian.Uint16(b[4:]))
+	b = b[6:]
+	if count == 0 || count > mostItems || len(b) != 21*count {
+		return bad
+	}
+	for i := range count {
+		e := b[21*i:][:21]
+		if n, typ := boxHead(e); n != 21 || typ != "infe" || e[8] != 2 || e[9] != 0 || e[10] != 0 || e[11] > 1 ||
+			int(binary.BigEndian.Uint16(e[12:])) != i+1 || !zero(e[14:16]) || e[20] != 0 {
+			return bad
+		}
+		w.items = append(w.items, pictureItem{kind: string(e[16:20])})
+	}
+	return nil
+}
+
+func (w *heifWalk) places(b []byte) error {
+	bad := &Finding{"places of items of an unexpected form", w.base}
+	if len(b) < 8 || b[0] > 1 || !zero(b[1:4]) || b[4] != 0x44 || b[5] != 0 || int(binary.BigEndian.Uint16(b[6:])) != len(w.items) {
+		return bad
+	}
+	methods := b[0] == 1
+	b = b[8:]
+	word := func() int {
+		if len(b) < 2 {
+			b = nil
+			return -1
+		}
+		v := int(binary.BigEndian.Uint16(b))
+		b = b[2:]
+		return v
+	}
+	for i := range w.items {
+		it := &w.items[i]
+		if word() != i+1 {
+			return bad
+		}
+		if methods {
+			m := word()
+			if m < 0 || m > 1 {
+				return bad
+			}
+			it.inline = m == 1
+		}
+		if word() != 0 {
+			return bad
+		}
+		switch word() {
+		case 0:
+		case 1:
+			if len(b) < 8 {
+				return bad
+			}
+			it.at, it.n = int64(binary.BigEndian.Uint32(b)), int64(binary.BigEndian.Uint32(b[4:]))
+			b = b[8:]
+		default:
+			return bad
+		}
+	}
+	return found(len(b) > 0, bad.Where, bad.Offset)
+}
+
+func (w *heifWalk) refs(b []byte) error {
+	if b == nil {
+		return nil
+	}
+	bad := &Finding{"references between items of an unexpected form", w.base}
+	if len(b) < 4 || !zero(b[:4]) {
+		return bad
+	}
+	for b = b[4:]; len(b) > 0; {
+		n, typ := boxHead(b)
+		if n < 12 {
+			return bad
+		}
+		from, count := int(binary.BigEndian.Uint16(b[8:])), int(binary.BigEndian.Uint16(b[10:]))
+		if from < 1 || from > len(w.items) || n != 12+2*count || count == 0 {
+			return bad
+		}
+		list := map[string]*[]int{"dimg": &w.items[from-1].dimg, "auxl": &w.items[from-1].auxl, "prem": &w.items[from-1].prem}[typ]
+		if list == nil || *list != nil {
+			return bad
+		}
+		for i := range count {
+			to := int(binary.BigEndian.Uint16(b[12+2*i:]))
+			if to < 1 || to > len(w.items) || to == from {
+				return bad
+			}
+			*list = append(*list, to-1)
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// needed checks that every item is part of the picture or of its alpha plane,
+// that none is made of itself, and that the data in the description is theirs.
+func (w *heifWalk) needed(inline []byte) error {
+	var queue []int
+	reach := func(i int, alpha bool) bool {
+		it := &w.items[i]
+		if !it.reached {
+			it.reached, it.alphaOf = true, alpha
+			queue = append(queue, i)
+		}
+		return it.alphaOf == alpha
+	}
+	planes := map[int][]int{}
+	for i, it := range w.items {
+		for _, to := range it.auxl {
+			planes[to] = append(planes[to], i)
+		}
+	}
+	reach(0, false)
+	at := int64(0)
+	for k := 0; k < len(queue); k++ {
+		it := w.items[queue[k]]
+		for _, part := range it.dimg {
+			if !reach(part, it.alphaOf) || !madeOf(it.kind, w.items[part].kind) {
+				return &Finding{"items that are made of each other wrongly", w.base}
+			}
+		}
+		for _, a := range planes[queue[k]] {
+			if it.alphaOf || !reach(a, true) {
+				return &Finding{"an alpha plane of an alpha plane", w.base}
+			}
+		}
+	}
+	for i, it := range w.items {
+		if !it.reached {
+			return &Finding{"an item that is not part of the picture", w.base}
+		}
+		if err := w.item(i, inline, &at); err != nil {
+			return err
+		}
+	}
+	return found(at != int64(len(inline)) || inline != nil && at == 0, "data that no item accounts for", w.base)
+}
+
+// madeOf reports whether an item of one kind may be made of one of another.
+func madeOf(whole, part string) bool {
+	coded := part == "hvc1" || part == "av01" || part == "avc1"
+	switch whole {
+	case "grid":
+		return coded
+	case "iden":
+		return coded || part == "grid"
+	case "iovl":
+		return coded || part == "grid" || part == "iden"
+	}
+	return false
+}
+
+// item checks one item: its kind, its properties, and the recipe of one that is
+// made of others.
+func (w *heifWalk) item(i int, inline []byte, at *int64) error {
+	it := &w.items[i]
+	bad := &Finding{"an item of an unexpected form: " + it.kind, w.base}
+	count := map[string]int{}
+	for _, p := range it.props {
+		count[w.props[p].kind]++
+	}
+	if (count["auxC"] > 0) != (it.auxl != nil) || len(it.prem) > 0 && it.alphaOf || (it.dimg != nil) != madeOf(it.kind, "av01") {
+		return bad
+	}
+	for _, to := range it.prem {
+		if !slices.Contains(w.items[to].auxl, i) && !w.items[to].alphaOf {
+			return bad
+		}
+	}
+	config := map[string]string{"hvc1": "hvcC", "av01": "av1C", "avc1": "avcC"}
+	for kind, c := range config {
+		if count[c] > 0 && it.kind != kind || it.kind == kind && (count[c] != 1 || it.n == 0) {
+			return bad
+		}
+	}
+	switch it.kind {
+	case "grid", "iovl":
+		if !it.inline || it.at != *at || it.n < 8 || it.n > int64(len(inline))-*at {
+			return bad
+		}
+		*at += it.n
+		return found(!recipe(it.kind, inline[it.at:*at], len(it.dimg)), bad.Where, bad.Offset)
+	case "iden":
+		return found(it.n != 0 || len(it.dimg) != 1, bad.Where, bad.Offset)
+	}
+	return found(config[it.kind] == "" || it.inline, bad.Where, bad.Offset)
+}
+
+// recipe reports whether b says how to compose an item of parts, and no more.
+func recipe(kind string, b []byte, parts int) bool {
+	if b[0] != 0 || b[1] > 1 {
+		return false
+	}
+	size := 2 + 2*int(b[1])
+	if kind == "grid" {
+		return len(b) == 4+2*size && (int(b[2])+1)*(int(b[3])+1) == parts
+	}
+	return len(b) == 10+2*size+2*size*parts
 }
