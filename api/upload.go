@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"mime"
@@ -17,6 +18,9 @@ import (
 // formRoom is what an upload may send besides the file itself.
 const formRoom = 1 << 20
 
+// readBytes is how much is asked of a connection at once.
+const readBytes = 128 << 10
+
 // upload receives multipart/form-data as a stream: nothing is held back on
 // disk in the clear, and what is over the limit is refused before it is read.
 func (s *Server) upload(c *gin.Context) {
@@ -31,7 +35,8 @@ func (s *Server) upload(c *gin.Context) {
 		return
 	}
 	body := &unhurried{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.MaxBytes+formRoom), c: http.NewResponseController(c.Writer), idle: s.cfg.ReadIdleFor}
-	form := &form{parts: multipart.NewReader(body, params["boundary"]), tooLarge: s.Uploads.TooLarge(), key: c.GetHeader("Idempotency-Key")}
+	// mime/multipart reads 4 KiB at a time, which would be a system call each.
+	form := &form{parts: multipart.NewReader(bufio.NewReaderSize(body, readBytes), params["boundary"]), tooLarge: s.Uploads.TooLarge(), key: c.GetHeader("Idempotency-Key")}
 	filed, err := s.Uploads.Upload(c.Request.Context(), principal(c), form)
 	if err != nil {
 		fail(c, err)

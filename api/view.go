@@ -51,12 +51,23 @@ func (s *Server) show(c *gin.Context, open opener) {
 	h.Set("ETag", content.ETag)
 	h.Set("Cache-Control", "private, no-store")
 	watched := &watch{ReadSeeker: content, c: http.NewResponseController(c.Writer)}
-	http.ServeContent(c.Writer, c.Request, "", content.FiledAt, watched)
+	http.ServeContent(outflow{c.Writer}, c.Request, "", content.FiledAt, watched)
 	if watched.err != nil {
 		fail(c, watched.err) // only logs: the status has been sent
 		panic(http.ErrAbortHandler)
 	}
 }
+
+// outflow sends in larger pieces than http.ServeContent does by itself.
+type outflow struct{ http.ResponseWriter }
+
+// ReadFrom implements io.ReaderFrom.
+func (o outflow) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{o.ResponseWriter}, struct{ io.Reader }{r}, make([]byte, writeBytes))
+}
+
+// writeBytes is how much is given to a connection at once.
+const writeBytes = 128 << 10
 
 // writeIdle is how long a viewer may take to accept one read's worth of bytes.
 const writeIdle = time.Minute

@@ -86,53 +86,40 @@ func (f *File) CipherRange(plainOff, plainLen int64) (off, n int64) {
 	return off, end - off
 }
 
-// ReadAll opens the object of objectBytes bytes that src gives and returns its
-// plaintext, at most limit bytes, after all of it was authenticated. Nothing
-// is returned otherwise: an object that cannot be opened, or a src that is
-// longer or shorter, gives ErrRefused, and an error of src is passed on.
-func ReadAll(src io.Reader, objectBytes int64, id Identity, limit int64) ([]byte, error) {
+// DecryptAll opens the object of objectBytes bytes that src gives and has dst
+// read its plaintext. When it returns nil, dst has all of it and all of it was
+// authenticated; otherwise what dst has must be thrown away. An object that
+// cannot be opened, or a src that is longer or shorter, gives ErrRefused; an
+// error of src is passed on.
+func DecryptAll(dst io.ReaderFrom, src io.Reader, objectBytes int64, id Identity) error {
 	if id.key == nil {
-		return nil, ErrIdentity
+		return ErrIdentity
 	}
 	size, err := plainSize(objectBytes)
 	if err != nil {
-		return nil, err
-	}
-	if size > limit {
-		return nil, fmt.Errorf("read the object: %d bytes is over the limit of %d", size, limit)
+		return err
 	}
 	head := make([]byte, headerBytes)
 	if _, err := io.ReadFull(src, head); err != nil {
-		return nil, fmt.Errorf("read the object's header: %w", short(err))
+		return fmt.Errorf("read the object's header: %w", short(err))
 	}
 	if err := checkHeader(head); err != nil {
-		return nil, err
+		return err
 	}
 	r, err := age.Decrypt(io.MultiReader(bytes.NewReader(head), body{src}), id.key)
 	if err != nil {
-		return nil, refusal(err)
+		return refusal(err)
 	}
-	plain := make([]byte, size)
-	if _, err = io.ReadFull(r, plain); err == nil {
-		err = ends(r)
-	}
+	// age says EOF only after it has authenticated the end, and one byte more
+	// than there should be is room enough to notice a longer object.
+	n, err := dst.ReadFrom(io.LimitReader(r, size+1))
 	if err != nil {
-		clear(plain)
-		return nil, refusal(err)
+		return refusal(err)
 	}
-	return plain, nil
-}
-
-// ends reports an error unless r is at its authenticated end.
-func ends(r io.Reader) error {
-	n, err := io.ReadFull(r, make([]byte, 1))
-	if n == 0 && err == io.EOF {
-		return nil
+	if n != size {
+		return fmt.Errorf("%w: its length is not what it says", ErrRefused)
 	}
-	if err == nil {
-		err = errors.New("longer than it should be")
-	}
-	return err
+	return nil
 }
 
 // sourceError is a failure of the object's source. It keeps age from taking

@@ -8,7 +8,7 @@
 //
 // It promises that nothing but a clean.Media can be encrypted, that a file
 // which could not be read to its end never becomes a complete object, and that
-// no byte is given out that was not authenticated. ReadAll authenticates the
+// no byte is given out that was not authenticated. DecryptAll authenticates the
 // whole; a File authenticates its length at once and each chunk of 64 KiB as
 // it is read. Objects with any other header than the one written here are
 // refused before a key is tried on them.

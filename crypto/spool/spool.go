@@ -9,7 +9,6 @@
 package spool
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -22,6 +21,8 @@ import (
 
 	"filippo.io/age"
 	"golang.org/x/sys/unix"
+
+	"github.com/wardseal/wardseal/crypto/memory"
 )
 
 var (
@@ -42,6 +43,7 @@ type Config struct {
 // Spool makes Files. It is safe for concurrent use.
 type Spool struct {
 	cfg  Config
+	pool memory.Pool
 	used atomic.Int64
 }
 
@@ -62,22 +64,18 @@ type File struct {
 	size  int64
 	sum   [sha256.Size]byte
 
-	mem  []byte // of a small upload
-	held int64  // bytes of the budget
+	mem *memory.Bytes // of a small upload
 
 	disk  *os.File // of a large one
 	plain io.ReaderAt
 }
 
-// step is how memory grows: by doubling from here, so that a slow small upload
-// does not hold the room of a large one.
-const step = 64 << 10
-
 // Fill reads r to its end. It stops with ErrTooLarge after limit bytes, with
 // ErrFull when the disk is full, with the error of ctx, and with the error of
 // r as it is. After an error nothing is kept.
 func (s *Spool) Fill(ctx context.Context, r io.Reader, limit int64) (_ *File, err error) {
-	f := &File{spool: s}
+	f := &File{spool: s, mem: s.pool.New()}
+	f.plain = f.mem
 	defer func() {
 		if err != nil {
 			_ = f.Close()
@@ -100,39 +98,28 @@ func (s *Spool) Fill(ctx context.Context, r io.Reader, limit int64) (_ *File, er
 // fillMemory reads as much as memory allows, and reports whether there may be more.
 func (f *File) fillMemory(src *source) (more bool, err error) {
 	for {
-		if len(f.mem) == cap(f.mem) && !f.grow() {
+		if f.mem.Len() == f.mem.Cap() && !f.grow() {
 			return true, nil
 		}
-		n, err := src.Read(f.mem[len(f.mem):cap(f.mem)])
-		f.mem = f.mem[:len(f.mem)+n]
-		if err == io.EOF {
+		if _, err := f.mem.Fill(src); err == io.EOF {
 			return false, nil
-		}
-		if err != nil {
+		} else if err != nil {
 			return false, err
 		}
 	}
 }
 
-// grow doubles the memory, if the budgets allow it.
+// grow takes one more block, if the budgets allow it.
 func (f *File) grow() bool {
-	size := max(step, int64(cap(f.mem))*2)
-	if int64(cap(f.mem)) < f.spool.cfg.MemoryBytes {
-		size = min(size, f.spool.cfg.MemoryBytes)
-	}
-	if size > f.spool.cfg.MemoryBytes {
+	const n = memory.BlockBytes
+	if f.mem.Cap()+n > f.spool.cfg.MemoryBytes {
 		return false
 	}
-	// While growing, the old bytes and the new ones exist together.
-	if f.spool.used.Add(size) > f.spool.cfg.TotalMemoryBytes {
-		f.spool.used.Add(-size)
+	if f.spool.used.Add(n) > f.spool.cfg.TotalMemoryBytes {
+		f.spool.used.Add(-n)
 		return false
 	}
-	mem := make([]byte, len(f.mem), size)
-	copy(mem, f.mem)
-	clear(f.mem)
-	f.spool.used.Add(-f.held)
-	f.mem, f.held = mem, size
+	f.mem.Grow()
 	return true
 }
 
@@ -151,7 +138,7 @@ func (f *File) fillDisk(src *source) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(f.mem); err != nil {
+	if _, err := f.mem.WriteTo(w); err != nil {
 		return err
 	}
 	f.forget()
@@ -199,37 +186,21 @@ func (f *File) Size() int64 { return f.size }
 func (f *File) SHA256() [sha256.Size]byte { return f.sum }
 
 // ReadAt implements io.ReaderAt.
-func (f *File) ReadAt(p []byte, off int64) (int, error) {
-	if f.disk != nil {
-		return f.plain.ReadAt(p, off)
-	}
-	if f.mem == nil {
-		return 0, io.EOF
-	}
-	return bytes.NewReader(f.mem).ReadAt(p, off)
-}
+func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.plain.ReadAt(p, off) }
 
-// Close gives the memory and the disk back. Readers must be done.
+// Close gives the memory and the disk back. A read that comes later fails.
 func (f *File) Close() error {
 	f.forget()
 	if f.disk == nil {
 		return nil
 	}
-	d := f.disk
-	f.disk, f.plain = nil, closed{}
-	return d.Close()
+	return f.disk.Close()
 }
 
 func (f *File) forget() {
-	clear(f.mem)
-	f.mem = nil
-	f.spool.used.Add(-f.held)
-	f.held = 0
+	f.spool.used.Add(-f.mem.Cap())
+	f.mem.Free()
 }
-
-type closed struct{}
-
-func (closed) ReadAt([]byte, int64) (int, error) { return 0, os.ErrClosed }
 
 // source counts, hashes and limits what arrives.
 type source struct {

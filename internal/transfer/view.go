@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/wardseal/wardseal/crypto/keyring"
+	"github.com/wardseal/wardseal/crypto/memory"
 	"github.com/wardseal/wardseal/crypto/seal"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
@@ -49,6 +49,7 @@ type Views struct {
 	Objects blob.Reader
 	Ring    *keyring.Ring
 	Cache   *blob.Cache
+	memory  memory.Pool // for pictures being shown
 	room    *semaphore.Weighted
 	once    sync.Once
 }
@@ -189,21 +190,23 @@ func (v *Views) whole(ctx context.Context, c *Content, key blob.Key, row media.R
 	if err := v.room.Acquire(ctx, row.ObjectBytes); err != nil {
 		return err
 	}
-	release := sync.OnceFunc(func() { v.room.Release(row.ObjectBytes) })
+	release := func() { v.room.Release(row.ObjectBytes) }
 	body, err := v.Objects.OpenAt(ctx, key, 0, -1)
 	if err != nil {
 		release()
 		return fmt.Errorf("fetch the object: %w", err)
 	}
 	defer body.Close()
-	plain, err := seal.ReadAll(body, row.ObjectBytes, id, wholeBytes)
-	if err == nil && int64(len(plain)) != row.Bytes {
+	plain := v.memory.New()
+	forget := sync.OnceFunc(func() { plain.Free(); release() })
+	err = seal.DecryptAll(plain, body, row.ObjectBytes, id)
+	if err == nil && plain.Len() != row.Bytes {
 		err = errors.New("the object's length does not match its row")
 	}
 	if err != nil {
-		release()
+		forget()
 		return fmt.Errorf("open the object: %w", err)
 	}
-	c.ReadSeeker, c.close = bytes.NewReader(plain), release
+	c.ReadSeeker, c.close = io.NewSectionReader(plain, 0, plain.Len()), forget
 	return nil
 }
