@@ -1,34 +1,28 @@
 // Package bench measures the whole way beside raw storage, in one run. It
-// prints ratios: absolute figures are the machine's.
+// prints ratios: absolute figures are the machine's. The server is the real
+// program in a process of its own; the clients are in this one.
 package bench
 
 import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime/multipart"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/wardseal/wardseal/api"
 	"github.com/wardseal/wardseal/imaging/derive"
-	"github.com/wardseal/wardseal/internal/access"
-	"github.com/wardseal/wardseal/internal/config"
-	"github.com/wardseal/wardseal/internal/signin"
-	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/test/servers"
 )
 
+var ctx = context.Background()
+
 func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[1] == filesArgument {
+		fmt.Fprintln(os.Stderr, serveFiles(os.Args[2], os.Args[3]))
+		os.Exit(1)
+	}
 	if len(os.Args) == 2 && os.Args[1] == derivesHere {
 		os.Exit(derive.Child(os.Stdin, os.Stdout))
 	}
@@ -36,12 +30,7 @@ func TestMain(m *testing.M) {
 	servers.Main(m)
 }
 
-const (
-	photoBytes = 4 << 20
-	clients    = 8
-	runFor     = 6 * time.Second
-	password   = "correct horse battery staple"
-)
+const photoBytes = 4 << 20
 
 // photo is a JPEG of 4 MB that is like no other: the phone's, with noise in its
 // scan.
@@ -57,170 +46,51 @@ func photo(b *testing.B) []byte {
 	return append(p, 0xff, 0xd9)
 }
 
-// rate runs work in every client for a while and gives how many a second.
-func rate(b *testing.B, work func(client int) error) float64 {
-	b.Helper()
-	ctx, cancel := context.WithTimeout(b.Context(), runFor)
-	defer cancel()
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	n, start := 0, time.Now()
-	for i := range clients {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				if err := work(i); err != nil {
-					b.Error(err)
-					return
-				}
-				mu.Lock()
-				n++
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return float64(n) / time.Since(start).Seconds()
-}
-
-type house struct {
-	sys  *config.System
-	url  string
-	team access.TeamID
-	jar  *http.Cookie
-}
-
-func open(b *testing.B, kind string) *house {
-	b.Helper()
-	dir := b.TempDir()
-	cfg := config.Default(dir)
-	cfg.Limits.NoDerivatives = true
-	if kind == "s3" {
-		srv := servers.VersityGW(b)
-		key := filepath.Join(dir, "key")
-		if err := os.WriteFile(key, []byte(srv.SecretKey), 0o600); err != nil {
-			b.Fatal(err)
-		}
-		cfg.Objects = config.Objects{Kind: "s3", Endpoint: srv.Endpoint, Bucket: srv.NewBucket(b, false), Region: srv.Region, AccessKey: srv.AccessKey, SecretKeyFile: key, CAFile: srv.CAFile}
-	}
-	if err := config.InitKeys(cfg, filepath.Join(dir, "escrow.txt"), ""); err != nil {
-		b.Fatal(err)
-	}
-	sys, err := config.Open(b.Context(), cfg)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = sys.Close() })
-	edge, err := api.New(sys.Flows(), sys.Edge("https://wardseal.example"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	srv := httptest.NewServer(edge)
-	b.Cleanup(srv.Close)
-	h := &house{sys: sys, url: srv.URL}
-	t, err := sys.Staff.AddFirstTeam(b.Context(), "Tissue viability")
-	if err != nil {
-		b.Fatal(err)
-	}
-	h.team = t.ID
-	if _, err := sys.Staff.AddFirst(b.Context(), signin.Newcomer{Username: "nurse", Name: "Example Nurse", Role: access.Clinician, Password: password, Teams: []access.TeamID{t.ID}}); err != nil {
-		b.Fatal(err)
-	}
-	h.send(b, "POST", "/session", "application/json", map[string]string{"username": "nurse", "password": password})
-	h.send(b, "POST", "/patients", "application/json", map[string]string{"patient_number_kind": "nhs", "patient_number": "9990000018", "name": "Test Patient", "date_of_birth": "1950-01-31"})
-	return h
-}
-
-func (h *house) send(b *testing.B, method, path, kind string, in any) {
-	b.Helper()
-	body, err := json.Marshal(in)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := h.do(method, path, kind, bytes.NewReader(body), ""); err != nil {
-		b.Fatal(err)
-	}
-}
-
-func (h *house) do(method, path, kind string, body io.Reader, ranged string) ([]byte, error) {
-	r, err := http.NewRequest(method, h.url+"/api/v1"+path, body)
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", kind)
-	if ranged != "" {
-		r.Header.Set("Range", ranged)
-	}
-	if h.jar != nil {
-		r.AddCookie(h.jar)
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %d %s", method, path, resp.StatusCode, got)
-	}
-	for _, c := range resp.Cookies() {
-		h.jar = c
-	}
-	return got, err
-}
-
-func (h *house) upload(file []byte) (string, error) {
-	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
-	for k, v := range map[string]string{"patient_number_kind": "nhs", "patient_number": "9990000018", "date_of_birth": "1950-01-31", "team": string(h.team), "consent": "A", "body_site": "heel", "allow_repeat": "true"} {
-		_ = w.WriteField(k, v)
-	}
-	f, _ := w.CreateFormFile("file", "a.jpg")
-	_, _ = f.Write(file)
-	_ = w.Close()
-	got, err := h.do("POST", "/items", w.FormDataContentType(), &body, "")
-	var filed api.Filing
-	if err == nil {
-		err = json.Unmarshal(got, &filed)
-	}
-	return string(filed.Item.ID), err
-}
-
-// BenchmarkWay prints uploads and views a second beside raw writes and reads of
-// the same store.
+// BenchmarkWay prints the table of what the whole way costs beside raw storage.
 func BenchmarkWay(b *testing.B) {
-	for _, kind := range []string{"filesystem", "s3"} {
+	var t table
+	srv := servers.VersityGW(b)
+	for _, kind := range []string{"filesystem", "S3"} {
 		b.Run(kind, func(b *testing.B) {
-			h, file := open(b, kind), photo(b)
-			var n sync.Map
-			raw := rate(b, func(i int) error {
-				k, _ := n.LoadOrStore(i, new(int))
-				*k.(*int)++
-				_, err := h.sys.Objects.Create(b.Context(), blob.Key(fmt.Sprintf("raw/%d-%d", i, *k.(*int))), bytes.NewReader(file), int64(len(file)))
-				return err
-			})
-			ours := rate(b, func(int) error { _, err := h.upload(file); return err })
-			b.ReportMetric(ours, "uploads/s")
-			b.ReportMetric(ours/raw, "of-raw-writes")
-
-			id, err := h.upload(file)
-			if err != nil {
-				b.Fatal(err)
+			var h *house
+			var r raw
+			writes, reads := "written raw with fsync", "ranged GETs of a plain file server"
+			if kind == "S3" {
+				h, r = open(b, &srv), newBucket(b, srv)
+				writes, reads = "raw PUT to the same server", "ranged GETs of the same server"
+			} else {
+				h, r = open(b, nil), newFolder(b)
 			}
-			raw = rate(b, func(int) error {
-				r, err := h.sys.Objects.OpenAt(b.Context(), "raw/0-1", 0, -1)
-				if err != nil {
-					return err
-				}
-				_, err = io.Copy(io.Discard, r)
-				return err
-			})
-			ours = rate(b, func(int) error {
-				_, err := h.do("GET", "/items/"+id+"/renditions/original-clean", "", nil, "")
-				return err
-			})
-			b.ReportMetric(ours, "views/s")
-			b.ReportMetric(ours/raw, "of-raw-reads")
+			photos(b, &t, kind, h, r, writes, reads)
+			videos(b, &t, kind, h, r, reads)
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+	t.print()
+}
+
+func photos(b *testing.B, t *table, kind string, h *house, r raw, writes, reads string) {
+	file := photo(b)
+	upload := func(int) error {
+		_, err := h.upload("a.jpg", bytes.NewReader(file), int64(len(file)))
+		return err
+	}
+	aim := map[string]float64{"filesystem": 0.5, "S3": 0.7}[kind]
+	t.compare(b, "upload a 4 MB photo, "+kind, upload, writes, func(int) error { return r.put(file) }, aim)
+	if kind == "S3" {
+		t.compare(b, "upload a 4 MB photo, S3", upload, "exiftool | age, curl", pipeline(b, servers.VersityGW(b), h.dir+"/keys/escrow.txt", file), 6)
+	}
+	item, err := h.upload("a.jpg", bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, err := h.do("GET", "/items/"+item+"/renditions/original-clean", new(bytes.Buffer))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := r.keep("photo", bytes.NewReader(file), int64(len(file))); err != nil {
+		b.Fatal(err)
+	}
+	t.compare(b, "view a 4 MB photo, "+kind, func(int) error { return h.view(item, n) },
+		reads, func(int) error { return r.get("photo", 0, int64(len(file))) }, 0.6)
 }

@@ -124,7 +124,7 @@ func (s S3) client(tb testing.TB) *minio.Client {
 func prepare(tb testing.TB, dir string) (srv S3, port int, cert, key string) {
 	tb.Helper()
 	port = FreePort(tb)
-	cert, key = certificate(tb, dir)
+	cert, key = Certificate(tb, dir)
 	ca := filepath.Join(dir, "ca.pem")
 	b, err := os.ReadFile(cert)
 	if err == nil {
@@ -136,8 +136,8 @@ func prepare(tb testing.TB, dir string) (srv S3, port int, cert, key string) {
 	return S3{Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1", AccessKey: "wardseal-test", SecretKey: rand.Text(), CAFile: ca}, port, cert, key
 }
 
-// certificate makes a self-signed certificate for loopback.
-func certificate(tb testing.TB, dir string) (cert, key string) {
+// Certificate makes a self-signed certificate for loopback.
+func Certificate(tb testing.TB, dir string) (cert, key string) {
 	tb.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

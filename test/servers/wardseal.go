@@ -1,0 +1,141 @@
+package servers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var built struct {
+	sync.Mutex
+	path string
+}
+
+// Wardseal gives the wardseal program, built from this source once a process.
+func Wardseal(tb testing.TB) string {
+	tb.Helper()
+	built.Lock()
+	defer built.Unlock()
+	if built.path == "" {
+		path := filepath.Join(folder(tb), "wardseal")
+		if out, err := exec.Command("go", "build", "-o", path, "github.com/wardseal/wardseal/cmd/wardseal").CombinedOutput(); err != nil {
+			tb.Fatalf("build wardseal: %v\n%s", err, out)
+		}
+		built.path = path
+	}
+	return built.path
+}
+
+// Run runs the wardseal program to its end and gives what it said and its
+// status.
+func Run(tb testing.TB, stdin string, args ...string) (stdout, stderr string, status int) {
+	tb.Helper()
+	var out, errs bytes.Buffer
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, Wardseal(tb), args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		tb.Fatalf("run wardseal: %v", err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// Serving is a wardseal server that runs as a process of its own.
+type Serving struct {
+	URL        string // with TLS when the settings name a certificate
+	Operations string
+	PID        int
+	cmd        *exec.Cmd
+	log        string
+	done       chan struct{}
+}
+
+// Serve starts “wardseal serve” with the settings, on ports of its own, and
+// waits until it is ready. It ends with the test at the latest.
+func Serve(tb testing.TB, settings ...string) *Serving {
+	tb.Helper()
+	scheme := "http://"
+	if slices.Contains(settings, "--tls-cert") {
+		scheme = "https://"
+	}
+	listen, operations := fmt.Sprintf("127.0.0.1:%d", FreePort(tb)), fmt.Sprintf("127.0.0.1:%d", FreePort(tb))
+	s := &Serving{URL: scheme + listen, Operations: "http://" + operations, log: filepath.Join(tb.TempDir(), "log"), done: make(chan struct{})}
+	log, err := os.Create(s.log)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer log.Close()
+	s.cmd = exec.Command(Wardseal(tb), append([]string{"serve", "--listen", listen, "--operations", operations, "--public-url", s.URL}, settings...)...)
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() { // the death signal is tied to the thread that forks
+		runtime.LockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = s.cmd.Wait() // its state says how it ended
+			close(s.done)
+		}
+	}()
+	if err := <-started; err != nil {
+		tb.Fatal(err)
+	}
+	s.PID = s.cmd.Process.Pid
+	tb.Cleanup(func() { s.Signal(syscall.SIGKILL); <-s.done })
+	for range 600 {
+		resp, err := http.Get(s.Operations + "/readyz")
+		if err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return s
+			}
+		}
+		select {
+		case <-s.done:
+			tb.Fatalf("the server ended:\n%s", s.Log(tb))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	tb.Fatalf("the server is not ready:\n%s", s.Log(tb))
+	return nil
+}
+
+// Signal sends a signal; one that has ended hears nothing.
+func (s *Serving) Signal(sig syscall.Signal) { _ = s.cmd.Process.Signal(sig) }
+
+// Wait waits for its end and gives its status, or -1 when it did not end
+// within half a minute or was killed.
+func (s *Serving) Wait() int {
+	select {
+	case <-s.done:
+		return s.cmd.ProcessState.ExitCode()
+	case <-time.After(30 * time.Second):
+		return -1
+	}
+}
+
+// Log is what it has said.
+func (s *Serving) Log(tb testing.TB) string {
+	tb.Helper()
+	b, err := os.ReadFile(s.log)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(b)
+}
