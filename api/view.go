@@ -67,7 +67,7 @@ func (o outflow) ReadFrom(r io.Reader) (int64, error) {
 }
 
 // writeBytes is how much is given to a connection at once.
-const writeBytes = 128 << 10
+const writeBytes = 256 << 10
 
 // writeIdle is how long a viewer may take to accept one read's worth of bytes.
 const writeIdle = time.Minute

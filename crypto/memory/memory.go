@@ -15,8 +15,35 @@ const BlockBytes = 64 << 10
 
 type block [BlockBytes]byte
 
+// spare is how many blocks a Pool holds on to for the next borrower.
+const spare = 256
+
 // Pool lends blocks. The zero Pool is ready, and safe for concurrent use.
-type Pool struct{ blocks sync.Pool }
+type Pool struct {
+	mu    sync.Mutex
+	spare []*block
+}
+
+func (p *Pool) lend() *block {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.spare) - 1
+	if n < 0 {
+		return new(block)
+	}
+	b := p.spare[n]
+	p.spare = p.spare[:n]
+	return b
+}
+
+// take takes back a block that was wiped.
+func (p *Pool) take(b *block) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.spare) < spare {
+		p.spare = append(p.spare, b)
+	}
+}
 
 // Bytes is a run of bytes in blocks of a Pool. It is written by one goroutine;
 // after that ReadAt may be called from many. A read that comes after Free, from
@@ -40,13 +67,7 @@ func (b *Bytes) Len() int64 { return b.n }
 func (b *Bytes) Cap() int64 { return int64(len(b.blocks)) * BlockBytes }
 
 // Grow adds a block.
-func (b *Bytes) Grow() {
-	lent, _ := b.pool.blocks.Get().(*block)
-	if lent == nil {
-		lent = new(block)
-	}
-	b.blocks = append(b.blocks, lent)
-}
+func (b *Bytes) Grow() { b.blocks = append(b.blocks, b.pool.lend()) }
 
 // Fill reads once from r into the room that is left, of which there must be
 // some, and passes on what r says.
@@ -116,7 +137,7 @@ func (b *Bytes) Free() {
 	defer b.mu.Unlock()
 	for i, k := range b.blocks {
 		clear(k[:max(0, min(BlockBytes, b.n-int64(i)*BlockBytes))])
-		b.pool.blocks.Put(k)
+		b.pool.take(k)
 	}
 	b.blocks, b.n, b.freed = nil, 0, true
 }

@@ -34,8 +34,10 @@ func store(ctx context.Context, objects blob.Store, ring *keyring.Ring, item med
 		return stored{}, fmt.Errorf("wrap the item identity: %w", err)
 	}
 	// A name of its own for each attempt: what a crash left behind does not
-	// stand in the way of the next.
-	key, err := blob.ParseKey(fmt.Sprintf("items/%s/%s-%s.age", item, r, uuid.NewString()))
+	// stand in the way of the next. All of one item begin alike, in one of 256
+	// folders: a new folder for each would be synced for each.
+	shard := item[max(0, len(item)-2):]
+	key, err := blob.ParseKey(fmt.Sprintf("items/%s/%s-%s-%s.age", shard, item, r, uuid.NewString()))
 	if err != nil {
 		return stored{}, err
 	}

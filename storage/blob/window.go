@@ -11,7 +11,7 @@ import (
 const (
 	headBytes = 4 << 10         // of an object, kept in a Cache: the age header
 	tailBytes = 64<<10 + 16 + 1 // and its end: the last chunk
-	keepBytes = 192 << 10       // how far back in a stream a read may go
+	keepBytes = 2*(64<<10 + 16) // how far back in a stream a read may go
 	blockSize = 1 << 20         // fetched when nothing is expected
 )
 
@@ -199,11 +199,20 @@ func (w *Window) stream(p []byte, off int64) (bool, error) {
 		return false, w.short(err)
 	}
 	w.at += n - int64(had)
-	w.kept = append(w.kept, p[had:]...)
-	if over := len(w.kept) - keepBytes; over > 0 {
-		w.kept = append(w.kept[:0], w.kept[over:]...)
-	}
+	w.keep(p[had:])
 	return true, nil
+}
+
+// keep remembers the last bytes of the stream.
+func (w *Window) keep(b []byte) {
+	if w.kept == nil {
+		w.kept = make([]byte, 0, keepBytes)
+	}
+	if over := len(w.kept) + len(b) - keepBytes; over > 0 {
+		b = b[max(0, len(b)-keepBytes):]
+		w.kept = w.kept[:copy(w.kept, w.kept[min(over, len(w.kept)):])]
+	}
+	w.kept = append(w.kept, b...)
 }
 
 // blocks serves reads that nobody told of.
