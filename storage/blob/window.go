@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	headBytes = 4 << 10         // of an object, kept in a Cache: the age header
-	tailBytes = 64<<10 + 16 + 1 // and its end: the last chunk
-	keepBytes = 2*(64<<10 + 16) // how far back in a stream a read may go
-	blockSize = 1 << 20         // fetched when nothing is expected
+	headBytes = 4 << 10           // of an object, kept in a Cache: the age header
+	tailBytes = 64<<10 + 16 + 1   // and its end: the last chunk
+	keepBytes = 2 * (64<<10 + 16) // how far back in a stream a read may go
+	blockSize = 1 << 20           // fetched when nothing is expected
 )
 
 // Cache keeps the ends of recently read objects, so that opening one again
