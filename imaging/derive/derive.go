@@ -164,7 +164,7 @@ func (m *Maker) probe() (answer, error) {
 // is killed. src is not used after Derive returns unless its Read outlasts the
 // child by more than a second, so its Read should end with ctx.
 func (m *Maker) Derive(ctx context.Context, src io.Reader, n int64, f media.Format, sizes []Size) (Output, error) {
-	if f != media.JPEG && f != media.PNG {
+	if !decodes(f) {
 		return Output{}, fmt.Errorf("%w: %s is not decoded here", ErrUndecodable, f)
 	}
 	if n <= 0 || len(sizes) == 0 || len(sizes) > maxSizes {

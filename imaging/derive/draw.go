@@ -7,8 +7,6 @@ import (
 	"image/color"
 	stddraw "image/draw"
 	"image/jpeg"
-	"image/png"
-	"io"
 
 	"github.com/disintegration/imaging"
 
@@ -18,18 +16,6 @@ import (
 // maxSide is the longest side that a JPEG can have (ITU-T T.81, B.2.2).
 const maxSide = 65535
 
-// codec is how one format is read.
-type codec struct {
-	config func(io.Reader) (image.Config, error)
-	decode func(io.Reader) (image.Image, error)
-	facts  func([]byte) facts
-}
-
-var codecs = map[string]codec{
-	media.JPEG.String(): {jpeg.DecodeConfig, jpeg.Decode, jpegFacts},
-	media.PNG.String():  {png.DecodeConfig, png.Decode, pngFacts},
-}
-
 // draw makes every picture that req asks for out of data. It runs in the child;
 // it may panic or take more memory than there is.
 func draw(data []byte, req request) (answer, [][]byte, error) {
@@ -37,7 +23,7 @@ func draw(data []byte, req request) (answer, [][]byte, error) {
 	if !ok {
 		return answer{}, nil, ErrUndecodable
 	}
-	cfg, err := c.config(bytes.NewReader(data))
+	cfg, err := c.config(data)
 	if err != nil {
 		return answer{}, nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
 	}
@@ -47,34 +33,48 @@ func draw(data []byte, req request) (answer, [][]byte, error) {
 	if cfg.Width > maxSide || cfg.Height > maxSide || int64(cfg.Width)*int64(cfg.Height) > req.MaxPixels {
 		return answer{}, nil, ErrBomb
 	}
-	img, err := c.decode(bytes.NewReader(data))
+	img, err := c.decode(data)
 	if err != nil {
 		return answer{}, nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
 	}
 	f := c.facts(data)
-	gray := f.gray || cfg.ColorModel == color.GrayModel
-	profile := f.profileFor(gray, cfg.ColorModel)
+	if _, is := img.(*image.Gray); is || cfg.ColorModel == color.GrayModel {
+		f.gray = true
+	}
+	if req.Format == media.HEIC.String() {
+		img = toRGB(img, f.coding)
+	}
+	if f.crop = f.crop.Intersect(img.Bounds()); !f.crop.Empty() && f.crop != img.Bounds() {
+		img = imaging.Crop(resizable(img), f.crop)
+	}
+	return drawAll(resizable(img), f, f.profileFor(f.gray, cfg.ColorModel), req)
+}
 
-	a := answer{State: stateDone, Width: cfg.Width, Height: cfg.Height, Pictures: make([]drawn, len(req.Sizes))}
+// drawAll makes the pictures out of a decoded one.
+func drawAll(img image.Image, f facts, profile []byte, req request) (answer, [][]byte, error) {
+	width, height := img.Bounds().Dx(), img.Bounds().Dy()
+	a := answer{State: stateDone, Width: width, Height: height, Pictures: make([]drawn, len(req.Sizes))}
 	if f.orientation >= 5 {
 		a.Width, a.Height = a.Height, a.Width
 	}
 	pictures := make([][]byte, len(req.Sizes))
-	img = resizable(img)
-	for _, i := range largestFirst(req.Sizes) {
+	for i, size := range largestFirst(req.Sizes) {
 		// Catmull-Rom keeps the detail of a wound's edge, at two thirds of Lanczos'
 		// cost. A thumbnail is made from the preview, for a tenth of the work.
-		w, h := fit(cfg.Width, cfg.Height, req.Sizes[i].LongEdge)
+		w, h := fit(width, height, req.Sizes[size].LongEdge)
 		small := imaging.Resize(img, w, h, imaging.CatmullRom)
+		if i == 0 && profile == nil {
+			profile = f.coding.shown(small)
+		}
 		img = small
-		b, err := encode(upright(small, f.orientation), gray, req.Sizes[i].Quality, profile)
+		b, err := encode(upright(small, f.orientation), f.gray, req.Sizes[size].Quality, profile)
 		if err != nil {
 			return answer{}, nil, err
 		}
 		if f.orientation >= 5 {
 			w, h = h, w
 		}
-		pictures[i], a.Pictures[i] = b, drawn{Width: w, Height: h, Bytes: int64(len(b))}
+		pictures[size], a.Pictures[size] = b, drawn{Width: w, Height: h, Bytes: int64(len(b))}
 	}
 	return a, pictures, nil
 }

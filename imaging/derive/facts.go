@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"image"
 	"image/color"
 	"io"
 )
@@ -17,6 +18,8 @@ type facts struct {
 	orientation int    // 1 to 8; 1 when not said
 	profile     []byte // ICC
 	gray        bool
+	crop        image.Rectangle // of the decoded picture; all of it when empty
+	coding      coding          // how its colours are coded, where no profile says so
 }
 
 // profileFor gives the profile if it still describes the picture once it is
@@ -100,6 +103,10 @@ func pngFacts(b []byte) facts {
 			f.orientation = orientation(body)
 		case "iCCP":
 			f.profile = inflate(body)
+		case "cICP":
+			if n == 4 {
+				f.coding = coding{int(body[0]), int(body[1]), int(body[2]), body[3] == 1}
+			}
 		}
 	}
 	return f
