@@ -14,7 +14,7 @@ import (
 type still struct {
 	file          []byte
 	at            image.Point
-	width, height int // of the canvas
+	width, height int    // of the canvas
 	coded         []byte // of a lossy picture: its chunk alone
 	orientation   int
 	profile       []byte
@@ -163,4 +163,3 @@ func webpFacts(b []byte) facts {
 	}
 	return f
 }
-

@@ -52,7 +52,7 @@ type gifFile struct {
 // of each frame are followed up to its last pixel and what comes after is cut;
 // at most seven bits are left there that no pixel needs.
 func gif(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan, error) {
-	g := &gifFile{in: newWindow(ctx, src, size), opt: opt, acc: newAccount()}
+	g := &gifFile{in: newWindow(ctx, src, size, windowBytes), opt: opt, acc: newAccount()}
 	head, err := g.in.bytes(0, 13)
 	if err != nil {
 		return nil, cut(err, errGIFCut)

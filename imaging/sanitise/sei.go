@@ -104,7 +104,7 @@ func isFiller(b []byte) bool {
 // pictures, and overlays it with filler of the same length.
 type scrubber struct {
 	ctx  context.Context
-	in   window
+	in   *window
 	acc  *account
 	out  overlay
 	sei  []byte
@@ -113,7 +113,7 @@ type scrubber struct {
 }
 
 func newScrubber(ctx context.Context, src io.ReaderAt, size int64, acc *account) *scrubber {
-	return &scrubber{ctx: ctx, in: window{ctx: ctx, src: src, size: size}, acc: acc, out: overlay{src: src}, left: 2*size + 1<<20}
+	return &scrubber{ctx: ctx, in: newWindow(ctx, src, size, seiWindow), acc: acc, out: overlay{src: src}, left: 2*size + 1<<20}
 }
 
 // source is the source with all that was found overlaid.
@@ -142,7 +142,7 @@ func (s *scrubber) units(c *coding, lengthSize int, dolby bool, off, n int64) er
 		return errVideoUnusual
 	}
 	for end := off + n; off < end; {
-		h, err := s.in.at(off, int(min(int64(lengthSize+c.head), end-off)))
+		h, err := s.at(off, min(int64(lengthSize+c.head), end-off))
 		if err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ func (s *scrubber) units(c *coding, lengthSize int, dolby bool, off, n int64) er
 func (s *scrubber) startCode(off, n int64) (int64, int64, error) {
 	zeros := 0
 	for at := int64(0); at < n; {
-		b, err := s.in.at(off+at, int(min(n-at, windowBytes)))
+		b, err := s.at(off+at, min(n-at, seiWindow))
 		if err != nil {
 			return 0, 0, err
 		}
@@ -202,7 +202,7 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 	if n < int64(c.head) {
 		return s.add(fill{off: off, n: uint32(n), with: c.filler[0], last: c.filler[0]})
 	}
-	head, err := s.in.at(off, c.head)
+	head, err := s.at(off, int64(c.head))
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 // isFillerUnit reports whether a unit is already as an overlaid one.
 func (s *scrubber) isFillerUnit(c *coding, off, n int64) (bool, error) {
 	for at := int64(0); at < n; {
-		b, err := s.in.at(off+at, int(min(n-at, windowBytes)))
+		b, err := s.at(off+at, min(n-at, seiWindow))
 		if err != nil {
 			return false, err
 		}
@@ -336,7 +336,7 @@ func (s *scrubber) unescape(off, n int64) error {
 	s.sei, s.raw = s.sei[:0], s.raw[:0]
 	zeros := 0
 	for at := int64(0); at < n; {
-		b, err := s.in.at(off+at, int(min(n-at, windowBytes)))
+		b, err := s.at(off+at, min(n-at, seiWindow))
 		if err != nil {
 			return err
 		}
@@ -358,32 +358,15 @@ func (s *scrubber) unescape(off, n int64) error {
 	return nil
 }
 
-const windowBytes = 4096
+// seiWindow is how much of a film is read around each unit's head: little,
+// since what lies between the heads is not read at all.
+const seiWindow = 4 << 10
 
-// window reads small pieces of a file; pieces near one another cost one read.
-type window struct {
-	ctx  context.Context
-	src  io.ReaderAt
-	size int64
-	buf  [windowBytes]byte
-	off  int64
-	n    int
-}
-
-// at gives n bytes, at most windowBytes, which stay valid until the next call.
-func (w *window) at(off int64, n int) ([]byte, error) {
-	if off < 0 || off+int64(n) > w.size {
-		return nil, errVideoCut
+// at gives n bytes, at most seiWindow, which stay valid until the next call.
+func (s *scrubber) at(off, n int64) ([]byte, error) {
+	b, err := s.in.bytes(off, n)
+	if err != nil {
+		return nil, cut(err, errVideoCut)
 	}
-	if off < w.off || off+int64(n) > w.off+int64(w.n) {
-		if err := w.ctx.Err(); err != nil {
-			return nil, err
-		}
-		w.off, w.n = off, int(min(windowBytes, w.size-off))
-		if err := readAt(w.src, w.buf[:w.n], off); err != nil {
-			w.n = 0
-			return nil, cut(err, errVideoCut)
-		}
-	}
-	return w.buf[off-w.off:][:n], nil
+	return b, nil
 }

@@ -54,7 +54,7 @@ type webpChunk struct {
 // the animation's settings, the orientation and the reduced colour profile. The
 // header is written anew and says what is really there.
 func webp(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan, error) {
-	w := &webpFile{in: newWindow(ctx, src, size), opt: opt, acc: newAccount(), orientation: 1}
+	w := &webpFile{in: newWindow(ctx, src, size, windowBytes), opt: opt, acc: newAccount(), orientation: 1}
 	head, err := w.in.bytes(0, 12)
 	if err != nil {
 		return nil, cut(err, errWebPCut)

@@ -11,31 +11,32 @@ type window struct {
 	ctx  context.Context
 	src  io.ReaderAt
 	size int64
+	most int64 // that it gives at once, and reads ahead
 
 	buf []byte
 	at  int64 // of the buffer's first byte in the file
 }
 
-// windowBytes is the most that a window gives at once.
+// windowBytes is how much is read at once of a file that is read whole.
 const windowBytes = 64 << 10
 
-func newWindow(ctx context.Context, src io.ReaderAt, size int64) *window {
-	return &window{ctx: ctx, src: src, size: size}
+func newWindow(ctx context.Context, src io.ReaderAt, size, most int64) *window {
+	return &window{ctx: ctx, src: src, size: size, most: most}
 }
 
 // bytes gives the n bytes at offset at, which stay valid until the next call.
 // Past the end of the file it gives io.ErrUnexpectedEOF.
 func (w *window) bytes(at, n int64) ([]byte, error) {
-	if at < 0 || n < 0 || n > windowBytes || at > w.size-n {
+	if at < 0 || n < 0 || n > w.most || at > w.size-n {
 		return nil, io.ErrUnexpectedEOF
 	}
 	if at < w.at || at+n > w.at+int64(len(w.buf)) {
 		if err := w.ctx.Err(); err != nil {
 			return nil, err
 		}
-		want := min(windowBytes, w.size-at)
+		want := min(w.most, w.size-at)
 		if w.buf == nil {
-			w.buf = make([]byte, min(windowBytes, w.size))
+			w.buf = make([]byte, min(w.most, w.size))
 		}
 		w.buf = w.buf[:want]
 		if err := readAt(w.src, w.buf, at); err != nil {
