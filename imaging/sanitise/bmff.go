@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"sort"
 	"time"
 
 	"github.com/wardseal/wardseal/imaging/splice"
@@ -13,14 +14,16 @@ import (
 // Limits on the structure of a video.
 const (
 	maxMoov     = 64 << 20 // tables of many hours
-	maxTopBoxes = 10_000
+	maxTopBoxes = 200_000  // fragments of many hours
 	maxTracks   = 64
+	maxEdits    = 10_000
 )
 
 var (
-	errVideoCut     = refuse("truncated", "This video is not complete. Take or export it again.")
-	errVideoDamaged = refuse("damaged", "This video is damaged and cannot be cleaned safely. Take or export it again.")
-	errVideoUnusual = refuse("structure", "This video is built in a way that is not known here. Export it as an ordinary MP4.")
+	errVideoCut       = refuse("truncated", "This video is not complete. Take or export it again.")
+	errVideoDamaged   = refuse("damaged", "This video is damaged and cannot be cleaned safely. Take or export it again.")
+	errVideoProtected = refuse("protected", "This video is copy-protected and cannot be cleaned. Send one without protection.")
+	errVideoUnusual   = refuse("structure", "This video is built in a way that is not known here. Export it as an ordinary MP4.")
 )
 
 // bmffFile is a walk over one MP4 (ISO/IEC 14496-12) or QuickTime file.
@@ -34,6 +37,8 @@ type bmffFile struct {
 	quick bool // QuickTime, not ISO
 	moov  []byte
 	mdat  []extent
+	moof  []fragment
+	trex  map[uint32]defaults
 
 	tracks        []*track
 	width, height int
@@ -43,11 +48,17 @@ type bmffFile struct {
 // extent is a range of the source.
 type extent struct{ off, n int64 }
 
+// fragment is where a moof box starts, and its body.
+type fragment struct {
+	head int64
+	extent
+}
+
 // bmff rebuilds the file as brands, movie and media data. The movie is built
 // anew from what playing needs. Of the media data only what the samples of the
-// kept tracks cover is copied; everything else in it becomes zero.
+// kept tracks cover is copied.
 func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan, error) {
-	f := &bmffFile{ctx: ctx, src: src, size: size, opt: opt, acc: newAccount(), quick: true}
+	f := &bmffFile{ctx: ctx, src: src, size: size, opt: opt, acc: newAccount(), trex: map[uint32]defaults{}, quick: true}
 	if err := f.top(); err != nil {
 		return nil, err
 	}
@@ -56,6 +67,11 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	}
 	if err := f.movie(); err != nil {
 		return nil, err
+	}
+	if len(f.moof) > 0 {
+		if err := f.fragments(); err != nil {
+			return nil, err
+		}
 	}
 	samples, err := f.samples()
 	if err != nil {
@@ -68,62 +84,43 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	if f.quick {
 		brands = box("ftyp", []byte("qt  \x00\x00\x00\x00qt  "))
 	}
-	// The movie's size does not depend on where the media data comes to lie.
-	start := int64(len(brands)) + int64(len(f.rebuild(nil)))
-	shift := make([]int64, len(f.mdat))
-	at := start
-	for i, m := range f.mdat {
-		at += int64(len(mdatHeader(m.n)))
-		shift[i] = at - m.off
-		at += m.n
+	// The movie's size does not depend on where the media data comes to lie. Of
+	// that only what the samples cover is copied, in its order.
+	held, covered := int64(0), int64(0)
+	for _, m := range f.mdat {
+		held += m.n
 	}
-	moved := func(off int64) (int64, bool) {
-		for i, m := range f.mdat {
-			if off >= m.off && off <= m.off+m.n {
-				return off + shift[i], true
-			}
+	moved := make([]int64, len(samples)) // where each range goes
+	for i, s := range samples {
+		moved[i] = covered
+		covered += s.n
+	}
+	head := mdatHeader(covered)
+	start := int64(len(brands)) + int64(len(f.rebuild(nil))) + int64(len(head))
+	moov := f.rebuild(func(off int64) int64 {
+		i := sort.Search(len(samples), func(i int) bool { return samples[i].off > off }) - 1
+		if i < 0 || off >= samples[i].off+samples[i].n {
+			return start // of a chunk without bytes
 		}
-		return 0, false
-	}
-	moov := f.rebuild(moved)
+		return start + moved[i] + off - samples[i].off
+	})
 	if moov == nil {
 		return nil, errVideoUnusual
 	}
 	out := splice.New(src, size)
 	out.Literal(brands)
 	out.Literal(moov)
-	unused := int64(0)
-	for _, m := range f.mdat {
-		out.Literal(mdatHeader(m.n))
-		unused += copyCovered(out, m, samples)
+	out.Literal(head)
+	for _, s := range samples {
+		out.Copy(s.off, s.n)
 	}
-	if unused > 0 {
-		f.acc.removed("media data that no kept track uses", unused)
+	if held > covered {
+		f.acc.removed("media data that no kept track uses", held-covered)
 	}
 	if !f.captured.IsZero() {
 		f.acc.receipt.CapturedAt = &f.captured
 	}
 	return &plan{out: out, receipt: f.acc.receipt, width: f.width, height: f.height}, nil
-}
-
-// copyCovered copies what the sorted ranges cover of m, zeroes the rest, and
-// says how much that was.
-func copyCovered(out *splice.Splice, m extent, samples []extent) (zeroed int64) {
-	at, end := m.off, m.off+m.n
-	for _, s := range samples {
-		if s.off+s.n <= at || s.off >= end {
-			continue
-		}
-		if s.off > at {
-			out.Zero(s.off - at)
-			zeroed += s.off - at
-			at = s.off
-		}
-		out.Copy(at, s.off+s.n-at)
-		at = s.off + s.n
-	}
-	out.Zero(end - at)
-	return zeroed + end - at
 }
 
 func mdatHeader(n int64) []byte {
@@ -148,21 +145,22 @@ func box(typ string, parts ...[]byte) []byte {
 
 // top walks the boxes of the file.
 func (f *bmffFile) top() error {
-	at := int64(0)
+	at, in := int64(0), window{ctx: f.ctx, src: f.src, size: f.size}
 	for n := 0; at < f.size; n++ {
 		if n > maxTopBoxes {
 			return errVideoUnusual
 		}
-		var h [16]byte
-		have := min(int64(len(h)), f.size-at)
-		if err := readAt(f.src, h[:have], at); err != nil {
-			return cut(err, errVideoCut)
+		have := min(16, f.size-at)
+		h, err := in.at(at, int(have))
+		if err != nil {
+			return err
 		}
-		size, head := int64(binary.BigEndian.Uint32(h[:])), int64(8)
-		switch {
-		case have < 8:
+		if have < 8 {
 			f.acc.removed("data after the video", have)
 			return nil
+		}
+		size, head := int64(binary.BigEndian.Uint32(h)), int64(8)
+		switch {
 		case size == 0:
 			size = f.size - at
 		case size == 1 && have == 16:
@@ -176,7 +174,7 @@ func (f *bmffFile) top() error {
 			}
 			return errVideoCut
 		}
-		if err := f.topBox(typ, extent{at + head, size - head}); err != nil {
+		if err := f.topBox(typ, at, extent{at + head, size - head}); err != nil {
 			return err
 		}
 		at += size
@@ -184,7 +182,7 @@ func (f *bmffFile) top() error {
 	return nil
 }
 
-func (f *bmffFile) topBox(typ string, body extent) error {
+func (f *bmffFile) topBox(typ string, head int64, body extent) error {
 	switch typ {
 	case "ftyp":
 		var major [4]byte
@@ -208,7 +206,10 @@ func (f *bmffFile) topBox(typ string, body extent) error {
 			f.mdat = append(f.mdat, body)
 		}
 	case "moof":
-		return refuse("fragmented", "This video is a fragmented MP4, which is not accepted yet. Export it as an ordinary MP4.")
+		if body.n > maxFragment {
+			return errVideoUnusual
+		}
+		f.moof = append(f.moof, fragment{head, body})
 	case "free", "skip", "wide", "pnot":
 		f.acc.removed("unused space", body.n)
 	default:

@@ -26,7 +26,7 @@ func (f *bmffFile) descriptions(t *track, b []byte) ([]byte, error) {
 	out := append(make([]byte, 4), b[4:8]...)
 	for _, e := range entries {
 		if slices.Contains([]string{"encv", "enca", "drmi", "drms"}, e.typ) {
-			return nil, refuse("protected", "This video is copy-protected and cannot be cleaned. Send one without protection.")
+			return nil, errVideoProtected
 		}
 		var clean []byte
 		if t.handler == "vide" {

@@ -53,10 +53,14 @@ func one(boxes []child, typ string) []byte {
 // track is one kept track, as clean boxes. The chunk offsets are apart since
 // they change.
 type track struct {
+	id         uint32
 	handler    string
 	head, edit []byte
+	edits      []edit
+	frag       *fragmented
 	media      []byte // mdhd and hdlr
 	info       []byte // vmhd or smhd, and dinf
+	stsd       []byte
 	tables     []byte // of stbl, without offsets
 	offsets    []int64
 	wide       bool // co64
@@ -84,6 +88,10 @@ func (f *bmffFile) movie() error {
 				return err
 			}
 		case "mvhd":
+		case "mvex":
+			if err := f.extends(c.body); err != nil {
+				return err
+			}
 		case "cmov", "rmra":
 			return errVideoUnusual
 		default:
@@ -157,11 +165,14 @@ func (f *bmffFile) trak(b []byte) error {
 	n := len(t.head) // from the end: reserved bytes
 	clear(t.head[n-60 : n-52])
 	clear(t.head[n-46 : n-44])
+	if t.id = be.Uint32(t.head[12:]); t.head[0] == 1 {
+		t.id = be.Uint32(t.head[20:])
+	}
 	for _, c := range boxes {
 		switch c.typ {
 		case "tkhd", "mdia":
 		case "edts":
-			if t.edit, err = edits(c.body); err != nil {
+			if err = t.edts(c.body); err != nil {
 				return err
 			}
 		default:
@@ -175,14 +186,20 @@ func (f *bmffFile) trak(b []byte) error {
 	return nil
 }
 
-func edits(b []byte) ([]byte, error) {
+// edit is a stretch of a track's media in the film; from is -1 for a pause.
+type edit struct {
+	length, from int64
+	rate         uint32
+}
+
+func (t *track) edts(b []byte) error {
 	boxes, err := children(b)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	elst := one(boxes, "elst")
 	if elst == nil {
-		return nil, nil
+		return nil
 	}
 	each := 12
 	if len(elst) >= 8 && elst[0] == 1 {
@@ -190,9 +207,39 @@ func edits(b []byte) ([]byte, error) {
 	}
 	body, err := counted(elst, each)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return box("edts", box("elst", body)), nil
+	for b := body[8:]; len(b) > 0; b = b[each:] {
+		if each == 20 {
+			t.edits = append(t.edits, edit{int64(min(be.Uint64(b), 1<<62)), int64(be.Uint64(b[8:])), be.Uint32(b[16:])})
+		} else {
+			t.edits = append(t.edits, edit{int64(be.Uint32(b)), int64(int32(be.Uint32(b[4:]))), be.Uint32(b[8:])})
+		}
+	}
+	if len(t.edits) > maxEdits {
+		return errVideoUnusual
+	}
+	t.edit = box("edts", box("elst", body))
+	return nil
+}
+
+// extends reads the defaults of fragments.
+func (f *bmffFile) extends(b []byte) error {
+	boxes, err := children(b)
+	if err != nil {
+		return err
+	}
+	f.acc.removed("fragment defaults", int64(len(b)))
+	for _, c := range boxes {
+		if c.typ != "trex" {
+			continue
+		}
+		if len(c.body) < 24 {
+			return errVideoDamaged
+		}
+		f.trex[be.Uint32(c.body[4:])] = defaults{be.Uint32(c.body[8:]), be.Uint32(c.body[12:]), be.Uint32(c.body[16:]), be.Uint32(c.body[20:])}
+	}
+	return nil
 }
 
 // counted cuts a table to what its count says.
@@ -254,6 +301,7 @@ func (f *bmffFile) sampleTables(t *track, stbl []child) error {
 	if err != nil {
 		return err
 	}
+	t.stsd = stsd
 	t.tables = box("stsd", stsd)
 	for _, c := range []struct {
 		typ  string
@@ -308,8 +356,8 @@ func (f *bmffFile) sampleTables(t *track, stbl []child) error {
 }
 
 // rebuild gives the movie with chunk offsets moved. With moved nil they are
-// left as they are, for the size. It is nil when an offset has no place to go.
-func (f *bmffFile) rebuild(moved func(int64) (int64, bool)) []byte {
+// left as they are, for the size. It is nil when an offset does not fit.
+func (f *bmffFile) rebuild(moved func(int64) int64) []byte {
 	body := slices.Clone(f.moov)
 	for _, t := range f.tracks {
 		typ, table := "stco", make([]byte, 8, 8+8*len(t.offsets))
@@ -319,8 +367,7 @@ func (f *bmffFile) rebuild(moved func(int64) (int64, bool)) []byte {
 		be.PutUint32(table[4:], uint32(len(t.offsets)))
 		for _, off := range t.offsets {
 			if moved != nil {
-				var ok bool
-				if off, ok = moved(off); !ok || !t.wide && off > 1<<32-1 {
+				if off = moved(off); !t.wide && off > 1<<32-1 {
 					return nil
 				}
 			}

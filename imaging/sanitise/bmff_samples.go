@@ -2,6 +2,7 @@ package sanitise
 
 import (
 	"slices"
+	"sort"
 )
 
 // samples gives the ranges of the source that the kept tracks' chunks cover,
@@ -17,7 +18,8 @@ func (f *bmffFile) samples() ([]extent, error) {
 			return nil, err
 		}
 		for _, e := range got {
-			if !slices.ContainsFunc(f.mdat, func(m extent) bool { return e.off >= m.off && e.off+e.n <= m.off+m.n }) {
+			i := sort.Search(len(f.mdat), func(i int) bool { return f.mdat[i].off > e.off }) - 1
+			if i < 0 || e.off+e.n > f.mdat[i].off+f.mdat[i].n {
 				return nil, errVideoCut
 			}
 		}
@@ -102,6 +104,9 @@ func (t *track) walk(visit func(run) error) error {
 	}
 	return nil
 }
+
+// count is how many samples the tables of a track list.
+func (t *track) count() uint32 { return be.Uint32(t.sizes[8:]) }
 
 func (t *track) fixed() uint32 {
 	if t.packed {
