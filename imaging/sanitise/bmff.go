@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"slices"
 	"sort"
 	"time"
 
@@ -34,11 +35,13 @@ type bmffFile struct {
 	opt  Options
 	acc  *account
 
-	quick bool // QuickTime, not ISO
-	moov  []byte
-	mdat  []extent
-	moof  []fragment
-	trex  map[uint32]defaults
+	handlers []string // of the tracks that are kept
+	quick    bool     // QuickTime, not ISO
+	phone    bool     // 3GPP
+	moov     []byte
+	mdat     []extent
+	moof     []fragment
+	trex     map[uint32]defaults
 
 	tracks        []*track
 	width, height int
@@ -58,7 +61,7 @@ type fragment struct {
 // anew from what playing needs. Of the media data only what the samples of the
 // kept tracks cover is copied.
 func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan, error) {
-	f := &bmffFile{ctx: ctx, src: src, size: size, opt: opt, acc: newAccount(), trex: map[uint32]defaults{}, quick: true}
+	f := &bmffFile{ctx: ctx, src: src, size: size, opt: opt, acc: newAccount(), handlers: []string{"vide", "soun"}, trex: map[uint32]defaults{}, quick: true}
 	if err := f.top(); err != nil {
 		return nil, err
 	}
@@ -81,8 +84,14 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 		return nil, err
 	}
 	brands := box("ftyp", []byte("isom\x00\x00\x02\x00isomiso2mp41"))
-	if f.quick {
+	switch {
+	case f.quick:
 		brands = box("ftyp", []byte("qt  \x00\x00\x00\x00qt  "))
+	case f.phone:
+		brands = box("ftyp", []byte("3gp6\x00\x00\x01\x003gp6isom"))
+	}
+	if slices.ContainsFunc(f.tracks, func(t *track) bool { return t.handler == "soun" }) {
+		f.acc.kept("sound", "it was not asked to be removed")
 	}
 	// The movie's size does not depend on where the media data comes to lie. Of
 	// that only what the samples cover is copied, in its order.
@@ -192,7 +201,7 @@ func (f *bmffFile) topBox(typ string, head int64, body extent) error {
 		if err := readAt(f.src, major[:], body.off); err != nil {
 			return cut(err, errVideoCut)
 		}
-		f.quick = string(major[:]) == "qt  "
+		f.quick, f.phone = string(major[:]) == "qt  ", string(major[:2]) == "3g"
 	case "moov":
 		if f.moov != nil || body.n > maxMoov {
 			return errVideoUnusual

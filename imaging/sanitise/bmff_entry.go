@@ -8,9 +8,10 @@ import (
 // Boxes in a sample entry that decoding or showing needs, with the fewest and
 // most bytes that each may have.
 var entryKept = map[string][2]int{
-	"av1C": {4, 64 << 10}, "vpcC": {8, 4096}, "esds": {4, 16 << 10}, "dvcC": {24, 24}, "dvvC": {24, 24}, "d263": {7, 8}, "damr": {5, 9},
-	"pasp": {8, 8}, "clap": {32, 32}, "fiel": {2, 2}, "clli": {4, 4}, "mdcv": {24, 24},
+	"vpcC": {8, 4096}, "dvcC": {24, 24}, "dvvC": {24, 24}, "d263": {7, 64}, "damr": {9, 9},
+	"pasp": {8, 8}, "ccst": {8, 8}, "fiel": {2, 2}, "clli": {4, 4}, "mdcv": {24, 24},
 	"alac": {24, 4096}, "dac3": {3, 3}, "dec3": {5, 64}, "dOps": {11, 512}, "dfLa": {4, 4096}, "chan": {12, 4096}, "srat": {8, 8}, "pcmC": {6, 6},
+	"ddts": {20, 64}, "dmlp": {10, 16}, "dac4": {4, 1024}, "mhaC": {5, 4096}, "iacb": {2, 16 << 10}, "chnl": {6, 512}, "dapa": {4, 4096},
 }
 
 // descriptions cleans the sample descriptions: the fixed part without maker
@@ -29,7 +30,7 @@ func (f *bmffFile) descriptions(t *track, b []byte) ([]byte, error) {
 			return nil, errVideoProtected
 		}
 		var clean []byte
-		if t.handler == "vide" {
+		if t.handler != "soun" {
 			var l look
 			clean, l, err = f.picture(e.typ, e.body)
 			t.looks = append(t.looks, l)
@@ -69,7 +70,10 @@ func (f *bmffFile) picture(typ string, b []byte) ([]byte, look, error) {
 		}
 		out[76], out[77] = 0xff, 0xff
 	}
-	l := look{codec: codecs[typ]}
+	l := look{codec: codecs[typ], scan: scans[typ]}
+	if _, known := scans[typ]; !known && l.codec == nil {
+		return nil, l, refuse("codec", "The pictures of this video are coded in a way that is not known here. Export it as an MP4 with H.264 or H.265.")
+	}
 	out, err := f.entryBoxes(out, b[78:], &l)
 	if err == nil && l.codec != nil && l.length == 0 {
 		err = errVideoDamaged // without a configuration nobody can play it
@@ -116,7 +120,19 @@ func (f *bmffFile) entryBoxes(out, b []byte, l *look) ([]byte, error) {
 			if l != nil && (c.typ == "dvcC" || c.typ == "dvvC") {
 				l.dolby = true
 			}
-			out = append(out, box(c.typ, c.body)...)
+			out = append(out, box(c.typ, vendorless(c.typ, c.body))...)
+		case c.typ == "esds" && len(c.body) <= 16<<10:
+			clean, err := esds(c.body, f.acc)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, box("esds", clean)...)
+		case c.typ == "av1C" && l != nil && len(c.body) <= 64<<10:
+			clean, err := configAV1(c.body, f.acc)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, box("av1C", clean)...)
 		case c.typ == "colr" && len(c.body) >= 10 && (string(c.body[:4]) == "nclx" || string(c.body[:4]) == "nclc"):
 			n := 10
 			if string(c.body[:4]) == "nclx" && len(c.body) > 10 {
@@ -143,6 +159,15 @@ func (f *bmffFile) entryBoxes(out, b []byte, l *look) ([]byte, error) {
 	return out, nil
 }
 
+// vendorless clears the maker and version that the settings of 3GPP start with.
+func vendorless(typ string, b []byte) []byte {
+	if typ == "damr" || typ == "d263" {
+		b = slices.Clone(b[:min(len(b), map[string]int{"damr": 9, "d263": 7}[typ])])
+		clear(b[:5])
+	}
+	return b
+}
+
 // wave cleans QuickTime's box of decoder settings for sound.
 func (f *bmffFile) wave(b []byte) ([]byte, error) {
 	boxes, err := children(b)
@@ -154,7 +179,13 @@ func (f *bmffFile) wave(b []byte) ([]byte, error) {
 		size, kept := entryKept[c.typ]
 		switch {
 		case kept && len(c.body) >= size[0] && len(c.body) <= size[1]:
-			out = append(out, box(c.typ, c.body)...)
+			out = append(out, box(c.typ, vendorless(c.typ, c.body))...)
+		case c.typ == "esds" && len(c.body) <= 16<<10:
+			clean, err := esds(c.body, f.acc)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, box("esds", clean)...)
 		case c.typ == "frma" && len(c.body) == 4, c.typ == "enda" && len(c.body) == 2, c.typ == "mp4a" && len(c.body) == 4:
 			out = append(out, box(c.typ, c.body)...)
 		case c.typ == "\x00\x00\x00\x00":

@@ -7,6 +7,7 @@ type look struct {
 	codec  *coding
 	length int  // of the lengths before units
 	dolby  bool // Dolby Vision
+	scan   scan // of a codec without units
 }
 
 // codecs are the sample entries whose samples are NAL units.
@@ -51,7 +52,7 @@ func (f *bmffFile) scrub() (io.ReaderAt, error) {
 				return errVideoDamaged
 			}
 			l, off := t.looks[c.description-1], c.off
-			if l.codec == nil {
+			if l.codec == nil && l.scan == nil {
 				return nil
 			}
 			for i := range c.count {
@@ -59,7 +60,7 @@ func (f *bmffFile) scrub() (io.ReaderAt, error) {
 				if n == 0 {
 					n = c.size(c.first + i)
 				}
-				if err := s.units(l.codec, l.length, l.dolby, off, n); err != nil {
+				if err := s.sample(l, off, n); err != nil {
 					return err
 				}
 				off += n
@@ -71,4 +72,15 @@ func (f *bmffFile) scrub() (io.ReaderAt, error) {
 		}
 	}
 	return s.source()
+}
+
+// sample looks through the n bytes of one sample.
+func (s *scrubber) sample(l look, off, n int64) error {
+	if s.left -= n; s.left < 0 {
+		return errVideoUnusual // samples that overlay one another
+	}
+	if l.codec != nil {
+		return s.units(l.codec, l.length, l.dolby, off, n)
+	}
+	return l.scan(s, off, n)
 }

@@ -98,7 +98,7 @@ func (f *bmffFile) movie() error {
 			f.dropped(c.typ, c.body, int64(len(c.body)))
 		}
 	}
-	if !slices.ContainsFunc(f.tracks, func(t *track) bool { return t.handler == "vide" }) {
+	if !slices.ContainsFunc(f.tracks, func(t *track) bool { return t.handler != "soun" }) {
 		return refuse("no-pictures", "This file has sound or data but no pictures. Send a photo or a video.")
 	}
 	h := one(boxes, "mvhd")
@@ -148,7 +148,11 @@ func (f *bmffFile) trak(b []byte) error {
 		return errVideoDamaged
 	}
 	t := &track{handler: string(hdlr[8:12])}
-	if t.handler != "vide" && t.handler != "soun" {
+	if t.handler == "soun" && f.opt.DropSound {
+		f.acc.removed("sound removed by choice", int64(len(b)))
+		return nil
+	}
+	if !slices.Contains(f.handlers, t.handler) {
 		kind, ok := map[string]string{"meta": "timed metadata track", "tmcd": "time code track", "text": "text track", "sbtl": "subtitle track", "subt": "subtitle track", "hint": "hint track", "clcp": "caption track"}[t.handler]
 		if !ok {
 			kind = "track of another kind"

@@ -109,6 +109,7 @@ type scrubber struct {
 	out  overlay
 	sei  []byte
 	raw  []int // of each byte of an unescaped unit, where it was
+	big  []byte
 	left int64 // bytes of samples that may still be looked at
 }
 
@@ -138,9 +139,6 @@ func (s *scrubber) add(f fill) error {
 // units walks one sample of NAL units, each after its length in lengthSize
 // bytes. It reads the headers alone. With dolby the units of Dolby Vision stay.
 func (s *scrubber) units(c *coding, lengthSize int, dolby bool, off, n int64) error {
-	if s.left -= n; s.left < 0 {
-		return errVideoUnusual
-	}
 	for end := off + n; off < end; {
 		h, err := s.at(off, min(int64(lengthSize+c.head), end-off))
 		if err != nil {
@@ -369,4 +367,16 @@ func (s *scrubber) at(off, n int64) ([]byte, error) {
 		return nil, cut(err, errVideoCut)
 	}
 	return b, nil
+}
+
+// block gives up to n bytes in larger pieces, for what is read whole.
+func (s *scrubber) block(off, n int64) ([]byte, error) {
+	if s.big == nil {
+		s.big = make([]byte, 128<<10)
+	}
+	if err := s.ctx.Err(); err != nil {
+		return nil, err
+	}
+	b := s.big[:min(n, int64(len(s.big)))]
+	return b, cut(readAt(s.in.src, b, off), errVideoCut)
 }

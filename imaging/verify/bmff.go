@@ -23,13 +23,15 @@ type bmffWalk struct {
 	looks  []*look // of the sample descriptions of the track
 	sound  bool
 	quick  bool
+
+	handlers []string // of the tracks that may be there
 }
 
 const largestMovie = 128 << 20
 
 func bmff(ctx context.Context, src io.ReaderAt, size int64) error {
 	in := newCursor(ctx, src, size)
-	w := &bmffWalk{ctx: ctx, src: src, size: size, tables: map[string][]byte{}}
+	w := &bmffWalk{ctx: ctx, src: src, size: size, handlers: []string{"vide", "soun"}, tables: map[string][]byte{}}
 	brands, err := in.take(8)
 	if err != nil {
 		return err
@@ -44,7 +46,7 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64) error {
 	switch string(brands) {
 	case "qt  \x00\x00\x00\x00qt  ":
 		w.quick = true
-	case "isom\x00\x00\x02\x00isomiso2mp41":
+	case "isom\x00\x00\x02\x00isomiso2mp41", "3gp6\x00\x00\x01\x003gp6isom":
 	default:
 		return &Finding{"brands that are not known", 0}
 	}
@@ -193,7 +195,7 @@ func (w *bmffWalk) leaf(parent, typ string, b []byte, at int64) error {
 		h := string(b[8:min(12, n)])
 		if parent == "mdia" {
 			w.sound = h == "soun"
-			ok = ok && (h == "vide" || h == "soun")
+			ok = ok && slices.Contains(w.handlers, h)
 		} else {
 			ok = ok && h == "url " && w.quick
 		}
@@ -297,7 +299,7 @@ func (w *bmffWalk) chunks(at int64) error {
 		switch {
 		case inside == nil:
 			return &Finding{"a chunk without a description", at}
-		case fixed > 0 && inside.nal == nil:
+		case fixed > 0 && inside.opaque():
 			n = int64(per) * int64(fixed)
 		default:
 			for range per {

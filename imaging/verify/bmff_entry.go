@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 )
@@ -37,6 +38,9 @@ func (w *bmffWalk) entries(b []byte, at int64) error {
 		} else {
 			ok = ok && len(body) >= 78 && zero(body[8:24]) && zero(body[36:40]) && zero(body[42:74]) && string(body[76:78]) == "\xff\xff"
 		}
+		if look == nil {
+			return &Finding{"pictures of an unknown coding", at}
+		}
 		if !ok || len(body) < fixed {
 			return &Finding{"a sample description that names its maker", at}
 		}
@@ -68,30 +72,50 @@ func boxesFit(b []byte) bool {
 
 // look is how the samples of one description are looked into.
 type look struct {
-	nal *nal // nil when they are not of units
+	nal    *nal // nil when they are not of units
+	pieces *pieces
+	coding string // of pieces
+	sound  bool
 }
 
 // sample checks one sample of n bytes at an offset.
 func (l *look) sample(at, n int64) error {
-	if l.nal == nil {
-		return nil
+	switch {
+	case l.nal != nil:
+		return l.nal.sample(at, n)
+	case l.pieces != nil:
+		return l.pieces.sample(l.coding, at, n)
 	}
-	return l.nal.sample(at, n)
+	return nil
 }
 
+// opaque reports whether there is nothing to look for in samples.
+func (l *look) opaque() bool { return l.nal == nil && l.pieces == nil }
+
+// look gives how to look into samples of a kind, or nil if it is not known.
 func (w *bmffWalk) look(typ string) *look {
 	if w.sound {
-		return &look{}
+		return &look{sound: true}
 	}
+	n := nal{src: w.src, size: w.size}
 	switch typ {
 	case "avc1", "avc2", "avc3", "avc4", "dva1", "dvav":
-		return &look{&nal{src: w.src, size: w.size, avc: true}}
+		n.avc = true
+		return &look{nal: &n}
 	case "hvc1", "hvc2", "hev1", "hev2", "lhv1", "lhe1", "dvh1", "dvhe":
-		return &look{&nal{src: w.src, size: w.size}}
+		return &look{nal: &n}
 	case "vvc1", "vvi1":
-		return &look{&nal{src: w.src, size: w.size, vvc: true}}
+		n.vvc = true
+		return &look{nal: &n}
 	}
-	return &look{}
+	coding, known := codings[typ]
+	switch {
+	case !known:
+		return nil
+	case coding == "":
+		return &look{}
+	}
+	return &look{coding: coding, pieces: &pieces{ctx: w.ctx, near: n}}
 }
 
 // boxes checks the boxes of decoder settings in a sample description.
@@ -115,7 +139,7 @@ func (l *look) boxes(b []byte, at int64, depth int) error {
 
 func (l *look) box(typ string, body []byte, at int64, depth int) error {
 	n := len(body)
-	small := map[string]int{"pasp": 8, "clap": 32, "fiel": 2, "clli": 4, "mdcv": 24, "dvcC": 24, "dvvC": 24, "dac3": 3, "srat": 8, "pcmC": 6}
+	small := map[string]int{"pasp": 8, "ccst": 8, "fiel": 2, "clli": 4, "mdcv": 24, "dvcC": 24, "dvvC": 24, "dac3": 3, "srat": 8, "pcmC": 6}
 	if want, ok := small[typ]; ok {
 		if l.nal != nil && (typ == "dvcC" || typ == "dvvC") {
 			l.nal.dolby = true
@@ -134,11 +158,15 @@ func (l *look) box(typ string, body []byte, at int64, depth int) error {
 		l.nal.prefix = prefix
 		return nil
 	case "av1C":
-		return found(n > 64<<10, "decoder settings of wrong length", at)
-	case "vpcC", "alac", "dfLa", "chan", "dOps", "dec3", "d263", "damr":
+		return found(!sequence(body), "units that decoding does not need", at)
+	case "vpcC", "alac", "dfLa", "chan", "dOps", "dec3", "ddts", "dmlp", "dac4", "mhaC", "chnl", "dapa":
 		return found(n > 4096, "decoder settings of wrong length", at)
-	case "esds":
+	case "iacb":
 		return found(n > 16<<10, "decoder settings of wrong length", at)
+	case "d263", "damr":
+		return found(n != map[string]int{"d263": 7, "damr": 9}[typ] || !zero(body[:5]), "decoder settings that name their maker", at)
+	case "esds":
+		return found(!l.elementary(body), "a stream descriptor of an unexpected form", at)
 	case "colr":
 		switch {
 		case n == 10 && string(body[:4]) == "nclc", n == 11 && string(body[:4]) == "nclx", n == 10 && string(body[:4]) == "nclx":
@@ -158,4 +186,67 @@ func (l *look) box(typ string, body []byte, at int64, depth int) error {
 		return found(depth == 0 || n != 0, "decoder settings of wrong length", at)
 	}
 	return &Finding{"decoder settings that decoding does not need", at}
+}
+
+// elementary checks a stream descriptor: the number of the stream, the
+// decoder's settings, and nothing else.
+func (l *look) elementary(b []byte) bool {
+	open := func(b []byte, tag byte) []byte {
+		if len(b) < 5 || b[0] != tag || b[1]&b[2]&b[3] < 0x80 || b[4] > 127 {
+			return nil
+		}
+		n := int(b[1]&127)<<21 | int(b[2]&127)<<14 | int(b[3]&127)<<7 | int(b[4])
+		if n > len(b)-5 {
+			return nil
+		}
+		return b[5:][:n]
+	}
+	if len(b) < 9 || len(b) > 16<<10 || !zero(b[:4]) {
+		return false
+	}
+	stream := open(b[4:], 3)
+	if len(stream) != len(b)-9 || len(stream) < 3 || stream[2] != 0 {
+		return false
+	}
+	config := open(stream[3:], 4)
+	if len(config) < 13 || string(stream[8+len(config):]) != "\x06\x01\x02" {
+		return false
+	}
+	if len(config) == 13 {
+		return true
+	}
+	own := open(config[13:], 5)
+	if len(own) != len(config)-18 {
+		return false
+	}
+	for !l.sound { // the headers of pictures have no text
+		i := bytes.Index(own, []byte{0, 0, 1, 0xb2})
+		if i < 0 {
+			break
+		}
+		text := own[i+4:]
+		if stop := bytes.Index(text, []byte{0, 0, 1}); stop >= 0 {
+			text = text[:stop]
+		}
+		if !plain(text, config[0] == 0x20) {
+			return false
+		}
+		own = own[i+4+len(text):]
+	}
+	return true
+}
+
+// sequence checks an av1C: sequence headers after the four fixed bytes.
+func sequence(b []byte) bool {
+	if len(b) < 4 || len(b) > 64<<10 || b[0] != 0x81 {
+		return false
+	}
+	for b = b[4:]; len(b) > 0; {
+		head, size := obu(b[:min(12, len(b))], int64(len(b)))
+		if head == 0 || head+size > int64(len(b)) || b[0]>>3 != 1 || b[0]&2 == 0 {
+			return false
+		}
+		b = b[head+size:]
+	}
+	return true
 }
