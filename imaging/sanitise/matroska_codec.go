@@ -1,0 +1,198 @@
+package sanitise
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
+
+var errCoding = refuse("coding", "This video is coded in a way that is not known here. Export it as an ordinary MP4.")
+
+// codecPrivate cleans a codec's settings, which some codecs need and others
+// have not. What it does not know it refuses.
+type codecPrivate func(b []byte) ([]byte, error)
+
+func noPrivate([]byte) ([]byte, error) { return nil, nil }
+
+var videoCodecs = map[string]codecPrivate{
+	"V_VP8": noPrivate, "V_VP9": vp9Private, "V_AV1": av1Private, "V_THEORA": theoraPrivate,
+}
+
+var audioCodecs = map[string]codecPrivate{
+	"A_OPUS": opusPrivate, "A_VORBIS": vorbisPrivate, "A_AAC": aacPrivate, "A_FLAC": flacPrivate, "A_ALAC": alacPrivate,
+	"A_MPEG/L1": noPrivate, "A_MPEG/L2": noPrivate, "A_MPEG/L3": noPrivate,
+	"A_AC3": noPrivate, "A_AC3/BSID9": noPrivate, "A_AC3/BSID10": noPrivate, "A_EAC3": noPrivate,
+	"A_DTS": noPrivate, "A_DTS/EXPRESS": noPrivate, "A_DTS/LOSSLESS": noPrivate, "A_TRUEHD": noPrivate, "A_MLP": noPrivate,
+	"A_PCM/INT/LIT": noPrivate, "A_PCM/INT/BIG": noPrivate, "A_PCM/FLOAT/IEEE": noPrivate,
+}
+
+// codec gives the element of a track's codec settings, clean, and sets how to
+// look into its frames. packed says that frames are not stored as they are.
+func (f *matroskaFile) codec(t *mkvTrack, name string, private []byte, packed bool) ([]byte, error) {
+	clean, err := []byte(nil), error(nil)
+	units := func(c *coding, length int) {
+		t.look = func(off, n int64) error { return f.fills.units(c, length, false, off, n) }
+	}
+	switch known := videoCodecs[name]; {
+	case !t.video:
+		if known = audioCodecs[name]; known == nil {
+			return nil, errCoding
+		}
+		clean, err = known(private)
+	case name == "V_MPEG4/ISO/AVC":
+		n := 0
+		clean, n, err = configAVC(private, f.acc)
+		units(codingAVC, n)
+	case name == "V_MPEGH/ISO/HEVC":
+		n := 0
+		clean, n, err = configHEVC(private, 23, f.acc)
+		units(codingHEVC, n)
+	case known != nil:
+		clean, err = known(private)
+	default:
+		return nil, errCoding
+	}
+	if err != nil {
+		return nil, err
+	}
+	if packed && t.look != nil {
+		return nil, errVideoUnusual // the units cannot be seen
+	}
+	if !bytes.Equal(clean, private) {
+		f.acc.removed("texts in the decoder settings", int64(max(0, len(private)-len(clean))))
+	}
+	if clean == nil {
+		return nil, nil
+	}
+	return master(0x63a2, clean), nil
+}
+
+// vp9Private keeps profile, level, depth and chroma, each a number of one byte.
+func vp9Private(b []byte) ([]byte, error) {
+	var out []byte
+	for len(b) >= 3 && b[1] == 1 && b[0] >= 1 && b[0] <= 4 && len(out) < 12 {
+		out, b = append(out, b[:3]...), b[3:]
+	}
+	return out, nil
+}
+
+// av1Private keeps the sequence header of an av1C.
+func av1Private(b []byte) ([]byte, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	if len(b) < 4 || b[0] != 0x81 {
+		return nil, errVideoDamaged
+	}
+	out := slices.Clone(b[:4])
+	for rest := b[4:]; len(rest) > 0; {
+		h := 1 + int(rest[0]>>2&1)
+		n, used := uint64(len(rest)-min(h, len(rest))), 0
+		if rest[0]&2 != 0 {
+			if n, used = binary.Uvarint(rest[min(h, len(rest)):]); used <= 0 {
+				return nil, errVideoDamaged
+			}
+		}
+		if n > uint64(len(rest)-h-used) {
+			return nil, errVideoDamaged
+		}
+		all := h + used + int(n)
+		if rest[0]>>3&15 == 1 {
+			out = append(out, rest[:all]...)
+		}
+		rest = rest[all:]
+	}
+	return out, nil
+}
+
+// xiph splits three headers that are laced by Xiph's way.
+func xiph(b []byte) ([][]byte, bool) {
+	if len(b) < 1 || b[0] != 2 {
+		return nil, false
+	}
+	sizes, used, ok := laced(b[1:], 0x02, 3, int64(len(b)-1))
+	if !ok {
+		return nil, false
+	}
+	b = b[1+used:]
+	return [][]byte{b[:sizes[0]], b[sizes[0]:][:sizes[1]], b[sizes[0]+sizes[1]:]}, true
+}
+
+// unxiph is the inverse of xiph.
+func unxiph(a, b, c []byte) []byte {
+	out := []byte{2}
+	for _, n := range []int{len(a), len(b)} {
+		for ; n >= 255; n -= 255 {
+			out = append(out, 255)
+		}
+		out = append(out, byte(n))
+	}
+	return slices.Concat(out, a, b, c)
+}
+
+// vorbisPrivate empties the comment header (Vorbis I, section 5).
+func vorbisPrivate(b []byte) ([]byte, error) {
+	h, ok := xiph(b)
+	if !ok || len(h[0]) != 30 || string(h[0][:7]) != "\x01vorbis" || !bytes.HasPrefix(h[2], []byte("\x05vorbis")) {
+		return nil, errVideoDamaged
+	}
+	return unxiph(h[0], []byte("\x03vorbis\x00\x00\x00\x00\x00\x00\x00\x00\x01"), h[2]), nil
+}
+
+// theoraPrivate does the same for Theora.
+func theoraPrivate(b []byte) ([]byte, error) {
+	h, ok := xiph(b)
+	if !ok || len(h[0]) < 42 || string(h[0][:7]) != "\x80theora" || !bytes.HasPrefix(h[2], []byte("\x82theora")) {
+		return nil, errVideoDamaged
+	}
+	return unxiph(h[0][:42], []byte("\x81theora\x00\x00\x00\x00\x00\x00\x00\x00"), h[2]), nil
+}
+
+// opusPrivate cuts the identification header to its length (RFC 7845, 5.1).
+func opusPrivate(b []byte) ([]byte, error) {
+	if len(b) < 19 || string(b[:8]) != "OpusHead" {
+		return nil, errVideoDamaged
+	}
+	n := 19
+	if b[18] != 0 {
+		n = 21 + int(b[9])
+	}
+	if len(b) < n {
+		return nil, errVideoDamaged
+	}
+	return b[:n], nil
+}
+
+// aacPrivate keeps an AudioSpecificConfig, which has few bytes when it does not
+// describe its channels one by one, with a comment.
+func aacPrivate(b []byte) ([]byte, error) {
+	if len(b) < 2 || len(b) > 64 {
+		return nil, errCoding
+	}
+	if b[0]>>3 == 31 || b[0]&7 == 7 && b[1]>>7 == 1 {
+		return nil, errCoding // of an object type or a frequency that is spelt out
+	}
+	if b[1]>>3&15 == 0 {
+		return nil, errCoding
+	}
+	return b[:min(len(b), 7)], nil
+}
+
+// flacPrivate keeps the stream's parameters without the sum of its sound.
+func flacPrivate(b []byte) ([]byte, error) {
+	if len(b) < 42 || string(b[:4]) != "fLaC" || b[4]&0x7f != 0 || string(b[5:8]) != "\x00\x00\x22" {
+		return nil, errVideoDamaged
+	}
+	out := slices.Clone(b[:42])
+	out[4] = 0x80 // the last block
+	clear(out[26:])
+	return out, nil
+}
+
+// alacPrivate keeps the decoder's parameters.
+func alacPrivate(b []byte) ([]byte, error) {
+	if len(b) < 24 || be.Uint32(b[4:])>>24 != 0 {
+		return nil, errVideoDamaged
+	}
+	return b[:24], nil
+}
