@@ -51,7 +51,7 @@ type heifFile struct {
 
 	cleaned map[int][]byte // bodies of large properties, by index
 	units   int
-	kept    []*heifItem // in their new order: their new numbers are 1, 2, 3 …
+	kept    []*heifItem // their new numbers are 1, 2, 3 …
 	changed bool        // messages inside the coded pictures are left out
 }
 
@@ -80,7 +80,7 @@ func heif(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	if err := h.write(out); err != nil {
 		return nil, err
 	}
-	first := h.kept[0]
+	first := h.items[h.primary]
 	format := media.HEIC
 	if h.codec() == "av01" {
 		format = media.AVIF

@@ -2,6 +2,7 @@ package sanitise
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -41,7 +42,7 @@ func (h *heifFile) choose() error {
 			}
 		}
 	}
-	if err := h.keep(primary, false); err != nil {
+	if err := h.keep(primary, false, false); err != nil {
 		return err
 	}
 	for i := 0; i < len(h.kept); i++ {
@@ -52,7 +53,7 @@ func (h *heifFile) choose() error {
 				if part == nil {
 					return errHEIFDamaged
 				}
-				if err := h.keep(part, it.alpha); err != nil {
+				if err := h.keep(part, it.alpha, true); err != nil {
 					return err
 				}
 				if ranks[part.typ] >= ranks[it.typ] {
@@ -65,11 +66,17 @@ func (h *heifFile) choose() error {
 			continue
 		}
 		for _, a := range alphas[it.id] {
-			if err := h.keep(a, true); err != nil {
+			if err := h.keep(a, true, false); err != nil {
 				return err
 			}
 			a.masters = append(a.masters, it)
 		}
+	}
+	// The items stay in the order of their numbers: some decoders put the tiles
+	// of a grid in that order.
+	slices.SortFunc(h.kept, func(a, b *heifItem) int { return cmp.Compare(a.id, b.id) })
+	for i, it := range h.kept {
+		it.number = uint16(i + 1)
 	}
 	clear(seen)
 	for _, ref := range h.refs {
@@ -88,10 +95,10 @@ func (h *heifFile) choose() error {
 }
 
 // keep adds an item to those that are kept, once. An item is part of the
-// picture or of its alpha plane, never of both.
-func (h *heifFile) keep(it *heifItem, alpha bool) error {
+// picture or of its alpha plane; of both only when it is a tile.
+func (h *heifFile) keep(it *heifItem, alpha, tile bool) error {
 	if it.number > 0 {
-		if it.alpha != alpha {
+		if it.alpha != alpha && (!it.coded() || !tile) {
 			return errHEIFUnusual
 		}
 		return nil

@@ -96,7 +96,7 @@ func (h *heifFile) metaBox(at int64, starts, sizes []int64) []byte {
 	}
 	parts := [][]byte{full,
 		box("hdlr", full, full, []byte("pict"), make([]byte, 13)),
-		box("pitm", full, []byte{0, 1}),
+		box("pitm", full, be16(nil, h.items[h.primary].number)),
 		box("iloc", []byte{version, 0, 0, 0, 0x44, 0}, places),
 		box("iinf", infos),
 	}

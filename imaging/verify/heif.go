@@ -13,10 +13,11 @@ import (
 // has: brands, one description with its boxes in a fixed order, media data.
 // Items are numbered from 1 without gaps, and each must be needed.
 type heifWalk struct {
-	brands string
-	items  []pictureItem // the item of number 1 first
-	props  []property
-	base   int64 // where the description lies in the file
+	brands  string
+	primary int           // counted from 0
+	items   []pictureItem // the item of number 1 first
+	props   []property
+	base    int64 // where the description lies in the file
 }
 
 // pictureItem is one item as the tables describe it.
@@ -120,7 +121,7 @@ func (w *heifWalk) description(b []byte) (inline []byte, err error) {
 		}
 	}
 	fixed("hdlr", "\x00\x00\x00\x00\x00\x00\x00\x00pict"+strings.Repeat("\x00", 13))
-	fixed("pitm", "\x00\x00\x00\x00\x00\x01")
+	primary := next("pitm", false)
 	places := next("iloc", false)
 	infos := next("iinf", false)
 	refs := next("iref", true)
@@ -133,6 +134,12 @@ func (w *heifWalk) description(b []byte) (inline []byte, err error) {
 		if err == nil {
 			err = step.read(step.body)
 		}
+	}
+	if err == nil && (len(primary) != 6 || !zero(primary[:4])) {
+		err = &Finding{"a box of an unexpected form: pitm", w.base}
+	}
+	if err == nil {
+		w.primary = int(binary.BigEndian.Uint16(primary[4:])) - 1
 	}
 	if err == nil && len(rest) > 0 {
 		err = &Finding{"a box that showing does not need", w.base + int64(len(b)-len(rest))}
@@ -257,13 +264,13 @@ func (w *heifWalk) refs(b []byte) error {
 // that none is made of itself, and that the data in the description is theirs.
 func (w *heifWalk) needed(inline []byte) error {
 	var queue []int
-	reach := func(i int, alpha bool) bool {
+	reach := func(i int, alpha, tile bool) bool {
 		it := &w.items[i]
 		if !it.reached {
 			it.reached, it.alphaOf = true, alpha
 			queue = append(queue, i)
 		}
-		return it.alphaOf == alpha
+		return it.alphaOf == alpha || tile && madeOf("grid", it.kind)
 	}
 	planes := map[int][]int{}
 	for i, it := range w.items {
@@ -271,17 +278,20 @@ func (w *heifWalk) needed(inline []byte) error {
 			planes[to] = append(planes[to], i)
 		}
 	}
-	reach(0, false)
+	if w.primary < 0 || w.primary >= len(w.items) {
+		return &Finding{"a primary item that is not there", w.base}
+	}
+	reach(w.primary, false, false)
 	at := int64(0)
 	for k := 0; k < len(queue); k++ {
 		it := w.items[queue[k]]
 		for _, part := range it.dimg {
-			if !reach(part, it.alphaOf) || !madeOf(it.kind, w.items[part].kind) {
+			if !reach(part, it.alphaOf, true) || !madeOf(it.kind, w.items[part].kind) {
 				return &Finding{"items that are made of each other wrongly", w.base}
 			}
 		}
 		for _, a := range planes[queue[k]] {
-			if it.alphaOf || !reach(a, true) {
+			if it.alphaOf || !reach(a, true, false) {
 				return &Finding{"an alpha plane of an alpha plane", w.base}
 			}
 		}
@@ -320,7 +330,7 @@ func (w *heifWalk) item(i int, inline []byte, at *int64) error {
 	for _, p := range it.props {
 		count[w.props[p].kind]++
 	}
-	if (count["auxC"] > 0) != (it.auxl != nil) || len(it.prem) > 0 && it.alphaOf || (it.dimg != nil) != madeOf(it.kind, "av01") {
+	if count["auxC"] > 0 && !it.alphaOf || it.auxl != nil && count["auxC"] == 0 || it.prem != nil && it.alphaOf || (it.dimg != nil) != madeOf(it.kind, "av01") {
 		return bad
 	}
 	for _, to := range it.prem {
