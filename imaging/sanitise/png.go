@@ -15,55 +15,89 @@ import (
 // chunks of 8 KiB has some 25,000.
 const maxChunks = 100_000
 
-var errPNGDamaged = refuse("damaged", "This picture is damaged and cannot be cleaned safely. Take or export it again.")
+var (
+	errPNGCut     = refuse("truncated", "This picture is not complete: its end is missing. Take or export it again.")
+	errPNGDamaged = refuse("damaged", "This picture is damaged and cannot be cleaned safely. Take or export it again.")
+)
 
 // pngFile is a walk over one PNG (W3C PNG third edition).
 type pngFile struct {
-	ctx  context.Context
-	src  io.ReaderAt
-	size int64
-	opt  Options
-	acc  *account
-	out  *splice.Splice
+	in  *window
+	opt Options
+	acc *account
+	out *splice.Splice
 
 	width, height int
-	data          bool // an IDAT was seen
+	colour        byte // the colour type
+	palette       int64
+	seen          map[string]bool // kept chunks of which there is one
+	last          string          // the chunk before
 	ended         bool
+
+	oriented bool // an eXIf chunk was seen
+	raw      int  // the orientation in a text chunk; 0 when there is none
+	raws     int  // text chunks that were looked into
+
+	still bool // the animation is malformed: only the still picture is kept
+	anim  pngAnimation
 }
 
-// pngKept are the chunks that rendering needs, with the most bytes that each may have.
-var pngKept = map[string]int64{
-	"IHDR": 13, "PLTE": 768, "IDAT": 1<<31 - 1, "IEND": 0, "tRNS": 256, "gAMA": 4, "cHRM": 32, "sRGB": 1, "cICP": 4, "sBIT": 4, "bKGD": 6, "pHYs": 9, "mDCV": 24, "cLLI": 8,
+// pngKept are the chunks besides IHDR, IDAT and IEND that rendering needs, with
+// the lengths that they may have, by colour type where it matters.
+var pngKept = map[string]func(p *pngFile, n int64) bool{
+	"PLTE": func(_ *pngFile, n int64) bool { return n > 0 && n <= 768 && n%3 == 0 },
+	"tRNS": func(p *pngFile, n int64) bool {
+		return p.colour == 0 && n == 2 || p.colour == 2 && n == 6 || p.colour == 3 && n > 0 && n <= p.palette/3
+	},
+	"bKGD": func(p *pngFile, n int64) bool { return n == map[byte]int64{0: 2, 2: 6, 3: 1, 4: 2, 6: 6}[p.colour] },
+	"sBIT": func(p *pngFile, n int64) bool { return n == map[byte]int64{0: 1, 2: 3, 3: 3, 4: 2, 6: 4}[p.colour] },
+	"gAMA": exactly(4), "cHRM": exactly(32), "sRGB": exactly(1), "cICP": exactly(4), "mDCV": exactly(24), "cLLI": exactly(8), "pHYs": exactly(9), "oFFs": exactly(9),
+}
+
+func exactly(want int64) func(*pngFile, int64) bool {
+	return func(_ *pngFile, n int64) bool { return n == want }
 }
 
 func png(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan, error) {
-	p := &pngFile{ctx: ctx, src: src, size: size, opt: opt, acc: newAccount(), out: splice.New(src, size)}
+	p, err := walkPNG(ctx, src, size, opt, false)
+	if err == errPNGAnimation { // viewers show the still picture then
+		p, err = walkPNG(ctx, src, size, opt, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &plan{out: p.out, receipt: p.acc.receipt, width: p.width, height: p.height}, nil
+}
+
+func walkPNG(ctx context.Context, src io.ReaderAt, size int64, opt Options, still bool) (*pngFile, error) {
+	p := &pngFile{in: newWindow(ctx, src, size), opt: opt, acc: newAccount(), out: splice.New(src, size), seen: map[string]bool{}, still: still}
 	p.out.Copy(0, 8)
 	at := int64(8)
 	for n := 0; !p.ended; n++ {
 		if n > maxChunks {
-			return nil, refuse("structure", "This picture has far more parts than usual, and was refused. Take or export it again.")
+			return nil, errManyParts
 		}
-		var h [8]byte
-		if err := readAt(src, h[:], at); err != nil {
-			return nil, cut(err, refuse("truncated", "This picture is not complete: its end is missing. Take or export it again."))
+		h, err := p.in.bytes(at, 8)
+		if err != nil {
+			return nil, cut(err, errPNGCut)
 		}
-		length := int64(binary.BigEndian.Uint32(h[:]))
+		length, typ := int64(binary.BigEndian.Uint32(h)), string(h[4:])
 		if length > 1<<31-1 || at+12+length > size {
-			return nil, refuse("truncated", "This picture is not complete: its end is missing. Take or export it again.")
+			return nil, errPNGCut
 		}
-		if err := p.chunk(string(h[4:]), at, length); err != nil {
+		if err := p.chunk(typ, at, length); err != nil {
 			return nil, err
 		}
+		p.last = typ
 		at += 12 + length
 	}
-	if !p.data || p.width == 0 {
+	if !p.seen["IDAT"] {
 		return nil, errPNGDamaged
 	}
 	if at < size {
 		p.acc.removed("data after the picture", size-at)
 	}
-	return &plan{out: p.out, receipt: p.acc.receipt, width: p.width, height: p.height}, nil
+	return p, nil
 }
 
 // chunk deals with the chunk of a type whose data has length bytes.
@@ -71,99 +105,180 @@ func (p *pngFile) chunk(typ string, at, length int64) error {
 	if (typ == "IHDR") != (p.width == 0) {
 		return errPNGDamaged
 	}
-	if most, ok := pngKept[typ]; ok {
-		if err := p.checkCRC(at, length); err != nil {
-			return err
-		}
-		return p.keep(typ, at, length, most)
-	}
 	switch typ {
+	case "IHDR", "PLTE", "IDAT", "IEND":
+		return p.critical(typ, at, length)
 	case "acTL", "fcTL", "fdAT":
-		return refuse("animated", "This is an animated PNG, which is not accepted yet. Send a still picture, or an MP4 video.")
-	case "iCCP", "eXIf":
-		if length > maxICC {
-			p.acc.removed("colour profile or EXIF of absurd size", length+12)
-			return nil
-		}
-		body := make([]byte, length)
-		if err := readAt(p.src, body, at+8); err != nil {
-			return cut(err, errPNGDamaged)
-		}
-		if p.data && typ == "iCCP" { // too late to mean anything; EXIF may follow the picture
-			p.acc.removed("late "+typ, length+12)
-			return nil
-		}
-		if typ == "iCCP" {
-			p.profile(body)
-		} else if o := p.acc.exif(body, length+12); o > 1 {
-			p.acc.kept("orientation", "so that the picture is shown upright")
-			p.out.Literal(chunk("eXIf", orientationOnly(o)))
-		}
+		return p.animation(typ, at, length)
+	case "iCCP", "eXIf", "tEXt", "zTXt":
+		return p.metadata(typ, at, length)
+	}
+	fits, ok := pngKept[typ]
+	switch {
+	case !ok && typ[0]&0x20 == 0: // a critical one: what it would change is not known
+		return refuse("structure", "This picture uses an extension of PNG that is not known here. Export it as an ordinary PNG or JPEG.")
+	case !ok:
+		p.acc.removed(pngKind(typ), length+12)
+		return nil
+	case p.seen["IDAT"] || p.seen[typ] || !fits(p, length): // viewers pass over it
+		p.acc.removed("chunk that is malformed, late or repeated", length+12)
 		return nil
 	}
-	kind, ok := map[string]string{
-		"tEXt": "text", "zTXt": "text", "iTXt": "text or XMP", "tIME": "time of the last change", "hIST": "histogram", "sPLT": "suggested palette", "caBX": "content credentials",
-	}[typ]
-	if !ok {
-		kind = "private or unknown chunk"
-		if typ[0]&0x20 == 0 { // a critical one: what it would change is not known
-			return refuse("structure", "This picture uses an extension of PNG that is not known here. Export it as an ordinary PNG or JPEG.")
-		}
+	if err := p.checkCRC(at, length); err == errPNGDamaged {
+		p.acc.removed("chunk that is malformed, late or repeated", length+12)
+		return nil
+	} else if err != nil {
+		return err
 	}
-	p.acc.removed(kind, length+12)
+	b, err := p.in.bytes(at+8, length)
+	if err != nil {
+		return cut(err, errPNGCut)
+	}
+	switch {
+	case typ == "pHYs" && bytes.Equal(b[:4], b[4:8]): // says what scanned it; an aspect changes how it looks
+		p.acc.removed("resolution", length+12)
+		return nil
+	case typ == "oFFs" && b[8] != 0: // a length on paper; some viewers place a picture by pixels
+		p.acc.removed("position on paper", length+12)
+		return nil
+	}
+	p.seen[typ] = true
+	p.out.Copy(at, length+12)
 	return nil
 }
 
-func (p *pngFile) keep(typ string, at, length, most int64) error {
-	if length > most {
-		return errPNGDamaged
+func pngKind(typ string) string {
+	kind, ok := map[string]string{
+		"iTXt": "text or XMP", "tIME": "time of the last change", "hIST": "histogram", "sPLT": "suggested palette", "caBX": "content credentials",
+	}[typ]
+	if !ok {
+		return "private or unknown chunk"
 	}
-	var b [32]byte
-	if length <= int64(len(b)) {
-		if err := readAt(p.src, b[:length], at+8); err != nil {
-			return cut(err, errPNGDamaged)
-		}
+	return kind
+}
+
+// critical keeps the chunks that every picture is made of.
+func (p *pngFile) critical(typ string, at, length int64) error {
+	if err := p.checkCRC(at, length); err != nil {
+		return err
 	}
 	switch typ {
 	case "IHDR":
 		if length != 13 {
 			return errPNGDamaged
 		}
-		w, h := binary.BigEndian.Uint32(b[:]), binary.BigEndian.Uint32(b[4:])
+		b, err := p.in.bytes(at+8, length)
+		if err != nil {
+			return cut(err, errPNGCut)
+		}
+		w, h := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
 		if w > 1<<31-1 || h > 1<<31-1 {
 			return errPNGDamaged
 		}
-		p.width, p.height = int(w), int(h)
+		p.width, p.height, p.colour = int(w), int(h), b[9]
 		if err := checkPixels(p.width, p.height, p.opt); err != nil {
 			return err
 		}
-	case "pHYs": // a resolution says what scanned it; an aspect changes how it looks
-		if length != 9 || bytes.Equal(b[:4], b[4:8]) {
-			p.acc.removed("resolution", length+12)
-			return nil
+	case "PLTE":
+		if p.seen[typ] || p.seen["IDAT"] || !pngKept[typ](p, length) {
+			return errPNGDamaged
 		}
+		p.palette = length
 	case "IDAT":
-		p.data = true
+		if p.seen[typ] && p.last != "IDAT" {
+			return errPNGDamaged
+		}
+		if !p.seen[typ] {
+			p.orient()
+		}
+		p.anim.data(length)
 	case "IEND":
+		if length != 0 {
+			return errPNGDamaged
+		}
+		if err := p.anim.end(p.still); err != nil {
+			return err
+		}
+		p.orient()
 		p.ended = true
 	}
+	p.seen[typ] = true
 	p.out.Copy(at, length+12)
 	return nil
 }
 
+// metadata deals with the chunks of which something may have to stay.
+func (p *pngFile) metadata(typ string, at, length int64) error {
+	text := typ == "tEXt" || typ == "zTXt"
+	if text {
+		p.acc.removed("text", length+12)
+	}
+	if length > maxICC {
+		if !text {
+			p.acc.removed("colour profile or EXIF of absurd size", length+12)
+		}
+		return nil
+	}
+	body := make([]byte, length)
+	if err := readAt(p.in.src, body, at+8); err != nil {
+		return cut(err, errPNGCut)
+	}
+	switch {
+	case text:
+		if block := p.rawProfile(typ, body); block != nil {
+			if o := p.acc.exif(block, 0); o > 1 && p.raw == 0 {
+				p.raw = o
+			}
+		}
+	case typ == "iCCP" && (p.seen["IDAT"] || p.seen["iCCP"]): // too late to mean anything
+		p.acc.removed("late or repeated colour profile", length+12)
+	case typ == "iCCP":
+		p.seen[typ] = true
+		p.profile(body)
+	default:
+		o := p.acc.exif(body, length+12)
+		if !p.oriented { // it may follow the picture
+			p.oriented, p.raw = true, 0
+			p.writeOrientation(o)
+		}
+	}
+	return p.in.ctx.Err()
+}
+
+// orient writes the orientation that only a text chunk told.
+func (p *pngFile) orient() {
+	if p.raw != 0 && !p.oriented {
+		p.oriented = true
+		p.writeOrientation(p.raw)
+	}
+}
+
+func (p *pngFile) writeOrientation(o int) {
+	if o > 1 {
+		p.acc.kept("orientation", "so that the picture is shown upright")
+		p.out.Literal(chunk("eXIf", orientationOnly(o)))
+	}
+}
+
+// checkCRC gives errPNGDamaged when a chunk's checksum is wrong.
 func (p *pngFile) checkCRC(at, length int64) error {
-	h := crc32.NewIEEE()
-	if _, err := io.Copy(h, io.NewSectionReader(p.src, at+4, length+4)); err != nil {
-		return err
+	sum := uint32(0)
+	for off, left := at+4, length+4; left > 0; {
+		b, err := p.in.bytes(off, min(left, windowBytes))
+		if err != nil {
+			return cut(err, errPNGCut)
+		}
+		sum = crc32.Update(sum, crc32.IEEETable, b)
+		off, left = off+int64(len(b)), left-int64(len(b))
 	}
-	var want [4]byte
-	if err := readAt(p.src, want[:], at+8+length); err != nil {
-		return cut(err, errPNGDamaged)
+	b, err := p.in.bytes(at+8+length, 4)
+	if err != nil {
+		return cut(err, errPNGCut)
 	}
-	if binary.BigEndian.Uint32(want[:]) != h.Sum32() {
+	if binary.BigEndian.Uint32(b) != sum {
 		return errPNGDamaged
 	}
-	return p.ctx.Err()
+	return nil
 }
 
 // profile reduces a colour profile and gives it a name that says nothing.
