@@ -40,6 +40,11 @@ type jpegFile struct {
 	scans       int
 	most        int    // segments; 0 means maxSegments
 	buf         []byte // of scan
+
+	process  byte // the frame's marker
+	parts    []jpegComponent
+	interval int64               // MCUs between restarts; 0 when there are none
+	tables   map[uint16][32]byte // hash of each table since the last scan
 }
 
 // jpeg keeps what decoding needs: tables, the frame, the scans as they are, and
@@ -76,6 +81,19 @@ func jpeg(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	return &plan{out: out, receipt: j.acc.receipt, width: j.width, height: j.height}, nil
 }
 
+// shape reduces a horizontal and a vertical resolution to the shape of the
+// pixels: how dense they are tells what scanned them. 1 and 1 are square ones.
+func shape(x, y uint64) (uint64, uint64) {
+	if x == 0 || y == 0 {
+		return 1, 1
+	}
+	a, b := x, y
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return x / a, y / a
+}
+
 func segment(marker byte, body []byte) []byte {
 	n := len(body) + 2
 	return append([]byte{0xff, marker, byte(n >> 8), byte(n)}, body...)
@@ -98,6 +116,8 @@ func (j *jpegFile) walk() (int64, error) {
 		switch {
 		case marker == 0xd9:
 			return next, nil
+		case j.scans > 0 && (marker < 0xc0 || marker >= 0xd0 && marker <= 0xd8):
+			return 0, errJPEGDamaged // decoders differ on whether the scan goes on behind it
 		case marker == 0xd8 || marker == 0x01 || marker >= 0xd0 && marker <= 0xd7:
 			j.acc.removed("stray markers", 2)
 			at = next
@@ -138,6 +158,9 @@ func (j *jpegFile) marker(at int64) (byte, int64, error) {
 		for i := int64(0); i+1 < n; i++ {
 			if b[i] == 0xff && b[i+1] != 0 && b[i+1] != 0xff {
 				if skipped += i; skipped > 0 {
+					if j.scans > 0 && len(afterFill(b[:i])) > 0 {
+						return 0, 0, errJPEGDamaged
+					}
 					j.acc.removed("bytes between segments", skipped)
 				}
 				return b[i+1], at + i + 2, nil
@@ -157,11 +180,21 @@ func (j *jpegFile) segment(marker byte, off, n int64) (int64, error) {
 	next := off + n
 	switch {
 	case marker == 0xc4 || marker == 0xdb || marker == 0xcc || marker == 0xdd:
-		j.keep = append(j.keep, [2]int64{off - 2, n + 2})
+		again, err := j.table(marker, off, n)
+		if err != nil {
+			return 0, err
+		}
+		if again {
+			j.acc.removed("repeated tables", n+2)
+		} else {
+			j.keep = append(j.keep, [2]int64{off - 2, n + 2})
+		}
 	case marker == 0xde || marker == 0xdf:
 		return 0, refuse("hierarchical", "This photo is a hierarchical JPEG, which is not accepted. Export it as an ordinary JPEG.")
-	case marker >= 0xc0 && marker <= 0xcf && marker != 0xc8:
-		if err := j.frame(off, n); err != nil {
+	case marker >= 0xc5 && marker <= 0xc7 || marker >= 0xcd && marker <= 0xcf:
+		return 0, refuse("hierarchical", "This photo is a hierarchical JPEG, which is not accepted. Export it as an ordinary JPEG.")
+	case marker >= 0xc0 && marker <= 0xcb && marker != 0xc8:
+		if err := j.frame(marker, off, n); err != nil {
 			return 0, err
 		}
 		j.keep = append(j.keep, [2]int64{off - 2, n + 2})
@@ -169,7 +202,11 @@ func (j *jpegFile) segment(marker byte, off, n int64) (int64, error) {
 		if j.scans++; j.scans > maxScans || j.width == 0 {
 			return 0, errJPEGDamaged
 		}
-		end, err := j.scan(next)
+		room, err := j.scanHeader(off, n)
+		if err != nil {
+			return 0, err
+		}
+		end, err := j.scan(next, room)
 		if err != nil {
 			return 0, err
 		}
@@ -189,18 +226,6 @@ func (j *jpegFile) segment(marker byte, off, n int64) (int64, error) {
 	return next, nil
 }
 
-func (j *jpegFile) frame(off, n int64) error {
-	var h [8]byte
-	if n < 11 || j.width != 0 {
-		return errJPEGDamaged
-	}
-	if err := readAt(j.src, h[:], off); err != nil {
-		return cut(err, errJPEGCut)
-	}
-	j.height, j.width = int(binary.BigEndian.Uint16(h[3:])), int(binary.BigEndian.Uint16(h[5:]))
-	return checkPixels(j.width, j.height, j.opt)
-}
-
 func checkPixels(width, height int, opt Options) error {
 	switch {
 	case width <= 0 || height <= 0:
@@ -211,52 +236,15 @@ func checkPixels(width, height int, opt Options) error {
 	return nil
 }
 
-// scan passes over entropy-coded data: everything up to a marker that is
-// neither stuffing nor a restart.
-func (j *jpegFile) scan(at int64) (int64, error) {
-	if j.buf == nil {
-		j.buf = make([]byte, 128<<10)
-	}
-	b := j.buf
-	for at < j.size {
-		if err := j.ctx.Err(); err != nil {
-			return 0, err
-		}
-		n := min(int64(len(b)), j.size-at)
-		if err := readAt(j.src, b[:n], at); err != nil {
-			return 0, cut(err, errJPEGCut)
-		}
-		i := 0
-		for {
-			k := bytes.IndexByte(b[i:n], 0xff)
-			if k < 0 {
-				at += n
-				break
-			}
-			if i += k; int64(i+1) == n { // its second byte is in the next block
-				if at+n == j.size {
-					return 0, errJPEGCut
-				}
-				at += int64(i)
-				break
-			}
-			if m := b[i+1]; m != 0 && (m < 0xd0 || m > 0xd7) {
-				return at + int64(i), nil
-			}
-			i += 2
-		}
-	}
-	return 0, errJPEGCut
-}
-
 // app deals with an application segment.
 func (j *jpegFile) app(marker byte, body []byte) error {
 	n := int64(len(body)) + 4
 	has := func(prefix string) bool { return bytes.HasPrefix(body, []byte(prefix)) }
 	switch {
-	case marker == 0xe0 && has("JFIF\x00") && len(body) >= 12:
+	case marker == 0xe0 && has("JFIF\x00") && len(body) >= 14:
 		if j.jfif == nil {
-			j.jfif = segment(0xe0, append([]byte("JFIF\x00\x01\x01"), body[7], body[8], body[9], body[10], body[11], 0, 0))
+			x, y := shape(uint64(binary.BigEndian.Uint16(body[8:])), uint64(binary.BigEndian.Uint16(body[10:])))
+			j.jfif = segment(0xe0, []byte{'J', 'F', 'I', 'F', 0, 1, 1, 0, byte(x >> 8), byte(x), byte(y >> 8), byte(y), 0, 0})
 		}
 		if len(body) > 14 {
 			j.acc.removed("embedded thumbnail", int64(len(body)-14))
@@ -277,7 +265,7 @@ func (j *jpegFile) app(marker byte, body []byte) error {
 	case marker == 0xed:
 		j.acc.removed("Photoshop and IPTC information", n)
 	case marker == 0xee && has("Adobe") && len(body) >= 12:
-		if j.adobe == nil && body[11] <= 2 {
+		if j.scans == 0 && body[11] <= 2 { // the last one counts
 			j.adobe = segment(0xee, []byte{'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, body[11]})
 		}
 	default:

@@ -1,7 +1,6 @@
 package sanitise
 
 import (
-	"bytes"
 	"slices"
 )
 
@@ -281,21 +280,19 @@ func (t *tiffFile) profile(p *tiffPage) error {
 // to tells of the scanner, but a fax whose lines are further apart than its dots
 // looks squashed without it. Readers of baseline TIFF want the tags to be there.
 func (t *tiffFile) resolution(p *tiffPage) error {
-	square := []byte{}
-	for range 2 {
-		square = t.order.AppendUint32(square, 72)
-		square = t.order.AppendUint32(square, 1)
-	}
-	v, unit := square, uint32(1)
-	x, y := t.rational(p, tagXResolution), t.rational(p, tagYResolution)
-	if x != nil && y != nil && !bytes.Equal(x, y) {
-		v, unit = append(x, y...), t.number(p.ifd, tagResolutionUnit, 2)
-		if unit < 1 || unit > 3 {
-			unit = 1
+	x, y := uint64(72), uint64(72)
+	if v, w := t.rational(p, tagXResolution), t.rational(p, tagYResolution); v != nil && w != nil {
+		v0, v1, w0, w1 := t.order.Uint32(v), t.order.Uint32(v[4:]), t.order.Uint32(w), t.order.Uint32(w[4:])
+		a, b := shape(uint64(v0)*uint64(w1), uint64(w0)*uint64(v1))
+		if a != b && max(a, b) < 1<<32 {
+			x, y = a, b
 		}
 	}
-	p.tags = append(p.tags, tiffTag{tagXResolution, 5, 1, v[:8]}, tiffTag{tagYResolution, 5, 1, v[8:]})
-	p.short(t, tagResolutionUnit, unit)
+	for tag, n := range map[uint16]uint64{tagXResolution: x, tagYResolution: y} {
+		b := t.order.AppendUint32(t.order.AppendUint32(nil, uint32(n)), 1)
+		p.tags = append(p.tags, tiffTag{tag, 5, 1, b})
+	}
+	p.short(t, tagResolutionUnit, 1) // none: only how they relate
 	return nil
 }
 

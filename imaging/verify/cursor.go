@@ -65,28 +65,3 @@ func (c *cursor) expect(what string, want []byte) error {
 	}
 	return found(!bytes.Equal(b, want), "no "+what, at)
 }
-
-// scan passes over the entropy-coded data of a JPEG, up to the next marker that
-// is neither stuffing nor a restart.
-func (c *cursor) scan() error {
-	for {
-		n := min(c.size-c.at, 64<<10)
-		if n < 2 {
-			return &Finding{"a scan without an end", c.at}
-		}
-		b, err := c.view(c.at, n)
-		if err != nil {
-			return err
-		}
-		i := bytes.IndexByte(b[:n-1], 0xff)
-		switch {
-		case i < 0:
-			c.at += n - 1
-		case b[i+1] == 0 || b[i+1] >= 0xd0 && b[i+1] <= 0xd7:
-			c.at += int64(i) + 2
-		default:
-			c.at += int64(i)
-			return nil
-		}
-	}
-}

@@ -14,10 +14,11 @@ type jpegWalk struct {
 	icc []byte // gathered from its parts
 	// parts of the profile seen and said
 	iccSeen, iccTotal byte
-	stage             int // how far the head of the file has come
-	frames, scans     int
-	width, height     int
+	stage             int  // how far the head of the file has come
 	tables            bool // it is tables for other streams, without a frame
+	frame             jpegFrame
+	scans             int
+	unused            map[string]bool // tables since the last scan
 }
 
 // The order of the head: nothing may come before what it follows.
@@ -61,8 +62,8 @@ func (w *jpegWalk) end() error {
 	case w.in.at != w.in.size:
 		return &Finding{"data after the end of image", w.in.at}
 	case w.tables:
-		return found(w.frames != 0, "tables with a picture", 0)
-	case w.frames != 1 || w.scans == 0:
+		return found(w.frame.parts != nil, "tables with a picture", 0)
+	case w.frame.parts == nil || w.scans == 0:
 		return &Finding{"a picture without a frame or a scan", 0}
 	case w.iccTotal != 0 && w.iccSeen != w.iccTotal:
 		return &Finding{"a part of the colour profile is missing", 0}
@@ -96,7 +97,7 @@ func (w *jpegWalk) segment(marker byte, at int64) error {
 	}
 	switch marker {
 	case 0xe0:
-		ok := n == 14 && bytes.HasPrefix(body, []byte("JFIF\x00\x01\x01")) && body[7] <= 2 && body[12] == 0 && body[13] == 0
+		ok := n == 14 && bytes.HasPrefix(body, []byte("JFIF\x00\x01\x01\x00")) && body[12] == 0 && body[13] == 0 && onlyShape(int64(binary.BigEndian.Uint16(body[8:])), int64(binary.BigEndian.Uint16(body[10:])))
 		return first(found(!ok, "APP0 that is not a bare JFIF header", at), w.reach(stageJFIF, at))
 	case 0xe1:
 		return first(found(!onlyOrientation(body), "APP1 that holds more than an orientation", at), w.reach(stageOrientation, at))
@@ -114,12 +115,11 @@ func (w *jpegWalk) segment(marker byte, at int64) error {
 
 // coding checks the segments that decoding needs, to the byte.
 func (w *jpegWalk) coding(marker byte, body []byte, at int64) error {
-	n := len(body)
-	switch {
-	case marker == 0xdb:
-		return found(!tables(body, func(b []byte) int { return 1 + 64*(1+int(b[0]>>4)) }), "a quantisation table of wrong length", at)
-	case marker == 0xc4:
-		return found(!tables(body, func(b []byte) int {
+	switch marker {
+	case 0xdb:
+		return w.row("quantisation table", marker, body, at, func(b []byte) int { return 1 + 64*(1+int(b[0]>>4)) })
+	case 0xc4:
+		return w.row("Huffman table", marker, body, at, func(b []byte) int {
 			if len(b) < 17 {
 				return -1
 			}
@@ -128,37 +128,54 @@ func (w *jpegWalk) coding(marker byte, body []byte, at int64) error {
 				sum += int(c)
 			}
 			return sum
-		}), "a Huffman table of wrong length", at)
-	case marker == 0xcc:
-		return found(n == 0 || n%2 != 0, "an arithmetic table of wrong length", at)
-	case marker == 0xdd:
-		return found(n != 2, "a restart interval of wrong length", at)
-	case marker == 0xda:
+		})
+	case 0xcc:
+		return w.row("arithmetic table", marker, body, at, func([]byte) int { return 2 })
+	case 0xdd:
+		if len(body) != 2 {
+			return &Finding{"a restart interval of wrong length", at}
+		}
+		w.frame.interval = int64(binary.BigEndian.Uint16(body))
+		return nil
+	case 0xda:
 		w.scans++
-		if n < 1 || n != 4+2*int(body[0]) || w.frames != 1 {
-			return &Finding{"a scan header of wrong length or place", at}
+		w.unused = nil
+		end, err := w.frame.scan(body, at)
+		if err != nil {
+			return err
 		}
-		return w.in.scan()
-	case marker >= 0xc0 && marker <= 0xcf && marker != 0xc8:
-		w.frames++
-		if n >= 6 {
-			w.height, w.width = int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
+		return w.entropy(end)
+	case 0xc0, 0xc1, 0xc2, 0xc3, 0xc9, 0xca, 0xcb:
+		if w.frame.parts != nil {
+			return &Finding{"a second frame", at}
 		}
-		return found(n < 6 || n != 6+3*int(body[5]) || w.frames > 1, "a frame header of wrong length or place", at)
+		return w.frame.read(marker, body, at)
 	}
 	return &Finding{"a segment that decoding does not need", at}
 }
 
-// tables reports whether body is a row of tables whose lengths size gives.
-func tables(body []byte, size func([]byte) int) bool {
+// row checks that a segment is a row of tables whose lengths size gives, each
+// of a number that no table before it had since the last scan.
+func (w *jpegWalk) row(what string, marker byte, body []byte, at int64, size func([]byte) int) error {
+	if len(body) == 0 {
+		return &Finding{"an empty " + what, at}
+	}
 	for len(body) > 0 {
 		n := size(body)
 		if n <= 0 || n > len(body) {
-			return false
+			return &Finding{"a " + what + " of wrong length", at}
 		}
+		key := string([]byte{marker, body[0]})
+		if w.unused[key] || marker != 0xcc && (body[0]&15 > 3 || body[0]>>4 > 1) {
+			return &Finding{"a " + what + " that nothing uses", at}
+		}
+		if w.unused == nil {
+			w.unused = map[string]bool{}
+		}
+		w.unused[key] = true
 		body = body[n:]
 	}
-	return true
+	return nil
 }
 
 func (w *jpegWalk) iccPart(body []byte, at int64) error {

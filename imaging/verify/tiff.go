@@ -196,7 +196,7 @@ func (w *tiffWalk) strip(p *tiffPage, i int, off, size int64) error {
 		if err := j.walk(); err != nil {
 			return err
 		}
-		return found(j.iccTotal != 0 || int64(j.width) != p.wide || int64(j.height) < rows || int64(j.height) > p.high, "a JPEG of another size than its strip", off)
+		return found(j.iccTotal != 0 || j.frame.width != p.wide || j.frame.height < rows || j.frame.height > p.high, "a JPEG of another size than its strip", off)
 	}
 	ends, err := w.data.fill(io.NewSectionReader(w.in.src, off, size), p.compression, p.bytesOf(rows))
 	if err != nil {

@@ -39,7 +39,7 @@ var tiffRules = map[uint16]tiffRule{
 	277: {3, 1, 1, 16},      // samples
 	278: {4, 1, 1, 1 << 30}, // rows per strip
 	279: {4, 0, 1, anyLong},
-	282: {5, 1, 1, anyLong}, 283: {5, 1, 1, anyLong}, 296: {3, 1, 1, 3}, // resolution
+	282: {5, 1, 1, anyLong}, 283: {5, 1, 1, anyLong}, 296: {3, 1, 1, 1}, // resolution
 	284: {3, 1, 2, 2},                                // planes
 	292: {4, 1, 1, 7},                                // fax
 	317: {3, 1, 2, 3},                                // predictor
@@ -112,7 +112,7 @@ func (p *tiffPage) meaning(tags tiffTags, at int64) error {
 		{has(347) && p.compression != 7, "JPEG tables without a JPEG"},
 		{photometric != 6 && (has(529) || has(530) || has(531)), "subsampling without chroma"},
 		{has(532) && photometric != 2 && photometric != 6, "reference levels without a use"},
-		{slices.Equal(tags[282].n, tags[283].n) && (!slices.Equal(tags[282].n, []int64{72, 1}) || tags.one(296, 0) != 1), "a resolution that does not change the shape"},
+		{!neutral(tags[282].n, tags[283].n), "a resolution that says more than the shape"},
 		{has(284) && p.samples == 1, "planes without a use"},
 	} {
 		if rule.broken {
@@ -171,4 +171,13 @@ func (p *tiffPage) bytesOf(rows int64) int64 {
 		rows = (rows-1)/v + 1
 	}
 	return ((perRow-1)/8 + 1) * rows
+}
+
+// neutral reports whether a resolution is the one of square pixels, or says
+// the shape of others and no more.
+func neutral(x, y []int64) bool {
+	if x[1] != 1 || y[1] != 1 {
+		return false
+	}
+	return x[0] == 72 && y[0] == 72 || x[0] != y[0] && onlyShape(x[0], y[0])
 }
