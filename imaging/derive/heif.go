@@ -1,9 +1,12 @@
 package derive
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"image"
+
+	"github.com/gen2brain/heic"
 )
 
 // What a HEIF file (ISO/IEC 23008-12) says of its primary item. The decoders
@@ -16,7 +19,7 @@ type heif struct {
 	width, height int // as coded
 	largest       int64
 	turns         []turn
-	crop          image.Rectangle // of the coded picture; empty when none
+	clap          []byte // the clean aperture, as it stands
 	coding        *coding
 	profile       []byte
 	sps           []byte // of the first HEVC configuration
@@ -60,7 +63,7 @@ func inner(b []byte, kind string) (found []byte) {
 	return found
 }
 
-// full cuts the version and flags off a full box.
+// fullBox cuts the version and flags off a full box.
 func fullBox(b []byte) (version byte, flags uint32, rest []byte) {
 	if len(b) < 4 {
 		return 0, 0, nil
@@ -165,7 +168,7 @@ func (h *heif) take(kind string, b []byte) {
 	case kind == "imir" && len(b) >= 1:
 		h.turns = append(h.turns, turn{mirror: true, by: int(b[0] & 1)})
 	case kind == "clap" && len(b) >= 32:
-		h.crop = clap(b, h.width, h.height)
+		h.clap = b
 	case kind == "pixi" && len(b) >= 5:
 		h.gray = b[4] == 1
 	case kind == "colr" && len(b) >= 11 && string(b[:4]) == "nclx":
@@ -208,6 +211,9 @@ func (h *heif) config(kind string, b []byte) {
 // pixels inside the picture, and nothing otherwise.
 func clap(b []byte, w, h int) image.Rectangle {
 	var v [8]float64
+	if len(b) < 4*len(v) {
+		return image.Rectangle{}
+	}
 	for i := range v {
 		v[i] = float64(int32(binary.BigEndian.Uint32(b[4*i:])))
 	}
@@ -220,6 +226,15 @@ func clap(b []byte, w, h int) image.Rectangle {
 		return image.Rectangle{}
 	}
 	return image.Rect(int(x), int(y), int(x+cw), int(y+ch))
+}
+
+// heicDecode reads the primary picture. The decoder looks at the main brand
+// alone, so a file that calls itself HEIF first and HEVC second is helped.
+func heicDecode(b []byte) (image.Image, error) {
+	if len(b) >= 12 && string(b[4:8]) == "ftyp" {
+		copy(b[8:12], "heic")
+	}
+	return heic.Decode(bytes.NewReader(b))
 }
 
 // heifConfig gives the size of the largest picture in the file: a tile or a
@@ -257,7 +272,7 @@ func avifFacts(b []byte) facts {
 	if err != nil {
 		return facts{orientation: 1}
 	}
-	f := facts{orientation: turned(h.turns), profile: h.profile, crop: h.crop}
+	f := facts{orientation: turned(h.turns), profile: h.profile, crop: clap(h.clap, h.width, h.height)}
 	if h.coding != nil {
 		f.coding = *h.coding
 	}

@@ -9,7 +9,6 @@ import (
 	"image/png"
 
 	"github.com/gen2brain/avif"
-	"github.com/gen2brain/heic"
 	"golang.org/x/image/tiff"
 
 	"github.com/wardseal/wardseal/internal/media"
@@ -45,11 +44,7 @@ var codecs = map[string]codec{
 		tiffFacts,
 	},
 	media.WebP.String(): {webpConfig, webpDecode, webpFacts},
-	media.HEIC.String(): {
-		heifConfig,
-		func(b []byte) (image.Image, error) { return heic.Decode(bytes.NewReader(b)) },
-		heicFacts,
-	},
+	media.HEIC.String(): {heifConfig, heicDecode, heicFacts},
 	media.AVIF.String(): {
 		avifConfig,
 		func(b []byte) (image.Image, error) { return avif.Decode(bytes.NewReader(b)) },
