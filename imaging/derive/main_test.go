@@ -20,6 +20,9 @@ import (
 // TestMain lets the test binary stand in for the server's: started with a
 // child's name it is that child.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "film" {
+		os.Exit(FilmChild(os.Args[2:]))
+	}
 	if len(os.Args) > 1 {
 		if child, ok := children[os.Args[1]]; ok {
 			os.Exit(child(os.Stdin, os.Stdout))

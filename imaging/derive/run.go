@@ -58,7 +58,7 @@ func (m *Maker) run(ctx context.Context, req request, src io.Reader) (answer, []
 			return answer{}, nil, fmt.Errorf("derive: read the picture: %w", failed)
 		}
 		words, _ := said.kept()
-		return answer{}, nil, verdict(err, words)
+		return answer{}, nil, verdict(err, words, false)
 	}
 	var a answer
 	rest := bytes.NewReader(got)
@@ -68,9 +68,10 @@ func (m *Maker) run(ctx context.Context, req request, src io.Reader) (answer, []
 	return a, got[len(got)-rest.Len():], nil
 }
 
-// verdict says what a child's end means. Nothing the child printed gets into
+// verdict says what a child's end means; a tool's status numbers are its own.
+// Nothing the child printed gets into
 // the error: it may hold anything.
-func verdict(err error, said []byte) error {
+func verdict(err error, said []byte, tool bool) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return fmt.Errorf("derive: run a child: %w", err)
@@ -81,6 +82,8 @@ func verdict(err error, said []byte) error {
 		return fmt.Errorf("%w: the child was killed", ErrLimit)
 	case ok && status.Signaled():
 		return fmt.Errorf("%w: the child crashed: %s", ErrUndecodable, status.Signal())
+	case tool:
+		return fmt.Errorf("%w: the tool gave up", ErrUndecodable)
 	case exit.ExitCode() == exitCrash && outOfMemory(said):
 		return fmt.Errorf("%w: no memory left", ErrLimit)
 	case exit.ExitCode() == exitCrash:
@@ -104,6 +107,7 @@ func outOfMemory(said []byte) bool {
 type source struct {
 	r    io.Reader
 	left int64
+	open bool // it may end before left bytes
 	err  atomic.Pointer[error]
 }
 
@@ -113,7 +117,7 @@ func (s *source) Read(p []byte) (int, error) {
 	}
 	n, err := s.r.Read(p[:min(int64(len(p)), s.left)])
 	s.left -= int64(n)
-	if err == io.EOF && s.left > 0 {
+	if err == io.EOF && s.left > 0 && !s.open {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil && err != io.EOF {

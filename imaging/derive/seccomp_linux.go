@@ -16,7 +16,10 @@ import (
 // allows what the Go runtime (and, in a build with cgo, the C library's
 // threads) needs to compute, read and write open files, and end. The rest is
 // answered with EPERM: no file, socket, program, process, or signal to others.
-func filterCalls() error {
+func filterCalls() error { return install(filter(nil)) }
+
+// filter is that filter, with further calls allowed.
+func filter(more []uint32, older ...uint32) []unix.SockFilter {
 	const (
 		callNumber = 0 // offsets in struct seccomp_data
 		callArch   = 4
@@ -44,17 +47,17 @@ func filterCalls() error {
 		// Signals to our own threads only.
 		jump(unix.BPF_JEQ, unix.SYS_TGKILL, 4), load(firstArg), jump(unix.BPF_JEQ, uint32(os.Getpid()), 1), end(unix.SECCOMP_RET_ALLOW), refuse(unix.EPERM),
 	}
-	for _, call := range []uint32{
+	for _, call := range append(append([]uint32{
 		unix.SYS_READ, unix.SYS_WRITE, unix.SYS_CLOSE, unix.SYS_FSTAT, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_CTL,
 		unix.SYS_MMAP, unix.SYS_MUNMAP, unix.SYS_MPROTECT, unix.SYS_MREMAP, unix.SYS_MADVISE, unix.SYS_BRK,
 		unix.SYS_FUTEX, unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP, unix.SYS_CLOCK_GETTIME, unix.SYS_SCHED_YIELD, unix.SYS_SCHED_GETAFFINITY,
 		unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK, unix.SYS_RESTART_SYSCALL,
 		unix.SYS_GETPID, unix.SYS_GETTID, unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_GETRANDOM,
 		unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
-	} {
+	}, more...), older...) {
 		program = append(program, jump(unix.BPF_JEQ, call, 1), end(unix.SECCOMP_RET_ALLOW))
 	}
-	return install(append(program, refuse(unix.EPERM)))
+	return append(program, refuse(unix.EPERM))
 }
 
 // install puts the filter on all threads at once, and no_new_privs with it.

@@ -1,0 +1,5 @@
+//go:build linux
+
+package derive
+
+var older []uint32
