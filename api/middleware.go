@@ -111,7 +111,12 @@ func principal(c *gin.Context) access.Principal {
 }
 
 func noRoute(c *gin.Context) {
-	fail(c, fault.New(fault.NotFound, "no-such-page", "There is no such page. Check the address."))
+	err := fault.New(fault.NotFound, "no-such-page", "There is no such page. Check the address.")
+	if strings.Contains(c.GetHeader("Accept"), "text/html") && !strings.HasPrefix(c.Request.URL.Path, "/api/") {
+		failPage(c, err)
+		return
+	}
+	fail(c, err)
 }
 
 func noMethod(c *gin.Context) {

@@ -1,31 +1,277 @@
 package api
 
 import (
-	"embed"
+	"bytes"
+	"errors"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/fault"
 )
 
-// The pages are the same bytes for everybody: what a person sees is fetched by
-// script from the API, under the person's own session. A link's secret stands
-// in the fragment of its address, which browsers never send, so a robot that
-// previews a link learns nothing and uses nothing up.
-//
-//go:embed ui/*.html ui/*.css ui/*.js
-var ui embed.FS
-
-// pages serves the pages.
+// pages serves what people see. The pages call the same flows as the JSON API
+// and decide nothing either.
 func (s *Server) pages(e *gin.Engine) {
-	for path, file := range map[string]string{"/": "home.html", "/l": "link.html", "/style.css": "style.css", "/home.js": "home.js", "/link.js": "link.js", "/session.js": "session.js"} {
-		body, err := ui.ReadFile("ui/" + file)
-		if err != nil {
-			panic(err) // embedded above
-		}
-		mediaType := map[string]string{"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}[file[strings.LastIndexByte(file, '.')+1:]]
-		serve := func(c *gin.Context) { c.Data(http.StatusOK, mediaType, body) }
-		e.GET(path, serve)
-		e.HEAD(path, serve)
+	for _, a := range ui.Assets() {
+		e.GET(a.Path, serveAsset(a))
+		e.HEAD(a.Path, serveAsset(a))
 	}
+	open := e.Group("", pageHeaders, ownForm)
+	open.GET("/sign-in", s.signInPage)
+	open.POST("/sign-in", s.signInForm)
+	// The address of a link is the same page for everybody: a robot that
+	// previews a link learns nothing and uses nothing up.
+	open.GET("/l", s.linkPage)
+	open.HEAD("/l", s.linkPage)
+
+	p := open.Group("", s.signedInPage)
+	p.GET("/", s.homePage)
+	p.POST("/sign-out", s.signOutForm)
+	p.GET("/account", s.accountPage)
+	p.POST("/account/password", s.passwordForm)
+
+	p.GET("/send", s.sendPage)
+	p.POST("/send", s.sendForm)
+	p.POST("/send/patient", s.patientForm)
+	p.POST("/send/register", s.registerForm)
+	p.POST("/send/case", s.caseForm)
+	p.GET("/pictures", s.picturesPage)
+	p.POST("/pictures/find", s.findForm)
+	p.GET("/pictures/:id", s.itemPage)
+	p.GET("/pictures/:id/thumbnail", s.thumbnail)
+	p.POST("/pictures/:id/links", s.linkForm)
+	p.GET("/links", s.linksPage)
+	p.POST("/links/:id/revoke", s.revokeForm)
+	p.POST("/links/revoke", s.revokeToForm)
+	p.GET("/opened/:id", s.openedPage)
+
+	p.GET("/audit", s.auditPage)
+	p.GET("/staff", s.staffPage)
+	p.POST("/staff/people", s.addPersonForm)
+	p.POST("/staff/people/:id", s.changePersonForm)
+	p.POST("/staff/teams", s.addTeamForm)
+	p.POST("/staff/members", s.memberForm)
+}
+
+func serveAsset(a ui.Asset) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		c.Header("Cache-Control", "public, max-age=31536000, immutable") // the address has a hash of it
+		c.Data(http.StatusOK, a.MediaType, a.Body)
+	}
+}
+
+// pageHeaders lets a form say where it comes from: under "no-referrer"
+// browsers send "Origin: null" with it.
+func pageHeaders(c *gin.Context) { c.Header("Referrer-Policy", "same-origin") }
+
+// ownForm accepts a form only from a page of this site, and from a client that
+// says so. Every browser since 2020 does; programs use the JSON API. Together
+// with a SameSite cookie this needs no token in the forms.
+func ownForm(c *gin.Context) {
+	if c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead {
+		return
+	}
+	site, origin := c.GetHeader("Sec-Fetch-Site"), c.GetHeader("Origin")
+	from, err := url.Parse(origin)
+	if site == "same-origin" || site == "" && err == nil && from.Host != "" && from.Host == c.Request.Host {
+		return
+	}
+	failPage(c, fault.New(fault.Denied, "cross-site", "This form came from another site and was refused. Open Wardseal itself and try again."))
+}
+
+// signedInPage resolves who asks, as signedIn does, and sends nobody to the
+// sign-in page, which brings them back to where they were going.
+func (s *Server) signedInPage(c *gin.Context) {
+	secret, err := c.Cookie(cookieName)
+	if err != nil && c.Request.Method == http.MethodGet && c.GetHeader("Sec-Fetch-Site") == "cross-site" {
+		// A strict cookie does not come along from another site's link. The
+		// page asks again, and then from here.
+		render(c, http.StatusOK, "again", ui.Page{Title: "One moment", Data: c.Request.URL.RequestURI()})
+		c.Abort()
+		return
+	}
+	who, _, err := s.Door.Recognise(c.Request.Context(), secret, requestID(c))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	c.Set(keyPrincipal, who)
+}
+
+// render answers with a page.
+func render(c *gin.Context, status int, name string, p ui.Page) {
+	who := principal(c)
+	if who.SignedIn() {
+		p.Person, p.Nav = who.Person.Name, places(who, c.Request.URL.Path)
+	}
+	var b bytes.Buffer
+	if err := ui.Render(&b, name, p); err != nil {
+		slog.ErrorContext(c.Request.Context(), "page", "request", requestID(c), "page", name, "error", err)
+		c.String(http.StatusInternalServerError, "Something went wrong on our side. Please try again.")
+		c.Abort()
+		return
+	}
+	c.Data(status, "text/html; charset=utf-8", b.Bytes())
+}
+
+// places are the pages that somebody's role has a use for.
+func places(who access.Principal, here string) []ui.Place {
+	var out []ui.Place
+	for _, p := range []struct {
+		path, text string
+		need       access.Action
+	}{
+		{"/send", "Send a picture", access.UploadItem},
+		{"/pictures", "Pictures", access.ListItems},
+		{"/links", "My links", access.ListLinks},
+		{"/audit", "Audit", access.ReadAudit},
+		{"/staff", "People and teams", access.ManagePeople},
+		{"/account", "Your account", access.OwnAccount},
+	} {
+		if access.May(who, p.need) == access.Allow {
+			out = append(out, ui.Place{Path: p.path, Text: p.text, Here: here == p.path || strings.HasPrefix(here, p.path+"/") || here == "/" && p.path == homeOf(who)})
+		}
+	}
+	return out
+}
+
+// homeOf is where somebody's day starts.
+func homeOf(who access.Principal) string {
+	switch who.Person.Role {
+	case access.Clinician:
+		return "/send"
+	case access.Auditor:
+		return "/audit"
+	case access.Administrator:
+		return "/staff"
+	}
+	return "/pictures"
+}
+
+func (s *Server) homePage(c *gin.Context) {
+	switch homeOf(principal(c)) {
+	case "/send":
+		s.sendPage(c)
+	case "/audit":
+		s.auditPage(c)
+	case "/staff":
+		s.staffPage(c)
+	default:
+		s.picturesPage(c)
+	}
+}
+
+// problemOf is what a page says of an error, in words for people who fill in
+// forms and not requests.
+func problemOf(err error) *ui.Problem {
+	e := fault.From(err)
+	p := &ui.Problem{Code: e.Code, Text: e.Message, Field: e.Field}
+	if text, ok := forPeople[e.Code]; ok {
+		p.Text = text
+	}
+	if _, ok := formFields[p.Field]; !ok {
+		p.Field = ""
+	}
+	return p
+}
+
+var forPeople = map[string]string{
+	"captured-at-form":       "Enter when the picture was taken as a date and a time, or leave it out.",
+	"date-of-birth-form":     "Enter the date of birth as day, month and year, for example 27 3 1984.",
+	"patient-number-kind":    "Choose NHS number or CHI number.",
+	"consent-missing":        "Choose what the patient agreed to. Without consent nothing is filed.",
+	"idempotency-key-reused": "This form has filed a picture already, and something in it was changed since. Look under Pictures; to send another, start a new form.",
+	"filter-wrong":           "This filter is not right. Choose from the list.",
+}
+
+// formFields are the fields that an error message can stand beside.
+var formFields = map[string]bool{
+	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
+	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
+	"username": true, "password": true, "present_password": true, "role": true, "title": true, "person": true,
+}
+
+// log writes down what a page does not tell, and gives the status.
+func logged500(c *gin.Context, err error) int {
+	e := fault.From(err)
+	status := statuses[e.Kind]
+	if status >= 500 && !clientGone(c, err) {
+		slog.ErrorContext(c.Request.Context(), "request failed", "request", requestID(c), "route", c.FullPath(), "code", e.Code, "error", err)
+	}
+	return status
+}
+
+// byScript reports whether the page's own script asks, which wants problems as
+// the API gives them.
+func byScript(c *gin.Context) bool {
+	return strings.HasPrefix(c.GetHeader("Accept"), "application/json")
+}
+
+// failPage answers with a page that says what went wrong; who is not signed
+// in goes to sign in first.
+func failPage(c *gin.Context, err error) {
+	if byScript(c) {
+		fail(c, err)
+		return
+	}
+	if fault.Is(err, fault.Unauthenticated) {
+		to := url.Values{}
+		if c.Request.Method == http.MethodGet {
+			to.Set("next", c.Request.URL.RequestURI())
+		} else if back, err := url.Parse(c.GetHeader("Referer")); err == nil {
+			to.Set("next", back.RequestURI())
+		}
+		if _, err := c.Cookie(cookieName); err == nil || c.Request.Method != http.MethodGet {
+			to.Set("why", "ended")
+		}
+		c.Redirect(http.StatusSeeOther, "/sign-in?"+to.Encode())
+		c.Abort()
+		return
+	}
+	status := logged500(c, err)
+	title := "Something went wrong"
+	switch status {
+	case http.StatusNotFound:
+		title = "Nothing to see here"
+	case http.StatusForbidden:
+		title = "You may not do this"
+	case http.StatusGone:
+		title = "This has ended"
+	}
+	render(c, status, "failed", ui.Page{Title: title, Data: map[string]string{"Text": problemOf(err).Text, "Request": requestID(c)}})
+	c.Abort()
+}
+
+// local gives a path of this site, or "/" for anything else: a sign-in must
+// not send people elsewhere.
+func local(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.Contains(next, `\`) || u.Path == "/sign-in" {
+		return "/"
+	}
+	return next
+}
+
+// maxForm bounds a form without a file.
+const maxForm = 64 << 10
+
+// fields reads a form without a file.
+func fields(c *gin.Context) (url.Values, bool) {
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxForm)
+	err := c.Request.ParseForm()
+	if err == nil {
+		return c.Request.PostForm, true
+	}
+	if big := (*http.MaxBytesError)(nil); errors.As(err, &big) {
+		failPage(c, fault.New(fault.TooLarge, "form-too-large", "This form is longer than can be kept. Shorten it and send it again.").With(err))
+		return nil, false
+	}
+	failPage(c, fault.New(fault.Invalid, "form-wrong", "This form did not arrive whole. Go back and send it again.").With(err))
+	return nil, false
 }

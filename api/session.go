@@ -51,8 +51,18 @@ func (s *Server) signIn(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	http.SetCookie(c.Writer, &http.Cookie{Name: cookieName, Value: secret.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	giveCookie(c, secret.Reveal())
 	c.JSON(http.StatusOK, me(who))
+}
+
+func giveCookie(c *gin.Context, secret string) {
+	http.SetCookie(c.Writer, &http.Cookie{Name: cookieName, Value: secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+}
+
+// takeCookie ends what the browser keeps of a session.
+func takeCookie(c *gin.Context) {
+	http.SetCookie(c.Writer, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	c.Header("Clear-Site-Data", `"cache", "storage"`)
 }
 
 func (s *Server) whoAmI(c *gin.Context) { c.JSON(http.StatusOK, me(principal(c))) }
@@ -62,8 +72,7 @@ func (s *Server) signOut(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	http.SetCookie(c.Writer, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	c.Header("Clear-Site-Data", `"cache", "storage"`)
+	takeCookie(c)
 	c.Status(http.StatusNoContent)
 }
 

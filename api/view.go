@@ -29,9 +29,6 @@ func (s *Server) showGrant(c *gin.Context) {
 
 type opener func(r media.Rendition, wanted transfer.Span, shown bool) (*transfer.Content, error)
 
-// show serves a rendition with ranges and conditions (RFC 9110 sections 13 and
-// 14). If reading fails on the way, the connection is cut: half a picture must
-// not pass for a whole one.
 func (s *Server) show(c *gin.Context, open opener) {
 	r := media.Rendition(c.Param("rendition"))
 	if !r.Valid() {
@@ -43,6 +40,13 @@ func (s *Server) show(c *gin.Context, open opener) {
 		fail(c, err)
 		return
 	}
+	serve(c, content)
+}
+
+// serve sends a rendition with ranges and conditions (RFC 9110 sections 13 and
+// 14). If reading fails on the way, the connection is cut: half a picture must
+// not pass for a whole one.
+func serve(c *gin.Context, content *transfer.Content) {
 	defer content.Close()
 	h := c.Writer.Header()
 	h.Set("Content-Type", content.MediaType)

@@ -86,35 +86,47 @@ func (v *Views) Item(ctx context.Context, who access.Principal, id media.ItemID,
 // Grant opens a rendition through an opened link. The grant must be of the
 // same session; link, role and relation are checked anew each time.
 func (v *Views) Grant(ctx context.Context, who access.Principal, id link.GrantID, r media.Rendition, wanted Span, shown bool) (*Content, error) {
-	g := gate{v.Gate}
-	if err := g.role(ctx, who, access.ShowOpened); err != nil {
+	_, it, err := v.granted(ctx, who, id)
+	if err != nil {
 		return nil, err
 	}
+	return v.show(ctx, who, it, r, id, wanted, shown)
+}
+
+// Opened gives a grant that would show its item now, without showing it.
+func (v *Views) Opened(ctx context.Context, who access.Principal, id link.GrantID) (link.Grant, error) {
+	g, _, err := v.granted(ctx, who, id)
+	return g, err
+}
+
+func (v *Views) granted(ctx context.Context, who access.Principal, id link.GrantID) (link.Grant, media.Item, error) {
+	none := func(err error) (link.Grant, media.Item, error) { return link.Grant{}, media.Item{}, err }
+	g := gate{v.Gate}
+	if err := g.role(ctx, who, access.ShowOpened); err != nil {
+		return none(err)
+	}
 	if !media.ValidID(string(id)) {
-		return nil, errNoItem
+		return none(errNoItem)
 	}
 	grant, l, err := v.Store.Grant(ctx, id)
 	switch {
 	case errors.Is(err, meta.ErrNotFound):
-		return nil, errNoItem
+		return none(errNoItem)
 	case errors.Is(err, meta.ErrExpired), errors.Is(err, meta.ErrRevoked):
 		if grant.Session != who.Session { // what ended is only its owner's to know
-			return nil, errNoItem
+			return none(errNoItem)
 		}
-		return nil, errors.Join(ended(err), g.record(ctx, audit.NewEvent(audit.LinkRefused, who, audit.Subject{Grant: string(id), Link: string(grant.Link)}).With("reason", reason(err))))
+		return none(errors.Join(ended(err), g.record(ctx, audit.NewEvent(audit.LinkRefused, who, audit.Subject{Grant: string(id), Link: string(grant.Link)}).With("reason", reason(err)))))
 	case err != nil:
-		return nil, down(fmt.Errorf("find the grant: %w", err))
+		return none(down(fmt.Errorf("find the grant: %w", err)))
 	case grant.Session != who.Session || grant.Person != who.Person.ID || !l.Audience.Includes(who):
-		return nil, errors.Join(errNoItem, g.record(ctx, audit.NewEvent(audit.AccessDenied, who, audit.Subject{Grant: string(id), Link: string(grant.Link)}).With("action", string(access.ShowOpened))))
+		return none(errors.Join(errNoItem, g.record(ctx, audit.NewEvent(audit.AccessDenied, who, audit.Subject{Grant: string(id), Link: string(grant.Link)}).With("action", string(access.ShowOpened)))))
 	}
 	it, err := v.Store.Item(ctx, grant.Item)
 	if err != nil {
-		return nil, down(fmt.Errorf("find the item: %w", err))
+		return none(down(fmt.Errorf("find the item: %w", err)))
 	}
-	if err := g.item(ctx, who, access.ShowOpened, it); err != nil {
-		return nil, err
-	}
-	return v.show(ctx, who, it, r, id, wanted, shown)
+	return grant, it, g.item(ctx, who, access.ShowOpened, it)
 }
 
 // show records the viewing and opens the rendition: no event, no picture.

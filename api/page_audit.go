@@ -1,0 +1,137 @@
+package api
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/link"
+	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/transfer"
+)
+
+type auditView struct {
+	Rows   []event
+	Next   string
+	Types  []audit.TypeDoc
+	People []Person
+	Asked  map[string]string
+}
+
+// event is an audit event in the words of a page.
+type event struct {
+	Seq       int64
+	At        time.Time
+	What, Who string
+	Type      audit.Type
+	About     []part // in the order of a glance
+	Detail    []part
+}
+
+// part is a name and a value; Filter narrows the search to the value.
+type part struct{ Name, Value, Filter string }
+
+// eventsAtOnce is how many events a page has.
+const eventsAtOnce = 50
+
+// auditPage searches the audit events.
+func (s *Server) auditPage(c *gin.Context) {
+	v, f, problem := auditFilter(c)
+	events, more, err := s.Account.Events(c.Request.Context(), principal(c), f)
+	if err == nil {
+		v.People, err = s.colleagues(c)
+	}
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	for _, e := range events {
+		v.Rows = append(v.Rows, eventRow(e, v.People))
+	}
+	if more {
+		q := c.Request.URL.Query()
+		q.Set("after", strconv.FormatInt(events[len(events)-1].Seq, 10))
+		v.Next = "/audit?" + q.Encode()
+	}
+	status := http.StatusOK
+	if problem != nil {
+		status = http.StatusUnprocessableEntity
+	}
+	render(c, status, "audit", ui.Page{Title: "Audit", Wide: true, Problem: problem, Data: v})
+}
+
+// auditFilter reads the filter from the address; what cannot be read is told
+// and passed over.
+func auditFilter(c *gin.Context) (auditView, transfer.EventFilter, *ui.Problem) {
+	v := auditView{Types: audit.Types(), Asked: map[string]string{}}
+	var problem *ui.Problem
+	wrong := func(field, text string) { problem = &ui.Problem{Code: "filter-wrong", Text: text, Field: field} }
+	for _, name := range []string{"type", "person", "item", "patient", "link", "from", "to"} {
+		v.Asked[name] = c.Query(name)
+	}
+	id := func(name string) string {
+		if s := v.Asked[name]; s == "" || media.ValidID(s) {
+			return s
+		}
+		wrong(name, "Enter an identifier as it stands in the list below, or leave it out.")
+		return ""
+	}
+	when := func(name string, plus time.Duration) time.Time {
+		if v.Asked[name] == "" {
+			return time.Time{}
+		}
+		t, err := time.ParseInLocation(time.DateOnly, v.Asked[name], ui.Zone)
+		if err != nil {
+			wrong(name, "Enter a date, or leave it out.")
+			return time.Time{}
+		}
+		return t.Add(plus)
+	}
+	f := transfer.EventFilter{
+		Type: audit.Type(v.Asked["type"]), Person: access.PersonID(id("person")), Item: media.ItemID(id("item")), Patient: media.PatientID(id("patient")),
+		Link: link.ID(id("link")), From: when("from", 0), To: when("to", 24*time.Hour), Limit: eventsAtOnce,
+	}
+	if after := c.Query("after"); after != "" {
+		n, err := strconv.ParseInt(after, 10, 64)
+		if err != nil || n < 1 {
+			wrong("", "This page does not exist. Start again from the first.")
+		}
+		f.After = n
+	}
+	return v, f, problem
+}
+
+func eventRow(e audit.Event, people []Person) event {
+	out := event{Seq: e.Seq, At: e.At, Type: e.Type, What: string(e.Type), Who: "the system, or nobody signed in"}
+	for _, d := range audit.Types() {
+		if d.Type == e.Type {
+			out.What = d.Says
+		}
+	}
+	if e.Actor != "" {
+		out.Who = personName(people, e.Actor)
+	}
+	s := e.Subject
+	for _, p := range []part{
+		{"item", s.Item, "item"}, {"form", s.Rendition, ""}, {"patient", s.Patient, "patient"}, {"case", s.Case, ""}, {"team", s.Team, ""},
+		{"link", s.Link, "link"}, {"grant", s.Grant, ""}, {"token", s.Token, ""}, {"key", s.Key, ""},
+	} {
+		if p.Value != "" {
+			out.About = append(out.About, p)
+		}
+	}
+	if s.Person != "" && s.Person != string(e.Actor) {
+		out.About = append(out.About, part{"person", personName(people, access.PersonID(s.Person)), ""})
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
+		out.Detail = append(out.Detail, part{Name: name, Value: e.Detail[name]})
+	}
+	return out
+}

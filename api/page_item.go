@@ -1,0 +1,212 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/link"
+	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/transfer"
+)
+
+// itemView is one item as its page shows it.
+type itemView struct {
+	ID             media.ItemID
+	Patient        Patient
+	BodySite, Note string
+	Team, Uploader string
+	Case           media.CaseID
+	Consent        string
+	TakenAt        time.Time
+	FiledAt        time.Time
+	Receipt        media.Receipt
+	Viewer         *viewer // nil when who asks may not see the picture
+	Quality        []string
+	Filed          string // "new" or "before", right after sending
+	Video          bool
+
+	Shares bool // may make links
+	Sends  bool
+	Order  map[string]string
+	Made   *madeLink
+	Links  []linkRow
+	People []Person // whom a link can be for
+	Teams  []Team
+	Until  time.Time // end of an opened link
+}
+
+// viewer is a picture or video as it is shown.
+type viewer struct {
+	Alt      string
+	Video    bool
+	Src      string // what the browser shows; empty while there is nothing it could
+	Type     string // media type of a video
+	Poster   string
+	Full     string // what 100 % shows, when that is more than Src
+	Original string // as taken
+	File     string // name to save the original under, when no browser shows it
+	Format   string
+	Bytes    int64
+	State    string  // done, waiting, failed, none or unavailable
+	Progress float64 // 0 to 1 while waiting; 0 when not known
+	Wanted   string  // address that answers once what is waited for is there
+	Wide     int
+	High     int
+}
+
+// browsers show these as they are; of the rest they need a rendition. The
+// moving ones are shown as they are so that they move.
+var (
+	shown  = map[media.Format]bool{media.JPEG: true, media.PNG: true, media.GIF: true, media.WebP: true, media.AVIF: true}
+	moving = map[media.Format]bool{media.PNG: true, media.GIF: true, media.WebP: true}
+)
+
+// viewerOf chooses the renditions to show; base is the address they are under.
+func viewerOf(v transfer.ItemView, base string) *viewer {
+	have := map[media.Rendition]media.RenditionRow{}
+	for _, r := range v.Renditions {
+		have[r.Rendition] = r
+	}
+	at := func(r media.Rendition) string {
+		if _, ok := have[r]; !ok {
+			return ""
+		}
+		return base + string(r)
+	}
+	original := have[media.Original]
+	w := &viewer{
+		Alt: "Clinical picture: " + v.BodySite, Video: v.Format.Video(), Original: at(media.Original), Format: v.Format.String(), Bytes: original.Bytes,
+		State: v.Deriving, Progress: progress(v), Wide: original.Width, High: original.Height,
+	}
+	if w.Video {
+		w.Alt = "Clinical video: " + v.BodySite
+		w.Src, w.Type, w.Poster, w.Wanted = at(media.Original), original.Format.MediaType(), at(media.Poster), base+string(media.Playable)
+		if p := at(media.Playable); p != "" {
+			w.Src, w.Type = p, have[media.Playable].Format.MediaType()
+		}
+		return w
+	}
+	w.Wanted = base + string(media.Preview)
+	switch {
+	case moving[v.Format]:
+		w.Src = w.Original
+	case at(media.Preview) != "":
+		w.Src = at(media.Preview)
+		if shown[v.Format] {
+			w.Full = w.Original
+		}
+	case shown[v.Format]:
+		w.Src = w.Original
+	}
+	if !shown[v.Format] {
+		w.File = "picture-" + string(v.ID) + v.Format.Ext()
+	}
+	return w
+}
+
+// progress and quality are seams for what derivation tells.
+func progress(transfer.ItemView) float64 { return 0 }
+
+func quality(transfer.ItemView) []string { return nil }
+
+var consentWords = map[media.Consent]string{
+	media.ConsentRecord:      "For the record only",
+	media.ConsentTeaching:    "For the record and for teaching",
+	media.ConsentPublication: "For the record, teaching and publication",
+}
+
+func (s *Server) itemPage(c *gin.Context) { s.item(c, http.StatusOK, nil, nil, nil) }
+
+// item shows an item; order is a link that was asked for, made the one that
+// was made.
+func (s *Server) item(c *gin.Context, status int, order map[string]string, made *madeLink, problem *ui.Problem) {
+	who := principal(c)
+	v, err := s.Items.Describe(c.Request.Context(), who, media.ItemID(c.Param("id")))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	out, err := s.itemView(c, v)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	rel := relation(who, v.Item)
+	if access.Decide(who, access.ShowItem, rel) == access.Allow {
+		out.Viewer = viewerOf(v, "/api/v1/items/"+string(v.ID)+"/renditions/")
+	}
+	out.Shares = access.Decide(who, access.MakeLink, rel) == access.Allow
+	out.Sends = access.May(who, access.UploadItem) == access.Allow
+	out.Filed, out.Order, out.Made = c.Query("filed"), order, made
+	if out.Order == nil {
+		out.Order = map[string]string{"uses": "1", "ttl": "1h0m0s"}
+	}
+	if out.Shares {
+		if err := s.sharing(c, &out, v.ID); err != nil {
+			failPage(c, err)
+			return
+		}
+	}
+	render(c, status, "item", ui.Page{Title: out.BodySite, Wide: true, Problem: problem, Data: out})
+}
+
+func (s *Server) itemView(c *gin.Context, v transfer.ItemView) (itemView, error) {
+	_, teams, err := s.teams(c)
+	if err != nil {
+		return itemView{}, err
+	}
+	people, err := s.colleagues(c)
+	return itemView{
+		ID: v.ID, Patient: patient(*v.Patient), BodySite: v.BodySite, Note: v.Note, Case: v.Case, Team: teamName(teams, v.Team), Uploader: personName(people, v.Uploader),
+		Consent: consentWords[v.Consent], TakenAt: v.CapturedAt, FiledAt: v.FiledAt, Receipt: v.Receipt, Quality: quality(v), Video: v.Format.Video(),
+		People: people, Teams: teams,
+	}, err
+}
+
+// sharing adds what making links to the item needs.
+func (s *Server) sharing(c *gin.Context, out *itemView, id media.ItemID) error {
+	links, err := s.Links.Mine(c.Request.Context(), principal(c))
+	if err != nil {
+		return err
+	}
+	var here []transfer.LinkView
+	for _, l := range links {
+		if l.Item == id {
+			here = append(here, l)
+		}
+	}
+	out.Links = linkRows(here, out.People, out.Teams)
+	var able []Person
+	for _, p := range out.People {
+		if !p.Suspended && p.ID != principal(c).Person.ID && (p.Role == access.Clinician || p.Role == access.Consultant) {
+			able = append(able, p)
+		}
+	}
+	out.People = able
+	return nil
+}
+
+// openedPage shows the item of an opened link, until the grant ends.
+func (s *Server) openedPage(c *gin.Context) {
+	g, err := s.Views.Opened(c.Request.Context(), principal(c), link.GrantID(c.Param("id")))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	v, err := s.Items.Describe(c.Request.Context(), principal(c), g.Item)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	out, err := s.itemView(c, v)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	out.Viewer, out.Until = viewerOf(v, "/api/v1/grants/"+string(g.ID)+"/renditions/"), g.ExpiresAt
+	render(c, http.StatusOK, "item", ui.Page{Title: out.BodySite, Wide: true, Data: out})
+}

@@ -1,0 +1,56 @@
+package api
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"github.com/wardseal/wardseal/internal/access"
+)
+
+// teams gives one's own teams, and all of them.
+func (s *Server) teams(c *gin.Context) (mine, all []Team, err error) {
+	who := principal(c)
+	teams, err := s.Staff.Teams(c.Request.Context(), who)
+	for _, t := range teams {
+		v := Team{t.ID, t.Name, who.In(t.ID)}
+		all = append(all, v)
+		if v.Mine {
+			mine = append(mine, v)
+		}
+	}
+	return mine, all, err
+}
+
+func teamName(all []Team, id access.TeamID) string {
+	for _, t := range all {
+		if t.ID == id {
+			return t.Name
+		}
+	}
+	return "a former team"
+}
+
+// colleagues lists the staff, suspended or not.
+func (s *Server) colleagues(c *gin.Context) ([]Person, error) {
+	people, err := s.Staff.People(c.Request.Context(), principal(c))
+	var out []Person
+	for _, p := range people {
+		out = append(out, Person{ID: p.ID, Username: p.Username, Name: p.Name, Role: p.Role, Suspended: p.Suspended})
+	}
+	return out, err
+}
+
+func personName(all []Person, id access.PersonID) string {
+	for _, p := range all {
+		if p.ID == id {
+			return p.Name
+		}
+	}
+	return "somebody who has left"
+}
+
+func roleName(r access.Role) string {
+	if r == access.RecordsOfficer {
+		return "records officer"
+	}
+	return string(r)
+}

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/wardseal/wardseal/api/ui"
+)
+
+type signInView struct{ Username, Next string }
+
+func (s *Server) signInPage(c *gin.Context) {
+	p := ui.Page{Title: "Sign in", Data: signInView{Next: local(c.Query("next"))}}
+	switch c.Query("why") {
+	case "ended":
+		p.Notice = "You were signed out, because nothing was done for a while or the session was over. Sign in again and you go on where you were."
+	case "out":
+		p.Notice = "You have signed out."
+	case "password":
+		p.Notice = "Your password is changed. Sign in with the new one."
+	}
+	render(c, http.StatusOK, "sign-in", p)
+}
+
+func (s *Server) signInForm(c *gin.Context) {
+	f, ok := fields(c)
+	if !ok {
+		return
+	}
+	next := local(f.Get("next"))
+	secret, _, err := s.Door.SignIn(c.Request.Context(), f.Get("username"), f.Get("password"), requestID(c))
+	if err != nil {
+		p := ui.Page{Title: "Sign in", Problem: problemOf(err), Data: signInView{f.Get("username"), next}}
+		p.Problem.Field = "username"
+		render(c, logged500(c, err), "sign-in", p)
+		return
+	}
+	giveCookie(c, secret.Reveal())
+	c.Redirect(http.StatusSeeOther, next)
+}
+
+func (s *Server) signOutForm(c *gin.Context) {
+	if err := s.Door.SignOut(c.Request.Context(), principal(c)); err != nil {
+		failPage(c, err)
+		return
+	}
+	takeCookie(c)
+	c.Redirect(http.StatusSeeOther, "/sign-in?why=out")
+}
+
+func (s *Server) accountPage(c *gin.Context) { s.account(c, http.StatusOK, nil) }
+
+func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
+	mine, _, err := s.teams(c)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	render(c, status, "account", ui.Page{Title: "Your account", Problem: problem, Data: map[string]any{"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine}})
+}
+
+func (s *Server) passwordForm(c *gin.Context) {
+	f, ok := fields(c)
+	if !ok {
+		return
+	}
+	if err := s.Own.ChangePassword(c.Request.Context(), principal(c), f.Get("present_password"), f.Get("password")); err != nil {
+		s.account(c, logged500(c, err), problemOf(err))
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/sign-in?"+url.Values{"why": {"password"}}.Encode()) // every session has ended
+}

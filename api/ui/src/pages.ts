@@ -1,0 +1,12 @@
+// What the pages do beyond plain forms. Each part looks for its place on the
+// page and leaves alone what is not there.
+import { link } from "./link";
+import { send } from "./send";
+import { viewer } from "./viewer";
+import { copy, focusProblem } from "./small";
+
+focusProblem();
+copy();
+viewer();
+send();
+link();

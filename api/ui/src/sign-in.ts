@@ -1,0 +1,41 @@
+import { ask, type Problem } from "./ask";
+import { make } from "./small";
+
+/**
+ * signInAgain asks for name and password in a dialog over the page, so that
+ * what was typed into the page stays. It gives whether somebody signed in.
+ */
+export function signInAgain(): Promise<boolean> {
+  const said = make("p", { role: "alert", class: "nhsuk-error-message" });
+  const name = make("input", { class: "nhsuk-input", id: "again-username", autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
+  const password = make("input", { class: "nhsuk-input", id: "again-password", type: "password", autocomplete: "current-password" });
+  const go = make("button", { class: "nhsuk-button" }, "Sign in");
+  const form = make("form", { novalidate: "" },
+    make("h2", { id: "again-title" }, "You were signed out"),
+    make("p", {}, "Nothing was done for a while. What you typed is still here: sign in and send again."),
+    said,
+    make("div", { class: "nhsuk-form-group" }, make("label", { class: "nhsuk-label", for: name.id }, "Username"), name),
+    make("div", { class: "nhsuk-form-group" }, make("label", { class: "nhsuk-label", for: password.id }, "Password"), password),
+    go);
+  const dialog = make("dialog", { class: "ws-dialog", "aria-labelledby": "again-title" }, form);
+  document.body.append(dialog);
+  dialog.showModal();
+  name.focus();
+  return new Promise((done) => {
+    let inside = false;
+    dialog.addEventListener("close", () => { dialog.remove(); done(inside); });
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      go.disabled = true;
+      try {
+        await ask("POST", "/session", { username: name.value, password: password.value });
+        inside = true;
+        dialog.close();
+      } catch (error) {
+        said.textContent = (error as Problem).detail;
+      } finally {
+        go.disabled = false;
+      }
+    });
+  });
+}

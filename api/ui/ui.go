@@ -1,0 +1,128 @@
+// Package ui is what people see: templates that render to plain HTML, and the
+// built script and style sheet. It calls nothing; package api asks the flows
+// and hands it what is to be shown.
+//
+// Every page works without script, except opening a link, whose secret stands
+// in the fragment of its address, which browsers never send. The script and
+// the style sheet in dist/ are built from src/ by "make ui".
+package ui
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+//go:embed templates/*.html dist/*
+var files embed.FS
+
+// Page is what the layout needs to know, and Data what the page itself shows.
+type Page struct {
+	Title   string
+	Person  string // who is signed in, for the header; empty when nobody is
+	Nav     []Place
+	Problem *Problem
+	Notice  string // something that went well
+	Wide    bool   // tables and pictures may use the whole width
+	Data    any
+}
+
+// Place is a link of the navigation.
+type Place struct {
+	Path, Text string
+	Here       bool
+}
+
+// Problem is what went wrong, and the form field at fault if there is one.
+type Problem struct {
+	Code, Text, Field string
+}
+
+// Err is the message for a form field, or "".
+func (p Page) Err(field string) string {
+	if p.Problem != nil && p.Problem.Field == field {
+		return p.Problem.Text
+	}
+	return ""
+}
+
+var pages = parse()
+
+// parse makes a template per page, each with the layout and the parts.
+func parse() map[string]*template.Template {
+	base := template.Must(template.New("").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html"))
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		panic(err) // embedded above
+	}
+	out := map[string]*template.Template{}
+	for _, file := range names {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name != "layout" && name != "parts" {
+			out[name] = template.Must(template.Must(base.Clone()).ParseFS(files, file))
+		}
+	}
+	return out
+}
+
+// Render writes a page whole, or nothing: a template that fails half way would
+// leave half a page.
+func Render(w io.Writer, name string, p Page) error {
+	t, ok := pages[name]
+	if !ok {
+		return fmt.Errorf("there is no page %q", name)
+	}
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, "layout", p); err != nil {
+		return fmt.Errorf("render the page %s: %w", name, err)
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// Asset is a built file. Its address holds a hash of it, so that browsers may
+// keep it for good.
+type Asset struct {
+	Path, MediaType string
+	Body            []byte
+}
+
+var assets = load()
+
+func load() map[string]Asset {
+	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+	entries, err := files.ReadDir("dist")
+	if err != nil {
+		panic(err) // embedded above
+	}
+	out := map[string]Asset{}
+	for _, e := range entries {
+		body, err := files.ReadFile("dist/" + e.Name())
+		if err != nil {
+			panic(err)
+		}
+		sum := sha256.Sum256(body)
+		ext := path.Ext(e.Name())
+		out[e.Name()] = Asset{"/assets/" + strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:8]) + ext, types[ext], body}
+	}
+	return out
+}
+
+// Assets lists the built files.
+func Assets() []Asset {
+	var out []Asset
+	for _, a := range assets {
+		out = append(out, a)
+	}
+	return out
+}
+
+// Waiting is the drawing that stands where a thumbnail is not made yet.
+func Waiting() Asset { return assets["waiting.svg"] }

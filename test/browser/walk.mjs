@@ -1,0 +1,396 @@
+// Walks through the pages in a real Chromium, as the people do who use them:
+// on a phone and on a desktop, by script and without, with axe on every page.
+//
+//   URL, PASSWORD   the running server and its people's password
+//   PICTURE         a JPEG as a phone makes it
+//   SHOTS           a folder for screenshots; none are taken without it
+import { readFileSync } from "node:fs";
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+import { AxeBuilder } from "@axe-core/playwright";
+
+const { URL: base, PASSWORD: password, PICTURE, SHOTS, CHROMIUM } = process.env;
+const phone = readFileSync(PICTURE);
+let made = 0;
+// picture gives the phone's picture with another tail, so that it is another file.
+const picture = (name = "IMG_0001.JPG") => ({ name, mimeType: "image/jpeg", buffer: Buffer.concat([phone, Buffer.from("tail " + ++made)]) });
+
+const browser = await chromium.launch({
+  executablePath: CHROMIUM,
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", "--no-first-run"],
+});
+
+/** A person at a screen. What goes wrong on the page is an error here. */
+class Screen {
+  static async open(width, options = {}) {
+    const s = new Screen();
+    s.width = width;
+    s.context = await browser.newContext({ viewport: { width, height: width < 500 ? 844 : 900 }, locale: "en-GB", timezoneId: "Europe/London", ...options });
+    s.context.setDefaultTimeout(15_000);
+    s.page = await s.context.newPage();
+    s.expected = []; // statuses that this walk provokes
+    s.page.on("pageerror", (e) => { throw new Error("on " + s.page.url() + ": " + e); });
+    s.page.on("console", (m) => {
+      if (m.type() === "error" && !s.expected.some((n) => m.text().includes("status of " + n))) throw new Error("on " + s.page.url() + ": " + m.text());
+    });
+    return s;
+  }
+  async go(path) { await this.page.goto(base + path); }
+  async signIn(name) {
+    await this.page.fill("#username", name);
+    await this.page.fill("#password", password);
+    await this.page.click("main button");
+  }
+  async signOut() { await this.page.click("text=Sign out"); }
+  heading() { return this.page.locator("h1").innerText(); }
+
+  /** check runs axe, and that nothing hangs over the edge or is too small to hit. */
+  async check(name) {
+    if (SHOTS) await this.page.screenshot({ path: `${SHOTS}/${name}-${this.width}.png`, fullPage: true });
+    if (this.mute) return;
+    const { violations } = await new AxeBuilder({ page: this.page }).setLegacyMode(true)
+      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`), [], `axe on ${name} at ${this.width}`);
+    const over = await this.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(over <= 0, `${name} at ${this.width} hangs over by ${over} pixels`);
+  }
+
+  async fillIn({ number = "999 000 0018", site = "left heel" } = {}) {
+    const p = this.page;
+    await p.fill("#patient_number", number);
+    await p.fill("#date_of_birth", "31");
+    await p.fill("#dob_month", "1");
+    await p.fill("#dob_year", "1950");
+    await p.fill("#body_site", site);
+    await p.fill("#note", "Grade 2, day 3. Advice on dressing?");
+    await p.click("label[for=consent]");
+  }
+  async sees(selector) {
+    const img = this.page.locator(selector);
+    await img.waitFor();
+    await this.page.waitForFunction((s) => { const i = document.querySelector(s); return i && i.complete && i.naturalWidth > 0; }, selector);
+  }
+}
+
+/** The whole way, by script, at one width. */
+async function wholeWay(width) {
+  const nurse = await Screen.open(width), p = nurse.page;
+  await nurse.go("/pictures");
+  await nurse.check("sign-in");
+  nurse.expected = [401, 422];
+  await p.fill("#username", "nurse");
+  await p.fill("#password", "not this");
+  await p.click("main button");
+  await p.waitForSelector("#problem");
+  await nurse.check("sign-in-wrong");
+  await nurse.signIn("nurse");
+  assert.equal(new URL(p.url()).pathname, "/pictures", "signing in leads where one was going");
+  await nurse.check("pictures");
+
+  await nurse.go("/");
+  await nurse.check("send");
+  await p.click("#go");
+  await p.waitForSelector("#problem");
+  assert.equal(await p.locator("#problem a").count(), 5, "all that is missing is told at once");
+  await p.click("#problem a >> nth=0");
+  assert.equal(await p.evaluate(() => document.activeElement.id), "patient_number");
+  await nurse.check("send-missing");
+
+  await nurse.fillIn({ number: "9434765919" }); // a right number that nobody registered
+  await p.click("text=Check patient");
+  await p.fill("#name", "Fictitious Patient " + width);
+  await nurse.check("send-register");
+  if (width > 500) await p.fill("#patient_number", "9990000026"); // by the second walk the first is registered
+  await nurse.fillIn();
+  await p.click("text=Check patient");
+  await p.waitForSelector(".ws-found");
+  assert.match(await p.locator(".ws-found").innerText(), /Test Patient/);
+  assert.equal(await p.inputValue("#body_site"), "left heel", "nothing typed is lost");
+
+  await p.setInputFiles("#file", picture());
+  await nurse.sees("#chosen img");
+  await nurse.check("send-ready");
+  await p.fill("#dob_year", "1951");
+  await p.click("#go");
+  await p.waitForSelector("#date_of_birth-error");
+  assert.equal(await p.inputValue("#note"), "Grade 2, day 3. Advice on dressing?");
+  assert.equal(await p.evaluate(() => document.getElementById("file").files.length), 1, "the file is still chosen");
+  await nurse.check("send-wrong");
+
+  // The session ends while the form is being filled in: nothing is lost.
+  const cookies = await nurse.context.cookies();
+  await nurse.context.clearCookies();
+  await p.fill("#dob_year", "1950");
+  await p.click("#go");
+  await p.waitForSelector("dialog");
+  await nurse.check("send-signed-out");
+  await p.fill("#again-username", "nurse");
+  await p.fill("#again-password", password);
+  await p.click("dialog button");
+  await p.waitForURL("**/pictures/*?filed=new");
+  assert.ok(cookies.length > 0);
+  assert.match(await p.locator("#receipt ~ ul").first().innerText(), /GPS position/, "the receipt names what is gone");
+  await nurse.sees(".ws-viewer__picture");
+  await p.waitForFunction(() => !document.querySelector("[data-wanted]"), null, { timeout: 20_000 }); // the preview comes by itself
+  await nurse.sees(".ws-viewer__picture");
+  await nurse.check("item");
+  await zooms(nurse);
+  const item = new URL(p.url()).pathname;
+
+  // The same file again is filed once.
+  await p.click("text=Send another of this patient");
+  assert.match(await p.locator(".ws-found").innerText(), /Test Patient/);
+  await nurse.fillIn({ site: "left heel, again" });
+  made--;
+  await p.setInputFiles("#file", picture());
+  await p.click("#go");
+  await p.waitForURL("**/pictures/*?filed=before");
+  assert.equal(new URL(p.url()).pathname, item);
+
+  // A link for the consultant.
+  await p.selectOption("#audience", { label: "Colin Sample (consultant)" });
+  await p.click("text=Make a link");
+  await p.waitForSelector("#purpose-error");
+  await nurse.check("link-wrong");
+  assert.match(await p.locator("#audience option:checked").innerText(), /Colin/, "the choice is kept");
+  await p.fill("#purpose", "advice on dressing");
+  await p.click("text=Make a link");
+  await p.waitForSelector("#made");
+  await nurse.check("link-made");
+  const link = await p.inputValue("#address");
+  await nurse.go("/links");
+  await nurse.check("links");
+
+  await opens(width, link);
+  await refused(width, link);
+
+  // Revoked, it opens for nobody.
+  await nurse.go(item);
+  await p.selectOption("#audience", { label: "Colin Sample (consultant)" });
+  await p.fill("#purpose", "second opinion");
+  await p.click("text=Make a link");
+  const second = await p.inputValue("#address");
+  await nurse.go("/links");
+  await p.click("text=Revoke all my links to them");
+  await p.waitForSelector(".ws-notice");
+  await nurse.check("links-none");
+  await ended(width, second, /was revoked/);
+
+  await nurse.go("/pictures");
+  await p.click("text=Find a patient or filter");
+  await p.fill("#patient_number", "9990000018");
+  await p.fill("#date_of_birth", "31");
+  await p.fill("#dob_month", "1");
+  await p.fill("#dob_year", "1950");
+  await p.click("button:text-is('Find')");
+  await p.waitForURL("**/pictures?patient=*");
+  assert.ok(!p.url().includes("9990000018"), "no patient number in an address");
+  assert.match(await p.locator("main").innerText(), /Pictures of Test Patient/);
+  await nurse.check("pictures-of-one");
+  await nurse.go("/account");
+  await nurse.check("account");
+  nurse.expected = [404];
+  await nurse.go("/pictures/0190a5e6-0000-7000-8000-000000000000");
+  await nurse.check("nothing");
+  await nurse.signOut();
+  assert.match(await p.locator(".ws-notice").innerText(), /signed out/);
+  await nurse.context.close();
+}
+
+/** zooms: whole, dot for dot, by key. */
+async function zooms(s) {
+  const p = s.page;
+  await p.focus(".ws-viewer__window");
+  await p.keyboard.press("1");
+  assert.equal(await p.getAttribute("[data-zoom=full]", "aria-pressed"), "true");
+  await p.waitForFunction(() => { const i = document.querySelector(".ws-viewer__picture"); return i.complete && i.src.includes("original-clean") && i.clientWidth === i.naturalWidth; });
+  await p.keyboard.press("0");
+  await p.waitForFunction(() => { const i = document.querySelector(".ws-viewer__picture"); return i.clientWidth <= i.parentElement.clientWidth; });
+}
+
+async function opens(width, link) {
+  const consultant = await Screen.open(width), p = consultant.page;
+  consultant.expected = [401, 410];
+  await p.goto(link);
+  await p.waitForSelector("#link-sign-in:not([hidden])");
+  assert.ok(!p.url().includes("#"), "the secret leaves the address");
+  await consultant.check("link-sign-in");
+  await p.fill("#username", "consultant");
+  await p.fill("#password", password);
+  await p.click("#link-sign-in button");
+  await p.waitForSelector("#link-open:not([hidden])");
+  assert.match(await p.locator("#link-open").innerText(), /Nadia Example[^]*advice on dressing/);
+  await consultant.check("link-open");
+  await p.click("#link-go");
+  await p.waitForURL("**/opened/*");
+  await consultant.sees(".ws-viewer__picture");
+  await consultant.check("opened");
+  await p.reload();
+  await consultant.sees(".ws-viewer__picture");
+  await p.goto("about:blank");
+  await p.goto(link);
+  await p.click("#link-go");
+  await p.waitForSelector("#problem");
+  assert.match(await p.locator("#problem").innerText(), /used up/);
+  await consultant.check("link-used");
+  await consultant.go("/pictures");
+  assert.match(await p.locator("main").innerText(), /left heel/, "what was shared is in the list");
+  await consultant.check("pictures-consultant");
+  await p.click(".ws-card__link >> nth=0");
+  assert.match(await p.locator("main").innerText(), /shared with you by a link/);
+  await consultant.check("item-shared");
+  await consultant.context.close();
+}
+
+/** refused: holding a link is not enough. */
+async function refused(width, link) {
+  for (const [who, why] of [["outsider", /made for somebody else/], ["auditor", /Your role does not allow this/]]) {
+    const s = await Screen.open(width);
+    s.expected = [401, 403];
+    await s.page.goto(link);
+    await s.page.fill("#username", who);
+    await s.page.fill("#password", password);
+    await s.page.click("#link-sign-in button");
+    await s.page.waitForSelector("#problem");
+    assert.match(await s.page.locator("#problem").innerText(), why);
+    if (who === "outsider") await s.check("link-refused");
+    await s.context.close();
+  }
+}
+
+async function ended(width, link, why) {
+  const s = await Screen.open(width);
+  s.expected = [401, 410];
+  await s.page.goto(link);
+  await s.page.fill("#username", "consultant");
+  await s.page.fill("#password", password);
+  await s.page.click("#link-sign-in button");
+  if (await s.page.locator("#link-go").isVisible().catch(() => false)) await s.page.click("#link-go");
+  await s.page.waitForSelector("#problem, #link-open:not([hidden])");
+  if (!await s.page.locator("#problem").count()) await s.page.click("#link-go");
+  await s.page.waitForSelector("#problem");
+  assert.match(await s.page.locator("#problem").innerText(), why);
+  await s.context.close();
+}
+
+/** The other roles have their pages, and no others. */
+async function otherRoles(width) {
+  const auditor = await Screen.open(width);
+  await auditor.go("/");
+  await auditor.signIn("auditor");
+  assert.equal(await auditor.heading(), "Audit");
+  await auditor.check("audit");
+  await auditor.page.selectOption("#type", "item.shown");
+  await auditor.page.click("button:text-is('Search')");
+  const rows = await auditor.page.locator(".ws-events tbody tr").allInnerTexts();
+  assert.ok(rows.length > 0 && rows.every((r) => r.includes("was shown")), "the filter narrows");
+  auditor.expected = [403];
+  await auditor.go("/pictures");
+  await auditor.check("refused");
+  await auditor.context.close();
+
+  const admin = await Screen.open(width), p = admin.page;
+  await admin.go("/");
+  await admin.signIn("admin");
+  await admin.check("staff");
+  admin.expected = [409];
+  await p.fill("#title", "Tissue viability");
+  await p.click("text=Add team");
+  await p.waitForSelector("#title-error");
+  await admin.check("staff-wrong");
+  await p.fill("#title", "Burns " + width);
+  await p.click("text=Add team");
+  await p.waitForSelector(".ws-notice");
+  assert.match(await p.locator("main").innerText(), new RegExp("Burns " + width));
+  await admin.context.close();
+
+  const records = await Screen.open(width);
+  await records.go("/");
+  await records.signIn("records");
+  assert.equal(await records.heading(), "Pictures");
+  await records.check("pictures-records");
+  assert.equal(await records.page.locator(".ws-card img").count(), 0, "records officers see facts, not pictures");
+  await records.page.click(".ws-card__link >> nth=0");
+  assert.match(await records.page.locator("main").innerText(), /sees the facts, not the picture/);
+  await records.check("item-records");
+  await records.context.close();
+}
+
+/** Without script: sign in, send, list, share, revoke, sign out. */
+async function withoutScript() {
+  const s = await Screen.open(390, { javaScriptEnabled: false }), p = s.page;
+  s.mute = true; // axe is a script
+  s.expected = [422];
+  await s.go("/send");
+  await s.signIn("nurse");
+  await s.fillIn({ site: "right shin" });
+  await p.click("text=Check patient");
+  assert.match(await p.locator(".ws-found").innerText(), /Test Patient/);
+  assert.equal(await p.inputValue("#body_site"), "right shin");
+  await p.click("text=Open a new case");
+  await p.fill("#title", "right shin ulcer");
+  await p.click("text=Open case");
+  assert.equal(await p.locator("#case option:checked").innerText(), "right shin ulcer");
+  await p.click("#go");
+  await p.waitForSelector("#file-error");
+  assert.equal(await p.inputValue("#note"), "Grade 2, day 3. Advice on dressing?", "a plain form keeps what was typed");
+  assert.equal(await p.locator("#case option:checked").innerText(), "right shin ulcer");
+  await s.check("plain-send");
+  await p.fill("#captured_at", "2026-03-01T14:30");
+  await p.setInputFiles("#file", picture());
+  await p.click("#go");
+  await p.waitForURL("**/pictures/*?filed=new");
+  assert.match(await p.locator("main").innerText(), /GPS position[^]*/);
+  assert.match(await p.locator(".ws-facts").innerText(), /1 March 2026, 2:30pm/);
+  await s.check("plain-item");
+  assert.ok(await p.evaluate(() => 1).then(() => true, () => true));
+  await p.selectOption("#audience", "role:consultant");
+  await p.fill("#purpose", "advice");
+  await p.click("text=Make a link");
+  assert.match(await p.inputValue("#address"), /\/l#/);
+  await s.go("/pictures?mine=yes");
+  assert.match(await p.locator(".ws-cards").innerText(), /right shin/);
+  await s.go("/links");
+  await p.click("button:has-text('Revoke') >> nth=0");
+  assert.match(await p.locator(".ws-notice").innerText(), /revoked/);
+  await s.go("/l#anything");
+  assert.match(await p.locator("main").innerText(), /needs JavaScript/);
+  await s.go("/links");
+  await s.signOut();
+  await s.go("/pictures");
+  assert.equal(await s.heading(), "Sign in");
+  await s.context.close();
+}
+
+/** A form that another site sends is refused; one that follows a link from there is not asked to sign in again. */
+async function otherSites() {
+  const s = await Screen.open(1280), p = s.page;
+  await s.go("/");
+  await s.signIn("nurse");
+  s.expected = [403];
+  const elsewhere = base.replace("localhost", "127.0.0.1");
+  await p.route(elsewhere + "/evil", (r) => r.fulfill({ contentType: "text/html", body: `<form id=f method=post action="${base}/sign-out"></form><a href="${base}/pictures">link</a>` }));
+  await p.goto(elsewhere + "/evil");
+  await p.click("a");
+  await p.waitForSelector("h1:text-is('Pictures')");
+  await p.goto(elsewhere + "/evil");
+  await p.evaluate(() => document.getElementById("f").submit());
+  await p.waitForSelector("text=came from another site");
+  await s.go("/pictures");
+  assert.equal(await s.heading(), "Pictures", "still signed in");
+  await s.context.close();
+}
+
+try {
+  for (const [name, walk] of [
+    ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)],
+    ["other roles at 390", () => otherRoles(390)], ["other roles at 1280", () => otherRoles(1280)],
+    ["without script", withoutScript], ["other sites", otherSites],
+  ]) {
+    const started = Date.now();
+    await walk();
+    console.log(`ok ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+  }
+} finally {
+  await browser.close();
+}
