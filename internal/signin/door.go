@@ -106,12 +106,12 @@ func (d *Door) SignIn(ctx context.Context, username, password, request string) (
 		d.hasher.waste(ctx, password) // take as long as for a real account
 		ev := audit.NewEvent(audit.SignInFailed, nobody, audit.Subject{}).With("reason", "unknown-account")
 		if err := d.people.AppendEvent(ctx, ev); err != nil {
-			return "", access.Principal{}, fmt.Errorf("record a failed sign-in: %w", err)
+			return "", access.Principal{}, down(fmt.Errorf("record a failed sign-in: %w", err))
 		}
 		return "", access.Principal{}, errWrong
 	}
 	if err != nil {
-		return "", access.Principal{}, fmt.Errorf("find the account: %w", err)
+		return "", access.Principal{}, down(fmt.Errorf("find the account: %w", err))
 	}
 	if err := d.refuseLocked(ctx, p, nobody); err != nil {
 		return "", access.Principal{}, err
@@ -133,7 +133,7 @@ func (d *Door) SignIn(ctx context.Context, username, password, request string) (
 	who := access.Principal{Person: p.Person, Session: access.NewSessionID(), Request: request}
 	s := meta.Session{ID: who.Session, Hash: hash, Person: p.ID, Kind: meta.KindSession, For: d.cfg.SessionFor, IdleFor: d.cfg.IdleFor}
 	if err := d.people.SignInSucceeded(ctx, p.ID, s, audit.NewEvent(audit.SignedIn, who, audit.Subject{Person: string(p.ID)})); err != nil {
-		return "", access.Principal{}, fmt.Errorf("open the session: %w", err)
+		return "", access.Principal{}, down(fmt.Errorf("open the session: %w", err))
 	}
 	return secret, who, nil
 }
@@ -145,14 +145,14 @@ func (d *Door) refuseLocked(ctx context.Context, p meta.Person, nobody access.Pr
 	}
 	now, err := d.people.Now(ctx)
 	if err != nil {
-		return fmt.Errorf("read the database's clock: %w", err)
+		return down(fmt.Errorf("read the database's clock: %w", err))
 	}
 	if !now.Before(p.LockedUntil) {
 		return nil
 	}
 	ev := audit.NewEvent(audit.SignInFailed, nobody, audit.Subject{Person: string(p.ID)}).With("reason", "locked")
 	if err := d.people.AppendEvent(ctx, ev); err != nil {
-		return fmt.Errorf("record a failed sign-in: %w", err)
+		return down(fmt.Errorf("record a failed sign-in: %w", err))
 	}
 	return locked(p.LockedUntil.Sub(now))
 }
@@ -163,7 +163,7 @@ func (d *Door) failed(ctx context.Context, p meta.Person, nobody access.Principa
 		audit.NewEvent(audit.SignInFailed, nobody, subject).With("reason", reason),
 		audit.NewEvent(audit.SignInLocked, nobody, subject))
 	if err != nil {
-		return fmt.Errorf("record a failed sign-in: %w", err)
+		return down(fmt.Errorf("record a failed sign-in: %w", err))
 	}
 	if !until.IsZero() {
 		return locked(d.cfg.LockFor)
@@ -211,20 +211,31 @@ func (d *Door) Recognise(ctx context.Context, secret, request string) (access.Pr
 		return access.Principal{}, "", gone
 	}
 	if err != nil {
-		return access.Principal{}, "", fmt.Errorf("recognise the session: %w", err)
+		return access.Principal{}, "", down(fmt.Errorf("recognise the session: %w", err))
 	}
 	if err := d.sessions.Touch(ctx, s.ID); err != nil {
-		return access.Principal{}, "", fmt.Errorf("keep the session alive: %w", err)
+		return access.Principal{}, "", down(fmt.Errorf("keep the session alive: %w", err))
 	}
 	who.Request = request
 	return who, s.Kind, nil
+}
+
+// down turns a failure of the database into what the caller may be told.
+func down(err error) error {
+	switch {
+	case errors.Is(err, meta.ErrFull):
+		return fault.New(fault.Full, "storage-full", "There is no space left to record this, so nothing was done. Tell your administrator.").With(err)
+	case errors.Is(err, meta.ErrUnavailable):
+		return fault.New(fault.Unavailable, "storage-down", "The database cannot be reached just now, and nothing was done. Try again in a moment.").After(10 * time.Second).With(err)
+	}
+	return err
 }
 
 // SignOut ends the session or token that who came with.
 func (d *Door) SignOut(ctx context.Context, who access.Principal) error {
 	ev := audit.NewEvent(audit.SignedOut, who, audit.Subject{Person: string(who.Person.ID)})
 	if err := d.sessions.EndSession(ctx, who.Session, ev); err != nil {
-		return fmt.Errorf("end the session: %w", err)
+		return down(fmt.Errorf("end the session: %w", err))
 	}
 	return nil
 }

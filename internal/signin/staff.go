@@ -48,7 +48,7 @@ func (s *Staff) allow(ctx context.Context, who access.Principal, a access.Action
 	}
 	if who.SignedIn() {
 		if err := s.teams.AppendEvent(ctx, audit.NewEvent(audit.AccessDenied, who, audit.Subject{}).With("action", string(a))); err != nil {
-			return fmt.Errorf("record a refusal: %w", err)
+			return down(fmt.Errorf("record a refusal: %w", err))
 		}
 	}
 	return denied(d)
@@ -100,7 +100,7 @@ func (s *Staff) add(ctx context.Context, who access.Principal, n Newcomer) (acce
 	case errors.Is(err, meta.ErrExists):
 		return p, fault.New(fault.Conflict, "username-taken", "Somebody already has this username. Choose another.").In("username")
 	case err != nil:
-		return p, fmt.Errorf("add the person: %w", err)
+		return p, down(fmt.Errorf("add the person: %w", err))
 	}
 	for _, t := range n.Teams {
 		if err := s.join(ctx, who, t, p.ID); err != nil {
@@ -120,7 +120,8 @@ func (s *Staff) People(ctx context.Context, who access.Principal) ([]meta.Person
 	if err := s.allow(ctx, who, access.ListPeople); err != nil {
 		return nil, err
 	}
-	return s.people.People(ctx)
+	people, err := s.people.People(ctx)
+	return people, down(err)
 }
 
 // Change gives a person another name or role. A change of role ends their
@@ -170,7 +171,7 @@ func unknownPerson(err error) error {
 	if errors.Is(err, meta.ErrNotFound) {
 		return fault.New(fault.NotFound, "person-unknown", "There is no such member of staff.").With(err)
 	}
-	return err
+	return down(err)
 }
 
 // Teams lists the teams.
@@ -178,7 +179,8 @@ func (s *Staff) Teams(ctx context.Context, who access.Principal) ([]meta.Team, e
 	if err := s.allow(ctx, who, access.ListTeams); err != nil {
 		return nil, err
 	}
-	return s.teams.Teams(ctx)
+	teams, err := s.teams.Teams(ctx)
+	return teams, down(err)
 }
 
 // AddTeam adds a team.
@@ -203,7 +205,7 @@ func (s *Staff) addTeam(ctx context.Context, who access.Principal, name string) 
 	case errors.Is(err, meta.ErrExists):
 		return t, fault.New(fault.Conflict, "team-taken", "There is a team of this name already.").In("name")
 	case err != nil:
-		return t, fmt.Errorf("add the team: %w", err)
+		return t, down(fmt.Errorf("add the team: %w", err))
 	}
 	return t, nil
 }
@@ -237,5 +239,5 @@ func unknownMember(err error) error {
 	case errors.Is(err, meta.ErrNotFound):
 		return fault.New(fault.NotFound, "team-or-person-unknown", "There is no such team or member of staff.").With(err)
 	}
-	return err
+	return down(err)
 }

@@ -58,7 +58,7 @@ func (a *Account) MintToken(ctx context.Context, who access.Principal, name stri
 	secret, hash := token.Mint(token.API)
 	s := meta.Session{ID: access.NewSessionID(), Hash: hash, Person: who.Person.ID, Kind: meta.KindToken, Name: name, For: liveFor}
 	if err := a.store.AddToken(ctx, s, audit.NewEvent(audit.TokenMinted, who, audit.Subject{Token: string(s.ID), Person: string(who.Person.ID)})); err != nil {
-		return "", meta.Session{}, fmt.Errorf("add the token: %w", err)
+		return "", meta.Session{}, down(fmt.Errorf("add the token: %w", err))
 	}
 	return secret, s, nil
 }
@@ -70,7 +70,7 @@ func (a *Account) Tokens(ctx context.Context, who access.Principal) ([]meta.Sess
 	}
 	all, err := a.store.SessionsOf(ctx, who.Person.ID)
 	if err != nil {
-		return nil, fmt.Errorf("list the tokens: %w", err)
+		return nil, down(fmt.Errorf("list the tokens: %w", err))
 	}
 	return slices.DeleteFunc(all, func(s meta.Session) bool { return s.Kind != meta.KindToken }), nil
 }
@@ -86,7 +86,7 @@ func (a *Account) RevokeToken(ctx context.Context, who access.Principal, id acce
 	}
 	ev := audit.NewEvent(audit.TokenRevoked, who, audit.Subject{Token: string(id), Person: string(who.Person.ID)})
 	if err := a.store.EndSession(ctx, id, ev); err != nil && !errors.Is(err, meta.ErrNotFound) {
-		return fmt.Errorf("revoke the token: %w", err)
+		return down(fmt.Errorf("revoke the token: %w", err))
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (a *Account) ChangePassword(ctx context.Context, who access.Principal, pres
 	}
 	p, err := a.store.Person(ctx, who.Person.ID)
 	if err != nil {
-		return fmt.Errorf("find the account: %w", err)
+		return down(fmt.Errorf("find the account: %w", err))
 	}
 	ok, err := a.hasher.matches(ctx, present, p.PasswordHash)
 	if err != nil {
@@ -114,7 +114,7 @@ func (a *Account) ChangePassword(ctx context.Context, who access.Principal, pres
 	}
 	ev := audit.NewEvent(audit.PasswordChanged, who, audit.Subject{Person: string(who.Person.ID)})
 	if err := a.store.SetPassword(ctx, who.Person.ID, hash, ev); err != nil {
-		return fmt.Errorf("set the password: %w", err)
+		return down(fmt.Errorf("set the password: %w", err))
 	}
 	return nil
 }

@@ -1,0 +1,278 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/crypto/token"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/storage/meta"
+)
+
+// guard says how one route is guarded: which action of the decision table it
+// is, and what it answers when the table allows it and when the relation to the
+// item is what is missing. An answer is a status and a problem's code.
+type guard struct {
+	action  access.Action
+	allowed string
+	hidden  string // "404 not-found" unless said otherwise
+	any     bool   // the role is enough here, whatever the table needs: what is acted on is one's own
+	ask     func(f *fixture) answer
+}
+
+// unguarded routes are those that somebody who is not signed in needs.
+var unguarded = map[string]bool{"POST /api/v1/session": true, "GET /api/v1/openapi.json": true}
+
+// fixture is one person in one relation to one item, for one request.
+type fixture struct {
+	*person
+	item, link, secret string
+	patient, other     string // a patient; a person to act on
+	picture            []byte
+}
+
+func (f *fixture) to(method, path string, in any) answer { return f.ask(method, path, in) }
+
+func ask(method, path string, in any) func(f *fixture) answer {
+	return func(f *fixture) answer {
+		return f.to(method, strings.NewReplacer("{item}", f.item, "{link}", f.link, "{patient}", f.patient, "{other}", f.other, "{team}", string(f.h.team)).Replace(path), in)
+	}
+}
+
+func withSecret(path string) func(f *fixture) answer {
+	return func(f *fixture) answer { return f.to("POST", path, map[string]string{"secret": f.secret}) }
+}
+
+// opened asks for a picture through a grant: the person's own where they can
+// open the link, and otherwise one that another session was given.
+func opened(method string) func(f *fixture) answer {
+	return func(f *fixture) answer {
+		var g api.Grant
+		if a := f.open(f.secret); a.status == http.StatusOK {
+			a.into(f.h.t, &g)
+		} else {
+			secret, _ := f.h.linkTo(f.item, f.h.ids["consultant"])
+			f.h.session("consultant").must("POST", "/links/open", http.StatusOK, map[string]string{"secret": secret}).into(f.h.t, &g)
+		}
+		return f.to(method, "/grants/"+string(g.ID)+"/renditions/original-clean", nil)
+	}
+}
+
+type body = map[string]any
+
+var guards = map[string]guard{
+	"GET /session":          {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session", nil)},
+	"DELETE /session":       {action: access.OwnAccount, allowed: "204", ask: ask("DELETE", "/session", nil)},
+	"PUT /session/password": {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("PUT", "/session/password", body{"present_password": "wrong", "password": "another long password"})},
+	"GET /tokens":           {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/tokens", nil)},
+	"POST /tokens":          {action: access.OwnAccount, allowed: "201", ask: ask("POST", "/tokens", body{"name": "script", "ttl_seconds": 60})},
+	"DELETE /tokens/:id":    {action: access.OwnAccount, allowed: "404 token-unknown", ask: ask("DELETE", "/tokens/{item}", nil)},
+
+	"GET /people":                       {action: access.ListPeople, allowed: "200", ask: ask("GET", "/people", nil)},
+	"POST /people":                      {action: access.ManagePeople, allowed: "422 username-form", ask: ask("POST", "/people", body{"username": "!", "name": "x", "role": "auditor", "password": password})},
+	"PUT /people/:id":                   {action: access.ManagePeople, allowed: "204", ask: ask("PUT", "/people/{other}", body{"name": "Example", "role": "clinician"})},
+	"POST /people/:id/suspend":          {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/suspend", nil)},
+	"POST /people/:id/restore":          {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/restore", nil)},
+	"POST /people/:id/unlock":           {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/unlock", nil)},
+	"GET /teams":                        {action: access.ListTeams, allowed: "200", ask: ask("GET", "/teams", nil)},
+	"POST /teams":                       {action: access.ManageTeams, allowed: "422 team-name", ask: ask("POST", "/teams", body{"name": ""})},
+	"PUT /teams/:id/members/:person":    {action: access.ManageTeams, allowed: "204", ask: ask("PUT", "/teams/{team}/members/{other}", nil)},
+	"DELETE /teams/:id/members/:person": {action: access.ManageTeams, allowed: "204", ask: ask("DELETE", "/teams/{team}/members/{other}", nil)},
+	"POST /patients":                    {action: access.RegisterPatient, allowed: "409 patient-known", ask: ask("POST", "/patients", body{"patient_number_kind": "nhs", "patient_number": "9990000018", "name": "Test Patient", "date_of_birth": "1950-01-31"})},
+	"POST /patients/find":               {action: access.FindPatient, allowed: "200", ask: ask("POST", "/patients/find", body{"patient_number_kind": "nhs", "patient_number": "9990000018", "date_of_birth": "1950-01-31"})},
+	"GET /patients/:id/cases":           {action: access.ListCases, allowed: "200", ask: ask("GET", "/patients/{patient}/cases", nil)},
+	"POST /patients/:id/cases": {action: access.OpenCase, allowed: "201", ask: func(f *fixture) answer {
+		return f.to("POST", "/patients/"+f.patient+"/cases", body{"team": f.h.team, "title": "heel"})
+	}},
+	"POST /items":                           {action: access.UploadItem, allowed: "200", hidden: "422 team-unknown", ask: func(f *fixture) answer { return f.upload(f.picture, f.h.details()) }},
+	"GET /items":                            {action: access.ListItems, allowed: "200", ask: ask("GET", "/items", nil)},
+	"GET /items/:id":                        {action: access.DescribeItem, allowed: "200", ask: ask("GET", "/items/{item}", nil)},
+	"GET /items/:id/receipt":                {action: access.DescribeItem, allowed: "200", ask: ask("GET", "/items/{item}/receipt", nil)},
+	"GET /items/:id/renditions/:rendition":  {action: access.ShowItem, allowed: "200", ask: ask("GET", "/items/{item}/renditions/original-clean", nil)},
+	"HEAD /items/:id/renditions/:rendition": {action: access.ShowItem, allowed: "200", ask: ask("HEAD", "/items/{item}/renditions/original-clean", nil)},
+	"POST /items/:id/links":                 {action: access.MakeLink, allowed: "422 link-purpose", ask: ask("POST", "/items/{item}/links", body{"audience": body{"kind": "role", "id": "consultant"}})},
+
+	"GET /links":                             {action: access.ListLinks, allowed: "200", ask: ask("GET", "/links", nil)},
+	"DELETE /links/:id":                      {action: access.RevokeLink, allowed: "204", ask: ask("DELETE", "/links/{link}", nil)},
+	"POST /links/revoke":                     {action: access.RevokeLink, allowed: "200", any: true, ask: func(f *fixture) answer { return f.to("POST", "/links/revoke", body{"person": f.other}) }},
+	"POST /links/visit":                      {action: access.OpenLink, allowed: "200", hidden: "403 link-not-for-you", ask: withSecret("/links/visit")},
+	"POST /links/open":                       {action: access.OpenLink, allowed: "200", hidden: "403 link-not-for-you", ask: withSecret("/links/open")},
+	"GET /grants/:id/renditions/:rendition":  {action: access.ShowOpened, allowed: "200", ask: opened("GET")},
+	"HEAD /grants/:id/renditions/:rendition": {action: access.ShowOpened, allowed: "200", ask: opened("HEAD")},
+
+	"GET /audit": {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit?limit=1", nil)},
+}
+
+// want is what the decision table makes of a route.
+func (g guard) want(role access.Role, rel access.Relation) string {
+	if g.any {
+		rel = ^access.Relation(0)
+	}
+	if g.action == access.ShowOpened && rel != access.Referred {
+		rel = 0 // who is not referred has no grant of their own
+	}
+	who := access.Principal{Person: access.Person{ID: "p", Role: role}}
+	switch access.Decide(who, g.action, rel) {
+	case access.Allow:
+		return g.allowed
+	case access.DenyRelation:
+		if g.hidden != "" {
+			return g.hidden
+		}
+		return "404 not-found"
+	}
+	return "403 not-allowed"
+}
+
+// session opens a session without a password, since this test needs hundreds.
+func (h *house) session(name string) *person {
+	h.t.Helper()
+	secret, hash := token.Mint(token.Session)
+	who := access.Principal{Person: access.Person{ID: h.ids[name]}, Session: access.NewSessionID()}
+	s := meta.Session{ID: who.Session, Hash: hash, Person: h.ids[name], Kind: meta.KindSession, For: time.Hour, IdleFor: time.Hour}
+	if err := h.sys.Store.SignInSucceeded(h.t.Context(), s.Person, s, audit.NewEvent(audit.SignedIn, who, audit.Subject{})); err != nil {
+		h.t.Fatalf("a session for %s: %v", name, err)
+	}
+	return &person{h: h, cookie: &http.Cookie{Name: "__Host-wardseal", Value: secret.Reveal()}}
+}
+
+// Every route, asked by every role in every relation to an item, answers as the
+// decision table says, and each refusal is an event. A new route fails here
+// until it has a guard.
+func TestEveryRouteRoleAndRelation(t *testing.T) {
+	h := open(t, "sqlite+filesystem", nil)
+	routes := map[string]bool{}
+	for _, r := range h.api.Routes() {
+		route := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
+		routes[route] = true
+		switch _, guarded := guards[route]; {
+		case !strings.HasPrefix(r.Path, "/api/"):
+			h.samePage(r.Method, r.Path)
+		case unguarded[r.Method+" "+r.Path]:
+		case !guarded:
+			t.Errorf("%s has no guard in this test: say which action of the decision table it is", route)
+		default:
+			id := "0190a5e6-0000-7000-8000-000000000000"
+			path := strings.NewReplacer(":id", id, ":person", id, ":rendition", "original-clean").Replace(r.Path)
+			if a := h.nobody().send(r.Method, path, nil); a.status != http.StatusUnauthorized {
+				t.Errorf("nobody at %s: %d", route, a.status)
+			}
+		}
+	}
+	for route := range guards {
+		if !routes[route] {
+			t.Errorf("%s is guarded in this test, and is no route", route)
+		}
+	}
+	for _, role := range access.Roles() {
+		for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, 0} {
+			h.walk(role, rel)
+		}
+	}
+}
+
+// samePage checks that a page is the same for everybody.
+func (h *house) samePage(method, path string) {
+	h.t.Helper()
+	if method != "GET" && method != "HEAD" {
+		h.t.Errorf("%s %s is not part of the API, and is more than a page", method, path)
+		return
+	}
+	nobody, nurse := h.nobody().send(method, path, nil), h.session("nurse").send(method, path, nil)
+	if nobody.status != nurse.status || string(nobody.body) != string(nurse.body) {
+		h.t.Errorf("%s %s is not the same for everybody", method, path)
+	}
+}
+
+// walk asks every route as a new person of the role, who stands in the relation
+// rel, and in no other, to an item.
+func (h *house) walk(role access.Role, rel access.Relation) {
+	h.t.Helper()
+	t, ctx := h.t, h.t.Context()
+	name := fmt.Sprintf("%s.%d", role, rel)
+	newcomer := func(name string, role access.Role) {
+		p, err := h.sys.Staff.AddFirst(ctx, signin.Newcomer{Username: name, Name: "Example " + name, Role: role, Password: password})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.ids[name] = p.ID
+	}
+	newcomer(name, access.Clinician)
+	id, admin := h.ids[name], access.Principal{Person: access.Person{ID: h.ids["admin"], Role: access.Administrator}}
+	join := func() {
+		if err := h.sys.Staff.Join(ctx, admin, h.team, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	picture := append(phone(t), name...) // a file of its own
+	uploader := "nurse"
+	if rel == access.Uploader {
+		uploader = name
+		join()
+	}
+	var f api.Filing
+	h.session(uploader).upload(picture, h.details()).into(t, &f)
+	if rel == access.Uploader {
+		if err := h.sys.Staff.Leave(ctx, admin, h.team, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rel == access.SameTeam {
+		join()
+	}
+	if err := h.sys.Staff.Change(ctx, admin, id, "Example", role); err != nil {
+		t.Fatal(err)
+	}
+	for route, g := range guards {
+		fx := &fixture{person: h.session(name), item: string(f.Item.ID), patient: string(f.Item.Patient), other: string(h.ids["outsider"]), picture: picture}
+		audience := h.ids["consultant"]
+		if rel == access.Referred {
+			audience = id
+		}
+		fx.secret, fx.link = h.linkTo(fx.item, audience)
+		if route == "DELETE /teams/:id/members/:person" { // so that there is somebody to take out
+			_ = h.sys.Staff.Join(ctx, admin, h.team, h.ids["outsider"])
+		}
+		before := h.lastEvent()
+		a := g.ask(fx)
+		got := fmt.Sprint(a.status)
+		if code := a.code(); code != "" {
+			got += " " + code
+		}
+		want := g.want(role, rel)
+		if strings.HasPrefix(route, "HEAD ") { // it has no body to say why
+			want, _, _ = strings.Cut(want, " ")
+		}
+		if got != want {
+			t.Errorf("%s by a %s who is %s: %s, want %s", route, role, rel, got, want)
+		}
+		if a.status >= 400 && h.lastEvent() == before && want != g.allowed {
+			t.Errorf("%s by a %s who is %s: the refusal is not recorded", route, role, rel)
+		}
+	}
+}
+
+// linkTo makes a link for a person, of two uses.
+func (h *house) linkTo(item string, to access.PersonID) (secret, id string) {
+	h.t.Helper()
+	var l api.Link
+	h.session("nurse").must("POST", "/items/"+item+"/links", http.StatusCreated, body{"audience": body{"kind": "person", "id": to}, "purpose": "advice", "uses": 2}).into(h.t, &l)
+	_, secret, _ = strings.Cut(l.URL, "#")
+	return secret, string(l.ID)
+}
+
+// lastEvent is the number of the newest audit event.
+func (h *house) lastEvent() int64 {
+	h.t.Helper()
+	newest, err := h.sys.Store.Events(h.t.Context(), meta.EventFilter{Limit: 1})
+	if err != nil || len(newest) != 1 {
+		h.t.Fatalf("%d events, %v", len(newest), err)
+	}
+	return newest[0].Seq
+}
