@@ -1,14 +1,8 @@
 package derive
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"image/png"
 	"os"
 	"testing"
-
-	"github.com/wardseal/wardseal/internal/media"
 )
 
 func films(t testing.TB, cfg FilmConfig) *Films {
@@ -24,4 +18,3 @@ func films(t testing.TB, cfg FilmConfig) *Films {
 	}
 	return f
 }
-

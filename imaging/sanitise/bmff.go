@@ -154,13 +154,13 @@ func box(typ string, parts ...[]byte) []byte {
 
 // top walks the boxes of the file.
 func (f *bmffFile) top() error {
-	at, in := int64(0), window{ctx: f.ctx, src: f.src, size: f.size}
+	at, in := int64(0), newWindow(f.ctx, f.src, f.size, filmWindow)
 	for n := 0; at < f.size; n++ {
 		if n > maxTopBoxes {
 			return errVideoUnusual
 		}
 		have := min(16, f.size-at)
-		h, err := in.at(at, int(have))
+		h, err := in.film(at, have)
 		if err != nil {
 			return err
 		}
@@ -176,6 +176,10 @@ func (f *bmffFile) top() error {
 			size, head = int64(min(binary.BigEndian.Uint64(h[8:]), 1<<62)), 16
 		}
 		typ := string(h[4:8])
+		if typ == "ftyp" && f.moov != nil && len(f.mdat) > 0 { // another file behind this one
+			f.acc.removed("data after the video", f.size-at)
+			return nil
+		}
 		if size < head || size > f.size-at {
 			if f.moov != nil && len(f.mdat) > 0 && typ != "mdat" { // no box: bytes that somebody appended
 				f.acc.removed("data after the video", f.size-at)

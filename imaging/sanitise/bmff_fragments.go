@@ -72,8 +72,8 @@ func (f *bmffFile) traf(b []byte, tracks map[uint32]*track, moof, before int64, 
 		return 0, err
 	}
 	h := fields{b: one(boxes, "tfhd")}
-	flags := h.next()
-	id := h.next()
+	flags := h.u32()
+	id := h.u32()
 	d, known := f.trex[id]
 	if !known {
 		return 0, errVideoDamaged
@@ -81,7 +81,7 @@ func (f *bmffFile) traf(b []byte, tracks map[uint32]*track, moof, before int64, 
 	base := before
 	switch {
 	case flags&1 != 0:
-		base = int64(min(h.long(), 1<<62))
+		base = int64(min(h.num(8), 1<<62))
 	case flags&0x20000 != 0:
 		base = moof
 	}
@@ -90,10 +90,10 @@ func (f *bmffFile) traf(b []byte, tracks map[uint32]*track, moof, before int64, 
 		to   *uint32
 	}{{2, &d.description}, {8, &d.duration}, {16, &d.size}, {32, &d.flags}} {
 		if flags&x.flag != 0 {
-			*x.to = h.next()
+			*x.to = h.u32()
 		}
 	}
-	if h.short {
+	if h.bad {
 		return 0, errVideoDamaged
 	}
 	t := tracks[id]
@@ -126,16 +126,16 @@ func (f *bmffFile) traf(b []byte, tracks map[uint32]*track, moof, before int64, 
 // trun reads one run of samples; at is where the run before it ended.
 func (f *bmffFile) trun(b []byte, t *track, d defaults, base, at int64, left *int) (int64, error) {
 	h := fields{b: b}
-	flags, count := h.next(), h.next()
+	flags, count := h.u32(), h.u32()
 	if flags&1 != 0 {
-		at = base + int64(int32(h.next()))
+		at = base + int64(int32(h.u32()))
 	}
 	first := d.flags
 	if flags&4 != 0 {
-		first = h.next()
+		first = h.u32()
 	}
 	each := 4 * bits.OnesCount32(flags&0xf00)
-	if *left -= int(min(count, maxSamples+1)); *left < 0 || h.short {
+	if *left -= int(min(count, maxSamples+1)); *left < 0 || h.bad {
 		return 0, errVideoUnusual
 	}
 	if int64(count)*int64(each) > int64(len(h.b)) || at < 0 {
@@ -148,16 +148,16 @@ func (f *bmffFile) trun(b []byte, t *track, d defaults, base, at int64, left *in
 			s.flags = first
 		}
 		if flags&0x100 != 0 {
-			s.duration = h.next()
+			s.duration = h.u32()
 		}
 		if flags&0x200 != 0 {
-			s.size = h.next()
+			s.size = h.u32()
 		}
 		if flags&0x400 != 0 {
-			s.flags = h.next()
+			s.flags = h.u32()
 		}
 		if flags&0x800 != 0 {
-			if s.shift = int64(h.next()); flags>>24 > 0 {
+			if s.shift = int64(h.u32()); flags>>24 > 0 {
 				s.shift = int64(int32(s.shift))
 			}
 		}
@@ -173,27 +173,6 @@ func (f *bmffFile) trun(b []byte, t *track, d defaults, base, at int64, left *in
 		t.frag.chunk(len(t.offsets), count, d.description)
 	}
 	return at, nil
-}
-
-// fields reads numbers one after the other.
-type fields struct {
-	b     []byte
-	short bool
-}
-
-func (f *fields) next() uint32 {
-	if len(f.b) < 4 {
-		f.short = true
-		return 0
-	}
-	n := be.Uint32(f.b)
-	f.b = f.b[4:]
-	return n
-}
-
-func (f *fields) long() uint64 {
-	high := f.next()
-	return uint64(high)<<32 | uint64(f.next())
 }
 
 type sample struct {

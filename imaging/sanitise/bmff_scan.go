@@ -44,7 +44,7 @@ func (s *scrubber) userData(off, n int64, names bool) error {
 			return err
 		}
 		if n > 0 {
-			text, err := s.in.at(off, int(min(n, windowBytes)))
+			text, err := s.in.film(off, min(n, filmWindow))
 			if err != nil {
 				return err
 			}
@@ -82,7 +82,7 @@ func encoderName(b []byte) bool {
 // obus walks a sample of AV1, which is a row of units each with its length.
 func (s *scrubber) obus(off, n int64) error {
 	for end := off + n; off < end; {
-		h, err := s.in.at(off, int(min(10, end-off)))
+		h, err := s.in.film(off, min(10, end-off))
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (s *scrubber) obuStays(typ int, body, n int64) (bool, error) {
 	if n > 512 {
 		return false, nil
 	}
-	b, err := s.in.at(body, int(n))
+	b, err := s.in.film(body, n)
 	if err != nil {
 		return false, err
 	}
@@ -182,7 +182,7 @@ func configAV1(b []byte, acc *account) ([]byte, error) {
 func (s *scrubber) jpegs(off, n int64) error {
 	end := off + n
 	for inside := false; off < end; {
-		h, err := s.in.at(off, int(min(24, end-off)))
+		h, err := s.in.film(off, min(24, end-off))
 		if err != nil {
 			return err
 		}
@@ -256,7 +256,7 @@ func segmentStays(h []byte, size int64) bool {
 // scanData gives where the coded pixels from off on end.
 func (s *scrubber) scanData(off, end int64) (int64, error) {
 	for off < end {
-		b, err := s.in.at(off, int(min(windowBytes, end-off)))
+		b, err := s.in.film(off, min(filmWindow, end-off))
 		if err != nil {
 			return 0, err
 		}

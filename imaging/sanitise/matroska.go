@@ -45,7 +45,7 @@ type matroskaFile struct {
 	size int64
 	opt  Options
 	acc  *account
-	in   window
+	in   *window
 	left int // elements that may still come
 
 	docType  string
@@ -73,7 +73,7 @@ type matroskaFile struct {
 func matroska(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan, error) {
 	f := &matroskaFile{
 		ctx: ctx, src: src, size: size, opt: opt, acc: newAccount(), left: maxElements, scale: 1_000_000,
-		in: window{ctx: ctx, src: src, size: size},
+		in: newWindow(ctx, src, size, filmWindow),
 	}
 	f.fills = newScrubber(ctx, src, size, f.acc)
 	if err := f.document(); err != nil {
@@ -124,7 +124,7 @@ func (f *matroskaFile) element(at, end int64) (element, error) {
 	if f.left--; f.left < 0 {
 		return element{}, errVideoUnusual
 	}
-	b, err := f.in.at(at, int(min(12, end-at)))
+	b, err := f.in.film(at, min(12, end-at))
 	if err != nil {
 		return element{}, err
 	}
@@ -254,7 +254,7 @@ func (f *matroskaFile) after(at int64) error {
 	if at == f.size {
 		return nil
 	}
-	b, err := f.in.at(at, int(min(12, f.size-at)))
+	b, err := f.in.film(at, min(12, f.size-at))
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (f *matroskaFile) cluster(e element, limit int64) (next int64, err error) {
 		until := int64(0)
 		switch b.id {
 		case idTimestamp:
-			v, err := f.in.at(b.body, int(min(b.n, 9)))
+			v, err := f.in.film(b.body, min(b.n, 9))
 			if err != nil {
 				return 0, err
 			}
@@ -90,8 +90,6 @@ func (f *matroskaFile) cluster(e element, limit int64) (next int64, err error) {
 	}
 	return at, nil
 }
-
-var errVideoProtected = refuse("protected", "This video is copy-protected and cannot be cleaned. Send one without protection.")
 
 // ofSegment reports whether an element cannot be inside a cluster, so that it
 // ends one of unknown size.
@@ -140,7 +138,7 @@ type block struct {
 
 // blockHead reads the head of a block. Its track is nil when no such is kept.
 func (f *matroskaFile) blockHead(e element) (block, error) {
-	h, err := f.in.at(e.body, int(min(e.n, 11)))
+	h, err := f.in.film(e.body, min(e.n, 11))
 	if err != nil {
 		return block{}, err
 	}
@@ -245,7 +243,7 @@ func (f *matroskaFile) blockGroup(c *mkvCluster, e element) (until int64, err er
 			key = false
 		case idBlockDuration:
 			var v []byte
-			v, err = f.in.at(x.body, int(min(x.n, 9)))
+			v, err = f.in.film(x.body, min(x.n, 9))
 			long, _ = number64(v)
 		case idEncryptedBlock:
 			err = errVideoProtected
@@ -343,7 +341,7 @@ func (f *matroskaFile) transparency(e element) error {
 		case x.id == 0xa5 && x.n >= 0 && !data: // BlockAdditional
 			data = true
 		case x.id == 0xee && x.n == 1: // BlockAddID
-			v, err := f.in.at(x.body, 1)
+			v, err := f.in.film(x.body, 1)
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,7 @@ func (f *matroskaFile) frames(b block) (int, error) {
 		}
 		return 1, look(b.frame, b.end-b.frame)
 	}
-	h, err := f.in.at(b.frame, int(min(b.end-b.frame, windowBytes)))
+	h, err := f.in.film(b.frame, min(b.end-b.frame, filmWindow))
 	if err != nil {
 		return 0, err
 	}

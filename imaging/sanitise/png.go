@@ -70,7 +70,7 @@ func png(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan, 
 }
 
 func walkPNG(ctx context.Context, src io.ReaderAt, size int64, opt Options, still bool) (*pngFile, error) {
-	p := &pngFile{in: newWindow(ctx, src, size), opt: opt, acc: newAccount(), out: splice.New(src, size), seen: map[string]bool{}, still: still}
+	p := &pngFile{in: newWindow(ctx, src, size, windowBytes), opt: opt, acc: newAccount(), out: splice.New(src, size), seen: map[string]bool{}, still: still}
 	p.out.Copy(0, 8)
 	at := int64(8)
 	for n := 0; !p.ended; n++ {

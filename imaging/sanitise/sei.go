@@ -114,7 +114,7 @@ type scrubber struct {
 }
 
 func newScrubber(ctx context.Context, src io.ReaderAt, size int64, acc *account) *scrubber {
-	return &scrubber{ctx: ctx, in: newWindow(ctx, src, size, seiWindow), acc: acc, out: overlay{src: src}, left: 2*size + 1<<20}
+	return &scrubber{ctx: ctx, in: newWindow(ctx, src, size, filmWindow), acc: acc, out: overlay{src: src}, left: 2*size + 1<<20}
 }
 
 // source is the source with all that was found overlaid.
@@ -140,7 +140,7 @@ func (s *scrubber) add(f fill) error {
 // bytes. It reads the headers alone. With dolby the units of Dolby Vision stay.
 func (s *scrubber) units(c *coding, lengthSize int, dolby bool, off, n int64) error {
 	for end := off + n; off < end; {
-		h, err := s.at(off, min(int64(lengthSize+c.head), end-off))
+		h, err := s.in.film(off, min(int64(lengthSize+c.head), end-off))
 		if err != nil {
 			return err
 		}
@@ -179,7 +179,7 @@ func (s *scrubber) units(c *coding, lengthSize int, dolby bool, off, n int64) er
 func (s *scrubber) startCode(off, n int64) (int64, int64, error) {
 	zeros := 0
 	for at := int64(0); at < n; {
-		b, err := s.at(off+at, min(n-at, seiWindow))
+		b, err := s.in.film(off+at, min(n-at, filmWindow))
 		if err != nil {
 			return 0, 0, err
 		}
@@ -200,7 +200,7 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 	if n < int64(c.head) {
 		return s.add(fill{off: off, n: uint32(n), with: c.filler[0], last: c.filler[0]})
 	}
-	head, err := s.at(off, int64(c.head))
+	head, err := s.in.film(off, int64(c.head))
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 // isFillerUnit reports whether a unit is already as an overlaid one.
 func (s *scrubber) isFillerUnit(c *coding, off, n int64) (bool, error) {
 	for at := int64(0); at < n; {
-		b, err := s.at(off+at, min(n-at, seiWindow))
+		b, err := s.in.film(off+at, min(n-at, filmWindow))
 		if err != nil {
 			return false, err
 		}
@@ -334,7 +334,7 @@ func (s *scrubber) unescape(off, n int64) error {
 	s.sei, s.raw = s.sei[:0], s.raw[:0]
 	zeros := 0
 	for at := int64(0); at < n; {
-		b, err := s.at(off+at, min(n-at, seiWindow))
+		b, err := s.in.film(off+at, min(n-at, filmWindow))
 		if err != nil {
 			return err
 		}
@@ -354,19 +354,6 @@ func (s *scrubber) unescape(off, n int64) error {
 		}
 	}
 	return nil
-}
-
-// seiWindow is how much of a film is read around each unit's head: little,
-// since what lies between the heads is not read at all.
-const seiWindow = 4 << 10
-
-// at gives n bytes, at most seiWindow, which stay valid until the next call.
-func (s *scrubber) at(off, n int64) ([]byte, error) {
-	b, err := s.in.bytes(off, n)
-	if err != nil {
-		return nil, cut(err, errVideoCut)
-	}
-	return b, nil
 }
 
 // block gives up to n bytes in larger pieces, for what is read whole.

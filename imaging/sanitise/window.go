@@ -17,8 +17,13 @@ type window struct {
 	at  int64 // of the buffer's first byte in the file
 }
 
-// windowBytes is how much is read at once of a file that is read whole.
-const windowBytes = 64 << 10
+const (
+	// windowBytes is how much is read at once of a file that is read whole.
+	windowBytes = 64 << 10
+	// filmWindow is how much of a film is read around each head: little, since
+	// what lies between the heads is not read at all.
+	filmWindow = 4 << 10
+)
 
 func newWindow(ctx context.Context, src io.ReaderAt, size, most int64) *window {
 	return &window{ctx: ctx, src: src, size: size, most: most}
@@ -46,4 +51,13 @@ func (w *window) bytes(at, n int64) ([]byte, error) {
 		w.at = at
 	}
 	return w.buf[at-w.at:][:n], nil
+}
+
+// film gives bytes of a film, and refuses it when they are past its end.
+func (w *window) film(at, n int64) ([]byte, error) {
+	b, err := w.bytes(at, n)
+	if err != nil {
+		return nil, cut(err, errVideoCut)
+	}
+	return b, nil
 }
