@@ -286,7 +286,6 @@ func packets(t *testing.T, b []byte) string {
 func TestFilms(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"movie last":  film(t, ".mp4"),
-		"fragments":   film(t, ".mp4", "-movflags", "frag_keyframe+empty_moov"),
 		"movie first": film(t, ".mp4", "-movflags", "+faststart"),
 		"QuickTime":   film(t, ".mov", "-timecode", "01:02:03:04"),
 		"mdta keys":   film(t, ".mov", "-movflags", "use_metadata_tags"),
