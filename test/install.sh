@@ -18,6 +18,7 @@ need djpeg libjpeg-turbo-progs
 need heif-enc libheif-examples
 need avifenc libavif-bin
 need tiffcp libtiff-tools
+need cwebp webp
 need chromium chromium
 need python3 python3
 need curl curl
@@ -25,7 +26,6 @@ if [[ ${1:-} == peers ]]; then
   need mat2 mat2
   need exiv2 exiv2
   need vipsthumbnail libvips-tools
-  need cwebp webp
   need mkvmerge mkvtoolnix
   need dcraw dcraw
 fi
