@@ -20,7 +20,7 @@ import (
 // A PNG in its parts: the signature with IHDR, the picture data, the end.
 func pngParts(b []byte) (head, data, end []byte) { return b[:33], b[33 : len(b)-12], b[len(b)-12:] }
 
-func joined(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+func pngOf(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 func acTL(frames uint32) []byte {
 	return chunk("acTL", string(binary.BigEndian.AppendUint32(nil, frames))+"\x00\x00\x00\x00")
@@ -53,12 +53,12 @@ func deflated(w, h int) string {
 func movingPNG(t testing.TB) []byte {
 	t.Helper()
 	head, data, end := pngParts(encoded(t, media.PNG)) // 90 × 70
-	return joined(head, acTL(3), fcTL(0, 90, 70, 0, 0), data,
+	return pngOf(head, acTL(3), fcTL(0, 90, 70, 0, 0), data,
 		fcTL(1, 10, 10, 80, 60), fdAT(2, deflated(10, 10)[:5]), fdAT(3, deflated(10, 10)[5:]), fcTL(4, 90, 70, 0, 0), fdAT(5, deflated(90, 70)), end)
 }
 
-// frames is what ffmpeg shows of a moving PNG.
-func frames(t *testing.T, b []byte) string {
+// apngFrames is what ffmpeg shows of a moving PNG.
+func apngFrames(t *testing.T, b []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "moving.png")
 	if err := os.WriteFile(path, b, 0o600); err != nil {
@@ -79,17 +79,17 @@ func TestAPNG(t *testing.T) {
 	if out, r := must(t, moving); !bytes.Equal(out, moving) || len(r.Receipt.Removed) != 0 {
 		t.Errorf("without traces, and changes: %s", kinds(r.Receipt))
 	}
-	if strings.Count(frames(t, moving), "\n0,") != 3 {
-		t.Fatalf("ffmpeg shows\n%s", frames(t, moving))
+	if strings.Count(apngFrames(t, moving), "\n0,") != 3 {
+		t.Fatalf("ffmpeg shows\n%s", apngFrames(t, moving))
 	}
 	first, second, big := fcTL(0, 90, 70, 0, 0), fcTL(1, 90, 70, 0, 0), deflated(90, 70)
-	text := chunk("tEXt", "Author\x00"+mark)
+	text := chunk("tEXt", "Author\x00"+traceMark)
 	for name, c := range map[string]struct{ file, want []byte }{
-		"text between frames": {joined(head, text, acTL(2), first, data, second, fdAT(2, big), text, end), joined(head, acTL(2), first, data, second, fdAT(2, big), end)},
-		"text in a frame":     {joined(head, acTL(2), first, text, data, text, second, text, fdAT(2, big), end), joined(head, acTL(2), first, data, second, fdAT(2, big), end)},
-		"picture not a frame": {joined(head, acTL(1), data, first, fdAT(1, big), text, end), joined(head, acTL(1), data, first, fdAT(1, big), end)},
-		"control before acTL": {joined(head, first, acTL(1), text, data, end), joined(head, first, acTL(1), data, end)},
-		"empty data":          {joined(head, acTL(1), data, first, fdAT(1, ""), text, fdAT(2, big), end), joined(head, acTL(1), data, first, fdAT(1, ""), fdAT(2, big), end)},
+		"text between frames": {pngOf(head, text, acTL(2), first, data, second, fdAT(2, big), text, end), pngOf(head, acTL(2), first, data, second, fdAT(2, big), end)},
+		"text in a frame":     {pngOf(head, acTL(2), first, text, data, text, second, text, fdAT(2, big), end), pngOf(head, acTL(2), first, data, second, fdAT(2, big), end)},
+		"picture not a frame": {pngOf(head, acTL(1), data, first, fdAT(1, big), text, end), pngOf(head, acTL(1), data, first, fdAT(1, big), end)},
+		"control before acTL": {pngOf(head, first, acTL(1), text, data, end), pngOf(head, first, acTL(1), data, end)},
+		"empty data":          {pngOf(head, acTL(1), data, first, fdAT(1, ""), text, fdAT(2, big), end), pngOf(head, acTL(1), data, first, fdAT(1, ""), fdAT(2, big), end)},
 	} {
 		out, _ := must(t, c.file)
 		if !bytes.Equal(out, c.want) {
@@ -98,32 +98,32 @@ func TestAPNG(t *testing.T) {
 		if again, _ := must(t, out); !bytes.Equal(again, out) {
 			t.Errorf("%s: cleaning it again changes it", name)
 		}
-		if name == "text between frames" && frames(t, out) != frames(t, c.file) {
+		if name == "text between frames" && apngFrames(t, out) != apngFrames(t, c.file) {
 			t.Errorf("%s: the frames differ", name)
 		}
 	}
 	// Where the animation is malformed, the still picture stays (PNG third edition, 11.3.6).
 	for name, b := range map[string][]byte{
-		"no frames announced": joined(head, acTL(0), data, end),
-		"too many announced":  joined(head, acTL(3), first, data, second, fdAT(2, big), end),
-		"too few announced":   joined(head, acTL(1), first, data, second, fdAT(2, big), end),
-		"absurd number":       joined(head, acTL(1<<31), first, data, end),
-		"not announced":       joined(head, data, first, fdAT(1, big), end),
-		"announced twice":     joined(head, acTL(1), acTL(1), first, data, end),
-		"announced late":      joined(head, data, acTL(1), first, fdAT(1, big), end),
-		"sequence":            joined(head, acTL(2), first, data, fcTL(2, 90, 70, 0, 0), fdAT(1, big), end),
-		"no data":             joined(head, acTL(2), first, data, second, end),
-		"no data between":     joined(head, acTL(2), data, first, second, fdAT(2, big), end),
-		"data without frame":  joined(head, acTL(1), data, fdAT(0, big), end),
-		"data of the picture": joined(head, acTL(1), first, data, fdAT(1, big), end),
-		"outside":             joined(head, acTL(2), first, data, fcTL(1, 90, 70, 1, 0), fdAT(2, big), end),
-		"overflow":            joined(head, acTL(2), first, data, fcTL(1, 90, 70, 0xffffffff, 0), fdAT(2, big), end),
-		"no pixels":           joined(head, acTL(2), first, data, fcTL(1, 0, 70, 0, 0), fdAT(2, big), end),
-		"first not whole":     joined(head, acTL(1), fcTL(0, 9, 7, 0, 0), data, end),
-		"two first":           joined(head, acTL(2), first, second, data, end),
-		"short control":       joined(head, acTL(1), chunk("fcTL", "\x00\x00\x00\x00"+mark[:9]), data, end),
-		"short data":          joined(head, acTL(1), data, first, chunk("fdAT", mark[:3]), end),
-		"disposal":            joined(head, acTL(1), chunk("fcTL", string(first[8:32])+"\x03\x00"), data, end),
+		"no frames announced": pngOf(head, acTL(0), data, end),
+		"too many announced":  pngOf(head, acTL(3), first, data, second, fdAT(2, big), end),
+		"too few announced":   pngOf(head, acTL(1), first, data, second, fdAT(2, big), end),
+		"absurd number":       pngOf(head, acTL(1<<31), first, data, end),
+		"not announced":       pngOf(head, data, first, fdAT(1, big), end),
+		"announced twice":     pngOf(head, acTL(1), acTL(1), first, data, end),
+		"announced late":      pngOf(head, data, acTL(1), first, fdAT(1, big), end),
+		"sequence":            pngOf(head, acTL(2), first, data, fcTL(2, 90, 70, 0, 0), fdAT(1, big), end),
+		"no data":             pngOf(head, acTL(2), first, data, second, end),
+		"no data between":     pngOf(head, acTL(2), data, first, second, fdAT(2, big), end),
+		"data without frame":  pngOf(head, acTL(1), data, fdAT(0, big), end),
+		"data of the picture": pngOf(head, acTL(1), first, data, fdAT(1, big), end),
+		"outside":             pngOf(head, acTL(2), first, data, fcTL(1, 90, 70, 1, 0), fdAT(2, big), end),
+		"overflow":            pngOf(head, acTL(2), first, data, fcTL(1, 90, 70, 0xffffffff, 0), fdAT(2, big), end),
+		"no pixels":           pngOf(head, acTL(2), first, data, fcTL(1, 0, 70, 0, 0), fdAT(2, big), end),
+		"first not whole":     pngOf(head, acTL(1), fcTL(0, 9, 7, 0, 0), data, end),
+		"two first":           pngOf(head, acTL(2), first, second, data, end),
+		"short control":       pngOf(head, acTL(1), chunk("fcTL", "\x00\x00\x00\x00"+traceMark[:9]), data, end),
+		"short data":          pngOf(head, acTL(1), data, first, chunk("fdAT", traceMark[:3]), end),
+		"disposal":            pngOf(head, acTL(1), chunk("fcTL", string(first[8:32])+"\x03\x00"), data, end),
 	} {
 		out, r := must(t, b)
 		if !bytes.Equal(out, still) {
@@ -160,19 +160,19 @@ func TestAPNGRefusals(t *testing.T) {
 		file []byte
 		code string
 	}{
-		"many frames":    {joined(head, acTL(10_001), data, joined(many...), end), "media-too-many-pixels"},
-		"big frames":     {joined(huge, acTL(103), data, joined(big...), end), "media-too-many-pixels"},
+		"many frames":    {pngOf(head, acTL(10_001), data, pngOf(many...), end), "media-too-many-pixels"},
+		"big frames":     {pngOf(huge, acTL(103), data, pngOf(big...), end), "media-too-many-pixels"},
 		"checksum":       {damaged, "media-damaged"},
-		"endless chunks": {joined(head, bytes.Repeat(chunk("tEXt", ""), 100_001), data, end), "media-structure"},
-		"data twice":     {joined(head, data, acTL(1), data, end), "media-damaged"},
-		"critical":       {joined(head, chunk("ABCD", mark), data, end), "media-structure"},
+		"endless chunks": {pngOf(head, bytes.Repeat(chunk("tEXt", ""), 100_001), data, end), "media-structure"},
+		"data twice":     {pngOf(head, data, acTL(1), data, end), "media-damaged"},
+		"critical":       {pngOf(head, chunk("ABCD", traceMark), data, end), "media-structure"},
 	} {
 		_, _, err := clean(t, c.file)
 		if e := fault.From(err); e == nil || e.Code != c.code {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
 		}
 	}
-	if out, _ := must(t, joined(head, bytes.Repeat(chunk("prVt", "x"), 99_000), data, end)); !bytes.Equal(out, joined(head, data, end)) {
+	if out, _ := must(t, pngOf(head, bytes.Repeat(chunk("prVt", "x"), 99_000), data, end)); !bytes.Equal(out, pngOf(head, data, end)) {
 		t.Error("99,000 chunks do not leave the picture")
 	}
 }
@@ -185,22 +185,22 @@ func TestPNGChunksThatDoNotFit(t *testing.T) {
 	wrong[len(wrong)-1] ^= 1
 	gama, offs := chunk("gAMA", "\x00\x00\xb1\x8f"), chunk("oFFs", "\x00\x00\x00\x05\xff\xff\xff\xf9\x00")
 	for name, c := range map[string]struct{ file, want []byte }{
-		"empty":               {joined(head, chunk("gAMA", ""), chunk("cHRM", ""), chunk("sBIT", ""), chunk("bKGD", ""), chunk("tRNS", ""), data, end), still},
-		"longer":              {joined(head, chunk("sRGB", mark), chunk("bKGD", mark[:7]), data, end), still},
-		"checksum":            {joined(head, wrong, data, end), still},
-		"repeated":            {joined(head, gama, chunk("gAMA", mark[:4]), data, end), joined(head, gama, data, end)},
-		"late":                {joined(head, data, gama, end), still},
-		"transparency of RGB": {joined(head, chunk("tRNS", mark[:6]), data, end), still},
-		"position":            {joined(head, offs, data, end), joined(head, offs, data, end)},
-		"position on paper":   {joined(head, chunk("oFFs", mark[:8]+"\x01"), data, end), still},
-		"late profile":        {joined(head, data, chunk("iCCP", mark+"\x00\x00"), end), still},
+		"empty":               {pngOf(head, chunk("gAMA", ""), chunk("cHRM", ""), chunk("sBIT", ""), chunk("bKGD", ""), chunk("tRNS", ""), data, end), still},
+		"longer":              {pngOf(head, chunk("sRGB", traceMark), chunk("bKGD", traceMark[:7]), data, end), still},
+		"checksum":            {pngOf(head, wrong, data, end), still},
+		"repeated":            {pngOf(head, gama, chunk("gAMA", traceMark[:4]), data, end), pngOf(head, gama, data, end)},
+		"late":                {pngOf(head, data, gama, end), still},
+		"transparency of RGB": {pngOf(head, chunk("tRNS", traceMark[:6]), data, end), still},
+		"position":            {pngOf(head, offs, data, end), pngOf(head, offs, data, end)},
+		"position on paper":   {pngOf(head, chunk("oFFs", traceMark[:8]+"\x01"), data, end), still},
+		"late profile":        {pngOf(head, data, chunk("iCCP", traceMark+"\x00\x00"), end), still},
 	} {
 		out, _ := must(t, c.file)
 		if !bytes.Equal(out, c.want) {
 			t.Errorf("%s: %q", name, out)
 		}
 	}
-	for name, b := range map[string][]byte{"palette twice": joined(head, chunk("PLTE", "abc"), chunk("PLTE", "abc"), data, end), "late palette": joined(head, data, chunk("PLTE", "abc"), end)} {
+	for name, b := range map[string][]byte{"palette twice": pngOf(head, chunk("PLTE", "abc"), chunk("PLTE", "abc"), data, end), "late palette": pngOf(head, data, chunk("PLTE", "abc"), end)} {
 		if _, _, err := clean(t, b); fault.From(err) == nil {
 			t.Errorf("%s is accepted", name)
 		}
@@ -222,15 +222,15 @@ func TestPNGOrientationInText(t *testing.T) {
 	plain, packed := chunk("tEXt", "Raw profile type exif\x00"+text), chunk("zTXt", "Raw profile type APP1\x00\x00"+z.String())
 	six, one := chunk("eXIf", onlySix), chunk("eXIf", "MM\x00*\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00")
 	for name, c := range map[string]struct{ file, want []byte }{
-		"plain":      {joined(head, plain, data, end), joined(head, six, data, end)},
-		"compressed": {joined(head, packed, data, end), joined(head, six, data, end)},
-		"both":       {joined(head, packed, plain, six, data, end), joined(head, six, data, end)},
-		"after":      {joined(head, data, plain, end), joined(head, data, six, end)},
-		"eXIf rules": {joined(head, plain, one, data, end), joined(head, data, end)},
-		"no digits":  {joined(head, chunk("tEXt", "Raw profile type exif\x00\nexif\n 3\nxyz"), data, end), joined(head, data, end)},
-		"no lines":   {joined(head, chunk("tEXt", "Raw profile type exif\x00\n\n"), data, end), joined(head, data, end)},
-		"no EXIF":    {joined(head, chunk("tEXt", "Raw profile type exif\x00\nexif\n 3\n616263\n"), data, end), joined(head, data, end)},
-		"bad zlib":   {joined(head, chunk("zTXt", "Raw profile type exif\x00\x00abc"), data, end), joined(head, data, end)},
+		"plain":      {pngOf(head, plain, data, end), pngOf(head, six, data, end)},
+		"compressed": {pngOf(head, packed, data, end), pngOf(head, six, data, end)},
+		"both":       {pngOf(head, packed, plain, six, data, end), pngOf(head, six, data, end)},
+		"after":      {pngOf(head, data, plain, end), pngOf(head, data, six, end)},
+		"eXIf rules": {pngOf(head, plain, one, data, end), pngOf(head, data, end)},
+		"no digits":  {pngOf(head, chunk("tEXt", "Raw profile type exif\x00\nexif\n 3\nxyz"), data, end), pngOf(head, data, end)},
+		"no lines":   {pngOf(head, chunk("tEXt", "Raw profile type exif\x00\n\n"), data, end), pngOf(head, data, end)},
+		"no EXIF":    {pngOf(head, chunk("tEXt", "Raw profile type exif\x00\nexif\n 3\n616263\n"), data, end), pngOf(head, data, end)},
+		"bad zlib":   {pngOf(head, chunk("zTXt", "Raw profile type exif\x00\x00abc"), data, end), pngOf(head, data, end)},
 	} {
 		out, r := must(t, c.file)
 		if !bytes.Equal(out, c.want) {

@@ -12,10 +12,10 @@ import (
 // Limits on the structure of pictures that move, far above what phones,
 // cameras and editors write.
 const (
-	maxBlocks     = 200_000 // extensions and frames of a GIF, chunks of a WebP
-	maxFrames     = 10_000
-	maxAllPixels  = 100 // all frames together, as a multiple of Options.MaxPixels
-	gifLoopHeader = "\x21\xff\x0bNETSCAPE2.0\x03\x01"
+	maxMovingParts  = 200_000 // extensions and frames of a GIF, chunks of a WebP
+	maxMovingFrames = 10_000
+	maxMovingPixels = 100 // all frames together, as a multiple of Options.MaxPixels
+	gifLoopHeader   = "\x21\xff\x0bNETSCAPE2.0\x03\x01"
 )
 
 var (
@@ -25,8 +25,8 @@ var (
 	errMovingTooBig = refuse("too-many-pixels", "This moving picture has too many or too large frames. Send a smaller one, or an MP4 video.")
 )
 
-// piece is a range of the source, or literal bytes.
-type piece struct {
+// filePart is a range of the source, or literal bytes.
+type filePart struct {
 	at, n   int64
 	literal []byte
 }
@@ -37,9 +37,9 @@ type gifFile struct {
 	opt Options
 	acc *account
 
-	body    []piece // frames, in order
-	control []byte  // the graphic control that the next frame gets
-	loop    []byte  // the last loop count; viewers take the last
+	body    []filePart // frames, in order
+	control []byte     // the graphic control that the next frame gets
+	loop    []byte     // the last loop count; viewers take the last
 	codes   gifCodes
 
 	width, height int
@@ -104,15 +104,15 @@ func (g *gifFile) keep(at, n int64) {
 	if k := len(g.body) - 1; k >= 0 && g.body[k].literal == nil && g.body[k].at+g.body[k].n == at {
 		g.body[k].n += n
 	} else if n > 0 {
-		g.body = append(g.body, piece{at: at, n: n})
+		g.body = append(g.body, filePart{at: at, n: n})
 	}
 }
 
-func (g *gifFile) literal(b ...byte) { g.body = append(g.body, piece{literal: b}) }
+func (g *gifFile) literal(b ...byte) { g.body = append(g.body, filePart{literal: b}) }
 
 // walk goes over the blocks and gives the offset behind the trailer.
 func (g *gifFile) walk(at int64) (int64, error) {
-	for range maxBlocks {
+	for range maxMovingParts {
 		b, err := g.in.bytes(at, 1)
 		if err != nil {
 			return 0, cut(err, errGIFCut)
@@ -233,7 +233,7 @@ func (g *gifFile) frame(off int64) (int64, error) {
 		g.width, g.height = max(g.width, right), max(g.height, bottom)
 	}
 	g.frames++
-	if g.pixels += int64(w) * int64(h); g.frames > maxFrames || g.pixels > maxAllPixels*g.opt.MaxPixels {
+	if g.pixels += int64(w) * int64(h); g.frames > maxMovingFrames || g.pixels > maxMovingPixels*g.opt.MaxPixels {
 		return 0, errMovingTooBig
 	}
 	if g.control != nil {

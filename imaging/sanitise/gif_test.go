@@ -17,7 +17,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 )
 
-const mark = "MARKER-OF-A-PERSON"
+const traceMark = "MARKER-OF-A-PERSON"
 
 // movingGIF has three frames of various sizes, delays and disposals, and loops.
 func movingGIF(t testing.TB) []byte {
@@ -93,30 +93,30 @@ func TestGIF(t *testing.T) {
 		file, same []byte
 		kind       string
 	}{
-		"comment":            {inGIF(plain, gifBlock(0xfe, mark)), plain, "comment"},
-		"comment in parts":   {inGIF(plain, gifBlock(0xfe, mark, mark, "x")), plain, "comment"},
-		"plain text":         {inGIF(plain, gifBlock(1, "\x00\x00\x00\x00\x01\x00\x01\x00\x08\x08\x00\x01", mark)), plain, "text over"},
-		"XMP":                {inGIF(plain, gifBlock(0xff, "XMP DataXMP", "<x:xmpmeta>"+mark)), plain, "XMP"},
-		"colour profile":     {inGIF(plain, gifBlock(0xff, "ICCRGBG1012", mark)), plain, "colour profile"},
-		"application":        {inGIF(plain, gifBlock(0xff, "ImageMagick", mark)), plain, "application"},
-		"short application":  {inGIF(plain, gifBlock(0xff, "abc", mark)), plain, "application"},
-		"unknown":            {inGIF(plain, gifBlock(0x77, mark)), plain, "unknown extension"},
-		"long loop count":    {bytes.Replace(plain, []byte("NETSCAPE2.0\x03\x01\x07\x00"), []byte("NETSCAPE2.0\x03\x01\x07\x00\x12"+mark), 1), plain, "more than a loop"},
+		"comment":            {inGIF(plain, gifBlock(0xfe, traceMark)), plain, "comment"},
+		"comment in parts":   {inGIF(plain, gifBlock(0xfe, traceMark, traceMark, "x")), plain, "comment"},
+		"plain text":         {inGIF(plain, gifBlock(1, "\x00\x00\x00\x00\x01\x00\x01\x00\x08\x08\x00\x01", traceMark)), plain, "text over"},
+		"XMP":                {inGIF(plain, gifBlock(0xff, "XMP DataXMP", "<x:xmpmeta>"+traceMark)), plain, "XMP"},
+		"colour profile":     {inGIF(plain, gifBlock(0xff, "ICCRGBG1012", traceMark)), plain, "colour profile"},
+		"application":        {inGIF(plain, gifBlock(0xff, "ImageMagick", traceMark)), plain, "application"},
+		"short application":  {inGIF(plain, gifBlock(0xff, "abc", traceMark)), plain, "application"},
+		"unknown":            {inGIF(plain, gifBlock(0x77, traceMark)), plain, "unknown extension"},
+		"long loop count":    {bytes.Replace(plain, []byte("NETSCAPE2.0\x03\x01\x07\x00"), []byte("NETSCAPE2.0\x03\x01\x07\x00\x12"+traceMark), 1), plain, "more than a loop"},
 		"other loop count":   {bytes.Replace(plain, []byte("NETSCAPE2.0"), []byte("ANIMEXTS1.0"), 1), plain, ""},
-		"buffering":          {inGIF(plain, gifBlock(0xff, "NETSCAPE2.0", "\x02"+mark[:4])), plain, "more than a loop"},
+		"buffering":          {inGIF(plain, gifBlock(0xff, "NETSCAPE2.0", "\x02"+traceMark[:4])), plain, "more than a loop"},
 		"control twice":      {inGIF(still, gifBlock(0xf9, "\x00ABC"), gifBlock(0xf9, "\xe4\x05\x00M")), inGIF(still, gifBlock(0xf9, "\x04\x05\x00\x00")), "given twice"},
-		"longer control":     {inGIF(still, gifBlock(0xf9, "\x04\x05\x00\x00", mark)), inGIF(still, gifBlock(0xf9, "\x04\x05\x00\x00")), "unknown"},
+		"longer control":     {inGIF(still, gifBlock(0xf9, "\x04\x05\x00\x00", traceMark)), inGIF(still, gifBlock(0xf9, "\x04\x05\x00\x00")), "unknown"},
 		"control of nothing": {append(append(bytes.Clone(still[:len(still)-1]), gifBlock(0xf9, "\x00MAR")...), 0x3b), still, "without a picture"},
-		"tail":               {append(bytes.Clone(plain), mark...), plain, "data after the picture"},
-		"ZIP tail":           {append(bytes.Clone(plain), "PK\x03\x04"+mark...), plain, "data after the picture"},
-		"behind the end":     {hidden("\x14\x44\x0a" + mark + "\x00"), still, "last pixel"},
-		"in more blocks":     {hidden("\x02\x44\x0a\x12" + mark + "\x00"), still, "last pixel"},
-		"byte by byte":       {hidden("\x01\x44\x01\x0a\x12" + mark + "\x00"), hidden("\x01\x44\x01\x0a\x00"), "last pixel"},
-		"without an end":     {hidden("\x14\x44\x00" + mark + "\x00"), hidden("\x02\x44\x00\x00"), "last pixel"},
+		"tail":               {append(bytes.Clone(plain), traceMark...), plain, "data after the picture"},
+		"ZIP tail":           {append(bytes.Clone(plain), "PK\x03\x04"+traceMark...), plain, "data after the picture"},
+		"behind the end":     {hidden("\x14\x44\x0a" + traceMark + "\x00"), still, "last pixel"},
+		"in more blocks":     {hidden("\x02\x44\x0a\x12" + traceMark + "\x00"), still, "last pixel"},
+		"byte by byte":       {hidden("\x01\x44\x01\x0a\x12" + traceMark + "\x00"), hidden("\x01\x44\x01\x0a\x00"), "last pixel"},
+		"without an end":     {hidden("\x14\x44\x00" + traceMark + "\x00"), hidden("\x02\x44\x00\x00"), "last pixel"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, r := must(t, c.file)
-			if bytes.Contains(out, []byte(mark[:6])) {
+			if bytes.Contains(out, []byte(traceMark[:6])) {
 				t.Error("it is still there")
 			}
 			if !strings.Contains(kinds(r.Receipt), c.kind) {
@@ -205,6 +205,6 @@ func TestGIFPixelsOfAllFrames(t *testing.T) {
 
 func FuzzGIF(f *testing.F) {
 	plain := movingGIF(f)
-	fuzz(f, plain, inGIF(plain, gifBlock(0xfe, mark), gifBlock(0xff, "XMP DataXMP", mark)),
+	fuzz(f, plain, inGIF(plain, gifBlock(0xfe, traceMark), gifBlock(0xff, "XMP DataXMP", traceMark)),
 		[]byte("GIF89a\x02\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x2c\x00\x00\x00\x00\x02\x00\x01\x00\x00\x02\x02\x44\x0a\x00\x3b"))
 }

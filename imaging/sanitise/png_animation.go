@@ -47,7 +47,7 @@ func (p *pngFile) animation(typ string, at, length int64) error {
 		}
 	case "fcTL":
 		ok = length == 26 && a.control(b, p.width, p.height, p.seen["IDAT"])
-		if a.frames > maxFrames || a.pixels > maxAllPixels*p.opt.MaxPixels {
+		if a.frames > maxMovingFrames || a.pixels > maxMovingPixels*p.opt.MaxPixels {
 			return errMovingTooBig
 		}
 	case "fdAT":

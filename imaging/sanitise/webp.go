@@ -35,9 +35,9 @@ type webpFile struct {
 	height      int
 	icc         []byte // reduced
 	orientation int
-	anim        []byte  // background and loop count
-	body        []piece // the picture, or the frames
-	still       bool    // the picture was seen
+	anim        []byte     // background and loop count
+	body        []filePart // the picture, or the frames
+	still       bool       // the picture was seen
 	alpha       *webpChunk
 	frames      int
 	pixels      int64
@@ -88,7 +88,7 @@ func (w *webpFile) walk(at, end int64, do func(webpChunk) error) error {
 		if err != nil {
 			return cut(err, errWebPCut)
 		}
-		if w.chunks++; w.chunks > maxBlocks {
+		if w.chunks++; w.chunks > maxMovingParts {
 			return errManyParts
 		}
 		c := webpChunk{kind: string(h[:4]), at: at + 8, n: int64(binary.LittleEndian.Uint32(h[4:]))}
@@ -192,7 +192,7 @@ func put24(b []byte, v int) { b[0], b[1], b[2] = byte(v), byte(v>>8), byte(v>>16
 
 // picture checks the coded picture c and the alpha before it, and gives the
 // chunks to write.
-func (w *webpFile) picture(c webpChunk) (out []piece, width, height int, err error) {
+func (w *webpFile) picture(c webpChunk) (out []filePart, width, height int, err error) {
 	b, err := w.in.bytes(c.at, min(c.n, 10))
 	if err != nil {
 		return nil, 0, 0, cut(err, errWebPCut)
@@ -226,7 +226,7 @@ func (w *webpFile) picture(c webpChunk) (out []piece, width, height int, err err
 }
 
 // alphaOf checks the alpha of a picture of so many pixels.
-func (w *webpFile) alphaOf(pixels int64) ([]piece, error) {
+func (w *webpFile) alphaOf(pixels int64) ([]filePart, error) {
 	c := *w.alpha
 	b, err := w.start(c, 1)
 	if err != nil {
@@ -248,10 +248,10 @@ func (w *webpFile) alphaOf(pixels int64) ([]piece, error) {
 }
 
 // webpPieces is a chunk as it is, with padding that is zero.
-func webpPieces(c webpChunk) []piece {
-	out := []piece{{literal: binary.LittleEndian.AppendUint32([]byte(c.kind), uint32(c.n))}, {at: c.at, n: c.n}}
+func webpPieces(c webpChunk) []filePart {
+	out := []filePart{{literal: binary.LittleEndian.AppendUint32([]byte(c.kind), uint32(c.n))}, {at: c.at, n: c.n}}
 	if c.n&1 != 0 {
-		out = append(out, piece{literal: []byte{0}})
+		out = append(out, filePart{literal: []byte{0}})
 	}
 	return out
 }
@@ -269,10 +269,10 @@ func (w *webpFile) frame(c webpChunk) error {
 		return errWebPDamaged
 	}
 	w.frames++
-	if w.pixels += int64(width) * int64(height); w.frames > maxFrames || w.pixels > maxAllPixels*w.opt.MaxPixels {
+	if w.pixels += int64(width) * int64(height); w.frames > maxMovingFrames || w.pixels > maxMovingPixels*w.opt.MaxPixels {
 		return errMovingTooBig
 	}
-	var out []piece
+	var out []filePart
 	err = w.walk(c.at+16, c.at+c.n, func(sub webpChunk) error {
 		switch {
 		case sub.kind == "ALPH" && out == nil && w.alpha == nil:
@@ -295,13 +295,13 @@ func (w *webpFile) frame(c webpChunk) error {
 	if out == nil {
 		return errWebPDamaged
 	}
-	n := 16 + piecesBytes(out)
-	w.body = append(w.body, piece{literal: append(binary.LittleEndian.AppendUint32([]byte("ANMF"), uint32(n)), head...)})
+	n := 16 + partsBytes(out)
+	w.body = append(w.body, filePart{literal: append(binary.LittleEndian.AppendUint32([]byte("ANMF"), uint32(n)), head...)})
 	w.body = append(w.body, out...)
 	return nil
 }
 
-func piecesBytes(all []piece) (n int64) {
+func partsBytes(all []filePart) (n int64) {
 	for _, p := range all {
 		n += p.n + int64(len(p.literal))
 	}
@@ -349,10 +349,10 @@ func (w *webpFile) exif(c webpChunk) error {
 
 // write puts the file together.
 func (w *webpFile) write(src io.ReaderAt, size int64) *splice.Splice {
-	var front, back []piece
-	add := func(to []piece, kind string, b []byte) []piece {
+	var front, back []filePart
+	add := func(to []filePart, kind string, b []byte) []filePart {
 		head := binary.LittleEndian.AppendUint32([]byte(kind), uint32(len(b)))
-		return append(to, piece{literal: append(append(head, b...), make([]byte, len(b)&1)...)})
+		return append(to, filePart{literal: append(append(head, b...), make([]byte, len(b)&1)...)})
 	}
 	if w.extended {
 		h := make([]byte, 10)
@@ -376,7 +376,7 @@ func (w *webpFile) write(src io.ReaderAt, size int64) *splice.Splice {
 	}
 	all := slices.Concat(front, w.body, back)
 	out := splice.New(src, size)
-	out.Literal(append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+piecesBytes(all))), "WEBP"...))
+	out.Literal(append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+partsBytes(all))), "WEBP"...))
 	for _, p := range all {
 		if p.literal != nil {
 			out.Literal(p.literal)

@@ -22,9 +22,9 @@ import (
 	"github.com/wardseal/wardseal/test/servers"
 )
 
-// tool runs a program in a folder that holds three pictures, 0.png to 2.png,
+// webpTool runs a program in a folder that holds three pictures, 0.png to 2.png,
 // and gives what it wrote into out.webp.
-func tool(t testing.TB, name string, args ...string) []byte {
+func webpTool(t testing.TB, name string, args ...string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	for i := range 3 {
@@ -54,19 +54,19 @@ func tool(t testing.TB, name string, args ...string) []byte {
 }
 
 func lossyWebP(t testing.TB) []byte {
-	return tool(t, "cwebp", "-quiet", "-noalpha", "0.png", "-o", "out.webp")
+	return webpTool(t, "cwebp", "-quiet", "-noalpha", "0.png", "-o", "out.webp")
 }
 
 func losslessWebP(t testing.TB) []byte {
-	return tool(t, "cwebp", "-quiet", "-lossless", "0.png", "-o", "out.webp")
+	return webpTool(t, "cwebp", "-quiet", "-lossless", "0.png", "-o", "out.webp")
 }
 
 func alphaWebP(t testing.TB) []byte {
-	return tool(t, "cwebp", "-quiet", "0.png", "-o", "out.webp")
+	return webpTool(t, "cwebp", "-quiet", "0.png", "-o", "out.webp")
 }
 
 func movingWebP(t testing.TB) []byte {
-	return tool(t, "img2webp", "-loop", "3", "-min_size", "-lossy", "-d", "70", "0.png", "1.png", "-lossless", "2.png", "-o", "out.webp")
+	return webpTool(t, "img2webp", "-loop", "3", "-min_size", "-lossy", "-d", "70", "0.png", "1.png", "-lossless", "2.png", "-o", "out.webp")
 }
 
 func webpChunk(kind, data string) []byte {
@@ -74,7 +74,7 @@ func webpChunk(kind, data string) []byte {
 	return append(append(b, data...), make([]byte, len(data)&1)...)
 }
 
-func riff(parts ...[]byte) []byte {
+func webpOf(parts ...[]byte) []byte {
 	body := bytes.Join(parts, nil)
 	return append(append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(body))), "WEBP"...), body...)
 }
@@ -82,20 +82,6 @@ func riff(parts ...[]byte) []byte {
 // vp8x is the extended header of the test pictures.
 func vp8x(flags byte) []byte {
 	return webpChunk("VP8X", string([]byte{flags, 0, 0, 0, 32, 0, 0, 19, 0, 0}))
-}
-
-// chunksOf lists a file's chunks, with those in frames.
-func chunksOf(b []byte) (kinds []string, data [][]byte) {
-	for len(b) >= 8 {
-		n := int(binary.LittleEndian.Uint32(b[4:]))
-		kinds, data = append(kinds, string(b[:4])), append(data, b[8:8+n])
-		if string(b[:4]) == "ANMF" {
-			k, d := chunksOf(b[24 : 8+n])
-			kinds, data = append(kinds, k...), append(data, d...)
-		}
-		b = b[8+n+n&1:]
-	}
-	return kinds, data
 }
 
 func sameWebP(t *testing.T, a, b []byte) {
@@ -107,7 +93,7 @@ func sameWebP(t *testing.T, a, b []byte) {
 	}
 }
 
-const exifSix = "II*\x00\x08\x00\x00\x00\x02\x00\x0f\x01\x02\x00\x12\x00\x00\x00\x26\x00\x00\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00" + mark
+const exifSix = "II*\x00\x08\x00\x00\x00\x02\x00\x0f\x01\x02\x00\x12\x00\x00\x00\x26\x00\x00\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00" + traceMark
 
 // onlySix is the block that says an orientation of 6 and nothing else.
 const onlySix = "MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
@@ -124,7 +110,7 @@ func TestWebP(t *testing.T) {
 		}
 	}
 	picture, clear := lossy[12:], lossless[12:]
-	junk := webpChunk("JUNK", mark)
+	junk := webpChunk("JUNK", traceMark)
 	rest := moving[30:] // behind VP8X
 	anim, frames := rest[:14], rest[14:]
 	first := frames[:8+binary.LittleEndian.Uint32(frames[4:])]
@@ -138,33 +124,33 @@ func TestWebP(t *testing.T) {
 		file, want []byte
 		kind       string
 	}{
-		"XMP":             {riff(vp8x(4), picture, webpChunk("XMP ", mark)), riff(vp8x(0), picture), "XMP"},
-		"EXIF":            {riff(vp8x(8), picture, webpChunk("EXIF", exifSix)), riff(vp8x(8), picture, webpChunk("EXIF", onlySix)), "make and model"},
-		"EXIF as in JPEG": {riff(vp8x(8), picture, webpChunk("EXIF", "Exif\x00\x00"+exifSix)), riff(vp8x(8), picture, webpChunk("EXIF", onlySix)), "EXIF"},
-		"EXIF before":     {riff(vp8x(8), webpChunk("EXIF", exifSix), picture), riff(vp8x(8), picture, webpChunk("EXIF", onlySix)), "EXIF"},
-		"EXIF damaged":    {riff(vp8x(8), picture, webpChunk("EXIF", mark)), riff(vp8x(0), picture), "EXIF damaged"},
-		"EXIF twice":      {riff(vp8x(8), webpChunk("EXIF", exifSix), picture, webpChunk("EXIF", exifSix)), riff(vp8x(8), picture, webpChunk("EXIF", onlySix)), "EXIF"},
-		"EXIF in short":   {riff(picture, webpChunk("EXIF", exifSix)), lossy, "EXIF"},
-		"profile damaged": {riff(vp8x(0x20), webpChunk("ICCP", mark), picture), riff(vp8x(0), picture), "malformed"},
-		"unknown":         {riff(vp8x(0), junk, picture, junk), riff(vp8x(0), picture), "unknown"},
-		"unknown, short":  {riff(picture, junk), lossy, "unknown"},
-		"lossless":        {riff(vp8x(0x14), clear, junk), riff(vp8x(0x10), clear), "unknown"},
-		"false flags":     {riff(vp8x(0xed), picture), riff(vp8x(0), picture), ""},
-		"tail":            {append(bytes.Clone(lossy), mark...), lossy, "data after"},
-		"ZIP tail":        {append(bytes.Clone(alpha), "PK\x03\x04"+mark...), alpha, "data after"},
-		"inside RIFF":     {riff(lossy[12:], []byte(mark[:7])), lossy, "between chunks"},
-		"second picture":  {riff(picture, clear), lossy, "further pictures"},
-		"in a frame":      {riff(vp8x(0x12), anim, longer), riff(vp8x(0x12), anim, first), "unknown"},
-		"between frames":  {riff(vp8x(0x12), anim, junk, first, junk, first), riff(vp8x(0x12), anim, first, first), "unknown"},
-		"frame flags":     {riff(vp8x(0x12), anim, reserved), riff(vp8x(0x12), anim, append(append(bytes.Clone(first[:23]), first[23]&3), first[24:]...)), ""},
-		"longer settings": {riff(vp8x(0x12), webpChunk("ANIM", string(anim[8:])+mark), first), riff(vp8x(0x12), anim, first), "settings"},
-		"after raw alpha": {riff(vp8x(0x10), webpChunk("ALPH", raw+mark), picture), riff(vp8x(0x10), webpChunk("ALPH", raw), picture), "last pixel"},
-		"late alpha":      {riff(vp8x(0), picture, webpChunk("ALPH", raw+mark)), riff(vp8x(0), picture), "further"},
-		"loose frame":     {riff(vp8x(0), picture, webpChunk("ANMF", mark)), riff(vp8x(0), picture), "further"},
+		"XMP":             {webpOf(vp8x(4), picture, webpChunk("XMP ", traceMark)), webpOf(vp8x(0), picture), "XMP"},
+		"EXIF":            {webpOf(vp8x(8), picture, webpChunk("EXIF", exifSix)), webpOf(vp8x(8), picture, webpChunk("EXIF", onlySix)), "make and model"},
+		"EXIF as in JPEG": {webpOf(vp8x(8), picture, webpChunk("EXIF", "Exif\x00\x00"+exifSix)), webpOf(vp8x(8), picture, webpChunk("EXIF", onlySix)), "EXIF"},
+		"EXIF before":     {webpOf(vp8x(8), webpChunk("EXIF", exifSix), picture), webpOf(vp8x(8), picture, webpChunk("EXIF", onlySix)), "EXIF"},
+		"EXIF damaged":    {webpOf(vp8x(8), picture, webpChunk("EXIF", traceMark)), webpOf(vp8x(0), picture), "EXIF damaged"},
+		"EXIF twice":      {webpOf(vp8x(8), webpChunk("EXIF", exifSix), picture, webpChunk("EXIF", exifSix)), webpOf(vp8x(8), picture, webpChunk("EXIF", onlySix)), "EXIF"},
+		"EXIF in short":   {webpOf(picture, webpChunk("EXIF", exifSix)), lossy, "EXIF"},
+		"profile damaged": {webpOf(vp8x(0x20), webpChunk("ICCP", traceMark), picture), webpOf(vp8x(0), picture), "malformed"},
+		"unknown":         {webpOf(vp8x(0), junk, picture, junk), webpOf(vp8x(0), picture), "unknown"},
+		"unknown, short":  {webpOf(picture, junk), lossy, "unknown"},
+		"lossless":        {webpOf(vp8x(0x14), clear, junk), webpOf(vp8x(0x10), clear), "unknown"},
+		"false flags":     {webpOf(vp8x(0xed), picture), webpOf(vp8x(0), picture), ""},
+		"tail":            {append(bytes.Clone(lossy), traceMark...), lossy, "data after"},
+		"ZIP tail":        {append(bytes.Clone(alpha), "PK\x03\x04"+traceMark...), alpha, "data after"},
+		"inside RIFF":     {webpOf(lossy[12:], []byte(traceMark[:7])), lossy, "between chunks"},
+		"second picture":  {webpOf(picture, clear), lossy, "further pictures"},
+		"in a frame":      {webpOf(vp8x(0x12), anim, longer), webpOf(vp8x(0x12), anim, first), "unknown"},
+		"between frames":  {webpOf(vp8x(0x12), anim, junk, first, junk, first), webpOf(vp8x(0x12), anim, first, first), "unknown"},
+		"frame flags":     {webpOf(vp8x(0x12), anim, reserved), webpOf(vp8x(0x12), anim, append(append(bytes.Clone(first[:23]), first[23]&3), first[24:]...)), ""},
+		"longer settings": {webpOf(vp8x(0x12), webpChunk("ANIM", string(anim[8:])+traceMark), first), webpOf(vp8x(0x12), anim, first), "settings"},
+		"after raw alpha": {webpOf(vp8x(0x10), webpChunk("ALPH", raw+traceMark), picture), webpOf(vp8x(0x10), webpChunk("ALPH", raw), picture), "last pixel"},
+		"late alpha":      {webpOf(vp8x(0), picture, webpChunk("ALPH", raw+traceMark)), webpOf(vp8x(0), picture), "further"},
+		"loose frame":     {webpOf(vp8x(0), picture, webpChunk("ANMF", traceMark)), webpOf(vp8x(0), picture), "further"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, r := must(t, c.file)
-			if bytes.Contains(out, []byte(mark[:6])) {
+			if bytes.Contains(out, []byte(traceMark[:6])) {
 				t.Error("it is still there")
 			}
 			if !strings.Contains(kinds(r.Receipt), c.kind) {
@@ -186,23 +172,23 @@ func TestWebP(t *testing.T) {
 	if len(odd)%2 == 0 {
 		odd += "x"
 	}
-	padded := riff(webpChunk("VP8 ", odd))
+	padded := webpOf(webpChunk("VP8 ", odd))
 	want := bytes.Clone(padded)
 	padded[len(padded)-1] = 'M'
 	if out, _ := must(t, padded); !bytes.Equal(out, want) {
 		t.Error("padding tells something")
 	}
-	if out, _ := must(t, riff(vp8x(0), picture, webpChunk("EXIF", exifSix))); !bytes.Contains(out, []byte(onlySix)) {
+	if out, _ := must(t, webpOf(vp8x(0), picture, webpChunk("EXIF", exifSix))); !bytes.Contains(out, []byte(onlySix)) {
 		t.Error("the orientation is lost when its flag is missing")
 	}
 }
 
 // A colour profile stays, without its names, and so do its colours.
 func TestWebPProfile(t *testing.T) {
-	p := profile(mark)
-	b := riff(vp8x(0x20), webpChunk("ICCP", p), lossyWebP(t)[12:])
+	p := namedProfile(traceMark)
+	b := webpOf(vp8x(0x20), webpChunk("ICCP", p), lossyWebP(t)[12:])
 	out, r := must(t, b)
-	if !bytes.Contains(out, []byte("ICCP")) || bytes.Contains(out, []byte(mark)) || !bytes.Contains(out, []byte("wtpt")) {
+	if !bytes.Contains(out, []byte("ICCP")) || bytes.Contains(out, []byte(traceMark)) || !bytes.Contains(out, []byte("wtpt")) {
 		t.Error("the profile is not reduced")
 	}
 	if !strings.Contains(kinds(r.Receipt), "names and dates") || len(r.Receipt.Kept) != 1 {
@@ -213,8 +199,8 @@ func TestWebPProfile(t *testing.T) {
 	}
 }
 
-// profile is a small colour profile that names somebody.
-func profile(name string) string {
+// namedProfile is a small colour profile that names somebody.
+func namedProfile(name string) string {
 	be := binary.BigEndian
 	head := make([]byte, 128)
 	copy(head[4:], name[:4])
@@ -256,39 +242,39 @@ func TestWebPRefusals(t *testing.T) {
 		file []byte
 		code string
 	}{
-		"bomb":              {riff(huge, picture), "media-too-many-pixels"},
-		"lossless bomb":     {with(riff(clear), 21, 0xff, 0xff, 0xff, 0x1f), "media-too-many-pixels"},
+		"bomb":              {webpOf(huge, picture), "media-too-many-pixels"},
+		"lossless bomb":     {with(webpOf(clear), 21, 0xff, 0xff, 0xff, 0x1f), "media-too-many-pixels"},
 		"lossy bomb":        {with(lossy, 26, 0xff, 0x3f, 0xff, 0x3f), "media-too-many-pixels"},
-		"other size":        {with(riff(vp8x(0), picture), 24, 31), "media-damaged"},
+		"other size":        {with(webpOf(vp8x(0), picture), 24, 31), "media-damaged"},
 		"no key frame":      {with(lossy, 20, lossy[20]|1), "media-damaged"},
 		"long partition":    {with(lossy, 21, 0xff, 0xff), "media-damaged"},
 		"no pixels":         {with(lossy, 26, 0, 0), "media-damaged"},
-		"lossless version":  {with(riff(clear), 24, 0xff), "media-damaged"},
-		"short picture":     {riff(webpChunk("VP8 ", "x")), "media-damaged"},
-		"no picture":        {riff(vp8x(0)), "media-damaged"},
-		"unknown first":     {riff(webpChunk("JUNK", mark), picture), "media-damaged"},
-		"alpha of lossless": {riff(vp8x(0x10), webpChunk("ALPH", "\x01x"), clear), "media-damaged"},
-		"alpha too short":   {riff(vp8x(0x10), webpChunk("ALPH", "\x00x"), picture), "media-truncated"},
-		"alpha kind":        {riff(vp8x(0x10), webpChunk("ALPH", "\x02x"), picture), "media-damaged"},
-		"alpha alone":       {riff(vp8x(0x10), webpChunk("ALPH", "\x01x")), "media-damaged"},
-		"no settings":       {riff(vp8x(2), first), "media-damaged"},
-		"no frames":         {riff(vp8x(2), anim), "media-damaged"},
-		"picture and frame": {riff(vp8x(2), anim, first, picture), "media-damaged"},
-		"frame outside":     {riff(vp8x(2), anim, with(first, 8, 9)), "media-damaged"},
-		"frame of another":  {riff(vp8x(2), anim, with(first, 14, 3)), "media-damaged"},
-		"empty frame":       {riff(vp8x(2), anim, webpChunk("ANMF", string(first[8:24]))), "media-damaged"},
+		"lossless version":  {with(webpOf(clear), 24, 0xff), "media-damaged"},
+		"short picture":     {webpOf(webpChunk("VP8 ", "x")), "media-damaged"},
+		"no picture":        {webpOf(vp8x(0)), "media-damaged"},
+		"unknown first":     {webpOf(webpChunk("JUNK", traceMark), picture), "media-damaged"},
+		"alpha of lossless": {webpOf(vp8x(0x10), webpChunk("ALPH", "\x01x"), clear), "media-damaged"},
+		"alpha too short":   {webpOf(vp8x(0x10), webpChunk("ALPH", "\x00x"), picture), "media-truncated"},
+		"alpha kind":        {webpOf(vp8x(0x10), webpChunk("ALPH", "\x02x"), picture), "media-damaged"},
+		"alpha alone":       {webpOf(vp8x(0x10), webpChunk("ALPH", "\x01x")), "media-damaged"},
+		"no settings":       {webpOf(vp8x(2), first), "media-damaged"},
+		"no frames":         {webpOf(vp8x(2), anim), "media-damaged"},
+		"picture and frame": {webpOf(vp8x(2), anim, first, picture), "media-damaged"},
+		"frame outside":     {webpOf(vp8x(2), anim, with(first, 8, 9)), "media-damaged"},
+		"frame of another":  {webpOf(vp8x(2), anim, with(first, 14, 3)), "media-damaged"},
+		"empty frame":       {webpOf(vp8x(2), anim, webpChunk("ANMF", string(first[8:24]))), "media-damaged"},
 		"chunk size":        {with(lossy, 16, 0xff, 0xff, 0xff, 0xff), "media-truncated"},
 		"RIFF size":         {with(lossy, 4, 0xff, 0xff, 0xff, 0x7f), "media-truncated"},
 		"RIFF size 0":       {with(lossy, 4, 0, 0, 0, 0), "media-damaged"},
-		"endless chunks":    {riff(vp8x(0), picture, bytes.Repeat(webpChunk("JUNK", ""), 250_000)), "media-structure"},
-		"many frames":       {riff(vp8x(2), anim, bytes.Repeat(tiny, 10_001)), "media-too-many-pixels"},
+		"endless chunks":    {webpOf(vp8x(0), picture, bytes.Repeat(webpChunk("JUNK", ""), 250_000)), "media-structure"},
+		"many frames":       {webpOf(vp8x(2), anim, bytes.Repeat(tiny, 10_001)), "media-too-many-pixels"},
 	} {
 		_, _, err := clean(t, c.file)
 		if e := fault.From(err); e == nil || e.Code != c.code {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
 		}
 	}
-	if out, _ := must(t, riff(picture, bytes.Repeat(webpChunk("JUNK", "x"), 100_000))); !bytes.Equal(out, lossy) {
+	if out, _ := must(t, webpOf(picture, bytes.Repeat(webpChunk("JUNK", "x"), 100_000))); !bytes.Equal(out, lossy) {
 		t.Error("100,000 chunks do not leave the picture")
 	}
 	if _, err := sanitise.File(t.Context(), bytes.NewReader(moving), int64(len(moving)), media.WebP, sanitise.Options{MaxPixels: 33*20 - 1}); fault.From(err) == nil {
@@ -299,5 +285,5 @@ func TestWebPRefusals(t *testing.T) {
 func FuzzWebP(f *testing.F) {
 	lossy, moving := lossyWebP(f), movingWebP(f)
 	fuzz(f, lossy, losslessWebP(f), alphaWebP(f), moving,
-		riff(vp8x(0x2c), webpChunk("ICCP", profile(mark)), lossy[12:], webpChunk("EXIF", exifSix), webpChunk("XMP ", mark)))
+		webpOf(vp8x(0x2c), webpChunk("ICCP", namedProfile(traceMark)), lossy[12:], webpChunk("EXIF", exifSix), webpChunk("XMP ", traceMark)))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 )
 
-func check(t testing.TB, f media.Format, b []byte) error {
+func checkFile(t testing.TB, f media.Format, b []byte) error {
 	t.Helper()
 	err := verify.File(t.Context(), bytes.NewReader(b), int64(len(b)), f)
 	var found *verify.Finding
@@ -24,46 +24,46 @@ func check(t testing.TB, f media.Format, b []byte) error {
 	return err
 }
 
-// judge takes what must pass and what must not. Of what passes, no part and no
+// judgeFiles takes what must pass and what must not. Of what passes, no part and no
 // longer file passes.
-func judge(t *testing.T, f media.Format, good, bad map[string][]byte) {
+func judgeFiles(t *testing.T, f media.Format, good, bad map[string][]byte) {
 	t.Helper()
 	for name, b := range good {
-		if err := check(t, f, b); err != nil {
+		if err := checkFile(t, f, b); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		for n := range b {
-			if check(t, f, b[:n]) == nil {
+			if checkFile(t, f, b[:n]) == nil {
 				t.Errorf("%s: %d of %d bytes pass", name, n, len(b))
 			}
 		}
-		if check(t, f, append(bytes.Clone(b), 0)) == nil {
+		if checkFile(t, f, append(bytes.Clone(b), 0)) == nil {
 			t.Errorf("%s: a byte after the end passes", name)
 		}
 	}
 	for name, b := range bad {
-		if check(t, f, b) == nil {
+		if checkFile(t, f, b) == nil {
 			t.Errorf("%s passes", name)
 		}
 	}
 }
 
-// hunt fuzzes a verifier: it never panics, says only findings, and takes no
+// huntIn fuzzes a verifier: it never panics, says only findings, and takes no
 // file that is longer than one which it took.
-func hunt(f *testing.F, format media.Format, seeds ...map[string][]byte) {
+func huntIn(f *testing.F, format media.Format, seeds ...map[string][]byte) {
 	for _, all := range seeds {
 		for _, s := range all {
 			f.Add(s)
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if check(t, format, b) == nil && check(t, format, append(bytes.Clone(b), 'x')) == nil {
+		if checkFile(t, format, b) == nil && checkFile(t, format, append(bytes.Clone(b), 'x')) == nil {
 			t.Error("a byte after the end passes")
 		}
 	})
 }
 
-func cat(parts ...string) []byte { return []byte(strings.Join(parts, "")) }
+func gifOf(parts ...string) []byte { return []byte(strings.Join(parts, "")) }
 
 // A GIF of two pixels in its parts.
 const (
@@ -77,62 +77,62 @@ const (
 
 func gifs() (good, bad map[string][]byte) {
 	good = map[string][]byte{
-		"still":         cat(gifHead, gifFrame, ";"),
-		"moving":        cat(gifHead, gifLoop, gifControl, gifFrame, gifControl, gifFrame, ";"),
-		"own colours":   cat("GIF87a\x02\x00\x01\x00\x00\x00\x00", gifImage[:9], "\xc0abcdef\x02", gifData, ";"),
-		"in sub-blocks": cat(gifHead, gifImage, "\x01\x44\x01\x0a\x00;"),
-		"no end code":   cat(gifHead, gifImage, "\x02\x44\x00\x00;"),
-		"reset at end":  cat(gifHead, gifImage, "\x02\x44\xb8\x00;"), // reset, 0, 1, reset, end
+		"still":         gifOf(gifHead, gifFrame, ";"),
+		"moving":        gifOf(gifHead, gifLoop, gifControl, gifFrame, gifControl, gifFrame, ";"),
+		"own colours":   gifOf("GIF87a\x02\x00\x01\x00\x00\x00\x00", gifImage[:9], "\xc0abcdef\x02", gifData, ";"),
+		"in sub-blocks": gifOf(gifHead, gifImage, "\x01\x44\x01\x0a\x00;"),
+		"no end code":   gifOf(gifHead, gifImage, "\x02\x44\x00\x00;"),
+		"reset at end":  gifOf(gifHead, gifImage, "\x02\x44\xb8\x00;"), // reset, 0, 1, reset, end
 	}
 	bad = map[string][]byte{
-		"comment":               cat(gifHead, "\x21\xfe\x01x\x00", gifFrame, ";"),
-		"plain text":            cat(gifHead, "\x21\x01\x01x\x00", gifFrame, ";"),
-		"XMP":                   cat(gifHead, "\x21\xff\x0bXMP DataXMP\x03\x01\x07\x00\x00", gifFrame, ";"),
-		"longer loop":           cat(gifHead, "\x21\xff\x0bNETSCAPE2.0\x04\x01\x07\x00x\x00", gifFrame, ";"),
-		"more in the loop":      cat(gifHead, gifLoop[:len(gifLoop)-1], "\x01x\x00", gifFrame, ";"),
-		"loop twice":            cat(gifHead, gifLoop, gifLoop, gifFrame, ";"),
-		"late loop":             cat(gifHead, gifFrame, gifLoop, ";"),
-		"control alone":         cat(gifHead, gifFrame, gifControl, ";"),
-		"control twice":         cat(gifHead, gifControl, gifControl, gifFrame, ";"),
-		"control reserved":      cat(gifHead, "\x21\xf9\x04\x29\x05\x00\x01\x00", gifFrame, ";"),
-		"unused transparency":   cat(gifHead, "\x21\xf9\x04\x08\x05\x00\x01\x00", gifFrame, ";"),
-		"longer control":        cat(gifHead, "\x21\xf9\x04\x09\x05\x00\x01\x01x\x00", gifFrame, ";"),
-		"frame reserved":        cat(gifHead, gifImage[:9], "\x08\x02", gifData, ";"),
-		"no pixels":             cat(gifHead, "\x2c\x00\x00\x00\x00\x00\x00\x01\x00\x00\x02", gifData, ";"),
-		"no frame":              cat(gifHead, ";"),
-		"between":               cat(gifHead, gifFrame, "\x00;"),
-		"code size":             cat(gifHead, gifImage[:10], "\x09", gifData, ";"),
-		"behind the end code":   cat(gifHead, gifImage, "\x03\x44\x0ax\x00;"),
-		"in a further block":    cat(gifHead, gifImage, "\x02\x44\x0a\x01x\x00;"),
-		"without an end code":   cat(gifHead, gifImage, "\x03\x44\x00x\x00;"),
-		"behind reset and end":  cat(gifHead, gifImage, "\x03\x44\xb8x\x00;"),
-		"too few pixels":        cat(gifHead, gifImage, "\x02\x44\x01\x00;"),
-		"end code too early":    cat(gifHead, gifImage, "\x02\x44\x0b\x00;"),
-		"code of nothing":       cat(gifHead, gifImage, "\x02\xf4\x0a\x00;"),
-		"first code of nothing": cat(gifHead, gifImage, "\x02\x34\x0a\x00;"),
-		"tail":                  cat(gifHead, gifFrame, ";PK"),
-		"other signature":       cat("GIF88a", gifHead[6:], gifFrame, ";"),
+		"comment":               gifOf(gifHead, "\x21\xfe\x01x\x00", gifFrame, ";"),
+		"plain text":            gifOf(gifHead, "\x21\x01\x01x\x00", gifFrame, ";"),
+		"XMP":                   gifOf(gifHead, "\x21\xff\x0bXMP DataXMP\x03\x01\x07\x00\x00", gifFrame, ";"),
+		"longer loop":           gifOf(gifHead, "\x21\xff\x0bNETSCAPE2.0\x04\x01\x07\x00x\x00", gifFrame, ";"),
+		"more in the loop":      gifOf(gifHead, gifLoop[:len(gifLoop)-1], "\x01x\x00", gifFrame, ";"),
+		"loop twice":            gifOf(gifHead, gifLoop, gifLoop, gifFrame, ";"),
+		"late loop":             gifOf(gifHead, gifFrame, gifLoop, ";"),
+		"control alone":         gifOf(gifHead, gifFrame, gifControl, ";"),
+		"control twice":         gifOf(gifHead, gifControl, gifControl, gifFrame, ";"),
+		"control reserved":      gifOf(gifHead, "\x21\xf9\x04\x29\x05\x00\x01\x00", gifFrame, ";"),
+		"unused transparency":   gifOf(gifHead, "\x21\xf9\x04\x08\x05\x00\x01\x00", gifFrame, ";"),
+		"longer control":        gifOf(gifHead, "\x21\xf9\x04\x09\x05\x00\x01\x01x\x00", gifFrame, ";"),
+		"frame reserved":        gifOf(gifHead, gifImage[:9], "\x08\x02", gifData, ";"),
+		"no pixels":             gifOf(gifHead, "\x2c\x00\x00\x00\x00\x00\x00\x01\x00\x00\x02", gifData, ";"),
+		"no frame":              gifOf(gifHead, ";"),
+		"between":               gifOf(gifHead, gifFrame, "\x00;"),
+		"code size":             gifOf(gifHead, gifImage[:10], "\x09", gifData, ";"),
+		"behind the end code":   gifOf(gifHead, gifImage, "\x03\x44\x0ax\x00;"),
+		"in a further block":    gifOf(gifHead, gifImage, "\x02\x44\x0a\x01x\x00;"),
+		"without an end code":   gifOf(gifHead, gifImage, "\x03\x44\x00x\x00;"),
+		"behind reset and end":  gifOf(gifHead, gifImage, "\x03\x44\xb8x\x00;"),
+		"too few pixels":        gifOf(gifHead, gifImage, "\x01\x04\x00;"),
+		"end code too early":    gifOf(gifHead, gifImage, "\x02\x44\x0b\x00;"),
+		"code of nothing":       gifOf(gifHead, gifImage, "\x02\xf4\x0a\x00;"),
+		"first code of nothing": gifOf(gifHead, gifImage, "\x02\x34\x0a\x00;"),
+		"tail":                  gifOf(gifHead, gifFrame, ";PK"),
+		"other signature":       gifOf("GIF88a", gifHead[6:], gifFrame, ";"),
 	}
 	return good, bad
 }
 
 func TestGIF(t *testing.T) {
 	good, bad := gifs()
-	judge(t, media.GIF, good, bad)
+	judgeFiles(t, media.GIF, good, bad)
 }
 
 func FuzzVerifyGIF(f *testing.F) {
 	good, bad := gifs()
-	hunt(f, media.GIF, good, bad)
+	huntIn(f, media.GIF, good, bad)
 }
 
-// riff puts chunks together; they come in pairs of kind and data.
-func riff(pairs ...string) []byte {
-	body := "WEBP" + chunks(pairs...)
+// webpOf puts chunks together; they come in pairs of kind and data.
+func webpOf(pairs ...string) []byte {
+	body := "WEBP" + webpChunks(pairs...)
 	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body))), body...)
 }
 
-func chunks(pairs ...string) string {
+func webpChunks(pairs ...string) string {
 	var b []byte
 	for i := 0; i < len(pairs); i += 2 {
 		b = binary.LittleEndian.AppendUint32(append(b, pairs[i]...), uint32(len(pairs[i+1])))
@@ -152,83 +152,83 @@ const (
 	profileTag = "wtpt\x00\x00\x00\x90\x00\x00\x00\x14XYZ \x00\x00\x00\x00\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d"
 )
 
-var profile = "\x00\x00\x00\xa4\x00\x00\x00\x00\x04\x00\x00\x00mntrRGB XYZ " + strings.Repeat("\x00", 12) + "acsp" + strings.Repeat("\x00", 88) + "\x00\x00\x00\x01" + profileTag
+var smallProfile = "\x00\x00\x00\xa4\x00\x00\x00\x00\x04\x00\x00\x00mntrRGB XYZ " + strings.Repeat("\x00", 12) + "acsp" + strings.Repeat("\x00", 88) + "\x00\x00\x00\x01" + profileTag
 
 func webps() (good, bad map[string][]byte) {
-	frame := func(pairs ...string) string { return frameAt + chunks(pairs...) }
+	frame := func(pairs ...string) string { return frameAt + webpChunks(pairs...) }
 	good = map[string][]byte{
-		"lossy":       riff("VP8 ", lossy),
-		"lossless":    riff("VP8L", lossless),
-		"extended":    riff("VP8X", "\x00"+canvas, "VP8 ", lossy),
-		"profile":     riff("VP8X", "\x20"+canvas, "ICCP", profile, "VP8 ", lossy),
-		"orientation": riff("VP8X", "\x08"+canvas, "VP8 ", lossy, "EXIF", upright),
-		"alpha":       riff("VP8X", "\x10"+canvas, "ALPH", "\x01x", "VP8 ", lossy),
-		"raw alpha":   riff("VP8X", "\x10"+canvas, "ALPH", "\x00abcd", "VP8 ", lossy),
-		"moving":      riff("VP8X", "\x12"+canvas, "ANIM", settings, "ANMF", frame("ALPH", "\x01x", "VP8 ", lossy), "ANMF", frame("VP8L", lossless)),
-		"moving, all": riff("VP8X", "\x2a"+canvas, "ICCP", profile, "ANIM", settings, "ANMF", frame("VP8L", lossless), "EXIF", upright),
+		"lossy":       webpOf("VP8 ", lossy),
+		"lossless":    webpOf("VP8L", lossless),
+		"extended":    webpOf("VP8X", "\x00"+canvas, "VP8 ", lossy),
+		"profile":     webpOf("VP8X", "\x20"+canvas, "ICCP", smallProfile, "VP8 ", lossy),
+		"orientation": webpOf("VP8X", "\x08"+canvas, "VP8 ", lossy, "EXIF", upright),
+		"alpha":       webpOf("VP8X", "\x10"+canvas, "ALPH", "\x01x", "VP8 ", lossy),
+		"raw alpha":   webpOf("VP8X", "\x10"+canvas, "ALPH", "\x00abcd", "VP8 ", lossy),
+		"moving":      webpOf("VP8X", "\x12"+canvas, "ANIM", settings, "ANMF", frame("ALPH", "\x01x", "VP8 ", lossy), "ANMF", frame("VP8L", lossless)),
+		"moving, all": webpOf("VP8X", "\x2a"+canvas, "ICCP", smallProfile, "ANIM", settings, "ANMF", frame("VP8L", lossless), "EXIF", upright),
 	}
-	padded := riff("VP8X", "\x00"+canvas, "VP8 ", lossy+"x")
+	padded := webpOf("VP8X", "\x00"+canvas, "VP8 ", lossy+"x")
 	padded[len(padded)-1] = 'x'
 	bad = map[string][]byte{
-		"XMP":                   riff("VP8X", "\x00"+canvas, "VP8 ", lossy, "XMP ", "x"),
-		"XMP flag":              riff("VP8X", "\x04"+canvas, "VP8 ", lossy),
-		"reserved flag":         riff("VP8X", "\x40"+canvas, "VP8 ", lossy),
-		"reserved bytes":        riff("VP8X", "\x00x"+canvas[1:], "VP8 ", lossy),
-		"longer header":         riff("VP8X", "\x00"+canvas+"x", "VP8 ", lossy),
-		"EXIF":                  riff("VP8X", "\x08"+canvas, "VP8 ", lossy, "EXIF", upright+"x"),
-		"EXIF, upright":         riff("VP8X", "\x08"+canvas, "VP8 ", lossy, "EXIF", strings.Replace(upright, "\x06", "\x01", 1)),
-		"EXIF first":            riff("VP8X", "\x08"+canvas, "EXIF", upright, "VP8 ", lossy),
-		"EXIF twice":            riff("VP8X", "\x08"+canvas, "VP8 ", lossy, "EXIF", upright, "EXIF", upright),
-		"EXIF, no flag":         riff("VP8X", "\x00"+canvas, "VP8 ", lossy, "EXIF", upright),
-		"EXIF flag alone":       riff("VP8X", "\x08"+canvas, "VP8 ", lossy),
-		"EXIF in short":         riff("VP8 ", lossy, "EXIF", upright),
-		"profile, no flag":      riff("VP8X", "\x00"+canvas, "ICCP", profile, "VP8 ", lossy),
-		"profile with a maker":  riff("VP8X", "\x20"+canvas, "ICCP", profile[:50]+"x"+profile[51:], "VP8 ", lossy),
-		"profile, longer":       riff("VP8X", "\x20"+canvas, "ICCP", profile+"x", "VP8 ", lossy),
-		"unknown":               riff("VP8X", "\x00"+canvas, "JUNK", "x", "VP8 ", lossy),
-		"unknown after":         riff("VP8 ", lossy, "JUNK", "x"),
-		"second picture":        riff("VP8X", "\x00"+canvas, "VP8 ", lossy, "VP8 ", lossy),
-		"other size":            riff("VP8X", "\x00"+strings.Replace(canvas, "\x01", "\x02", 1), "VP8 ", lossy),
+		"XMP":                   webpOf("VP8X", "\x00"+canvas, "VP8 ", lossy, "XMP ", "x"),
+		"XMP flag":              webpOf("VP8X", "\x04"+canvas, "VP8 ", lossy),
+		"reserved flag":         webpOf("VP8X", "\x40"+canvas, "VP8 ", lossy),
+		"reserved bytes":        webpOf("VP8X", "\x00x"+canvas[1:], "VP8 ", lossy),
+		"longer header":         webpOf("VP8X", "\x00"+canvas+"x", "VP8 ", lossy),
+		"EXIF":                  webpOf("VP8X", "\x08"+canvas, "VP8 ", lossy, "EXIF", upright+"x"),
+		"EXIF, upright":         webpOf("VP8X", "\x08"+canvas, "VP8 ", lossy, "EXIF", strings.Replace(upright, "\x06", "\x01", 1)),
+		"EXIF first":            webpOf("VP8X", "\x08"+canvas, "EXIF", upright, "VP8 ", lossy),
+		"EXIF twice":            webpOf("VP8X", "\x08"+canvas, "VP8 ", lossy, "EXIF", upright, "EXIF", upright),
+		"EXIF, no flag":         webpOf("VP8X", "\x00"+canvas, "VP8 ", lossy, "EXIF", upright),
+		"EXIF flag alone":       webpOf("VP8X", "\x08"+canvas, "VP8 ", lossy),
+		"EXIF in short":         webpOf("VP8 ", lossy, "EXIF", upright),
+		"profile, no flag":      webpOf("VP8X", "\x00"+canvas, "ICCP", smallProfile, "VP8 ", lossy),
+		"profile with a maker":  webpOf("VP8X", "\x20"+canvas, "ICCP", smallProfile[:50]+"x"+smallProfile[51:], "VP8 ", lossy),
+		"profile, longer":       webpOf("VP8X", "\x20"+canvas, "ICCP", smallProfile+"x", "VP8 ", lossy),
+		"unknown":               webpOf("VP8X", "\x00"+canvas, "JUNK", "x", "VP8 ", lossy),
+		"unknown after":         webpOf("VP8 ", lossy, "JUNK", "x"),
+		"second picture":        webpOf("VP8X", "\x00"+canvas, "VP8 ", lossy, "VP8 ", lossy),
+		"other size":            webpOf("VP8X", "\x00"+strings.Replace(canvas, "\x01", "\x02", 1), "VP8 ", lossy),
 		"padding":               padded,
-		"no key frame":          riff("VP8 ", "\x31"+lossy[1:]),
-		"no start code":         riff("VP8 ", lossy[:3]+"x"+lossy[4:]),
-		"lossless version":      riff("VP8L", lossless[:4]+"\xe0"+lossless[5:]),
-		"short alpha":           riff("VP8 ", lossy, "ALPH", "\x01x"),
-		"alpha in short":        riff("ALPH", "\x01x", "VP8 ", lossy),
-		"alpha of lossless":     riff("VP8X", "\x10"+canvas, "ALPH", "\x01x", "VP8L", lossless),
-		"alpha kind":            riff("VP8X", "\x10"+canvas, "ALPH", "\x02x", "VP8 ", lossy),
-		"alpha reserved":        riff("VP8X", "\x10"+canvas, "ALPH", "\x41x", "VP8 ", lossy),
-		"alpha too long":        riff("VP8X", "\x10"+canvas, "ALPH", "\x00abcde", "VP8 ", lossy),
-		"empty alpha":           riff("VP8X", "\x10"+canvas, "ALPH", "", "VP8 ", lossy),
-		"frame, no flag":        riff("VP8X", "\x00"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless)),
-		"no frame":              riff("VP8X", "\x02"+canvas, "ANIM", settings),
-		"no settings":           riff("VP8X", "\x02"+canvas, "ANMF", frame("VP8L", lossless)),
-		"longer settings":       riff("VP8X", "\x02"+canvas, "ANIM", settings+"x", "ANMF", frame("VP8L", lossless)),
-		"unknown in a frame":    riff("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless, "JUNK", "x")),
-		"unknown before one":    riff("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("JUNK", "x", "VP8L", lossless)),
-		"bytes in a frame":      riff("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless)+"xx"),
-		"frame flags":           riff("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless)[:15]+"\x04"+chunks("VP8L", lossless)),
-		"frame outside":         riff("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", "\x01"+frame("VP8L", lossless)[1:]),
-		"frame of another size": riff("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frameAt[:6]+"\x00"+frameAt[7:]+chunks("VP8L", lossless)),
-		"picture beside frames": riff("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless), "VP8L", lossless),
-		"header alone":          riff("VP8X", "\x00"+canvas),
-		"bare":                  riff(),
+		"no key frame":          webpOf("VP8 ", "\x31"+lossy[1:]),
+		"no start code":         webpOf("VP8 ", lossy[:3]+"x"+lossy[4:]),
+		"lossless version":      webpOf("VP8L", lossless[:4]+"\xe0"+lossless[5:]),
+		"short alpha":           webpOf("VP8 ", lossy, "ALPH", "\x01x"),
+		"alpha in short":        webpOf("ALPH", "\x01x", "VP8 ", lossy),
+		"alpha of lossless":     webpOf("VP8X", "\x10"+canvas, "ALPH", "\x01x", "VP8L", lossless),
+		"alpha kind":            webpOf("VP8X", "\x10"+canvas, "ALPH", "\x02x", "VP8 ", lossy),
+		"alpha reserved":        webpOf("VP8X", "\x10"+canvas, "ALPH", "\x41x", "VP8 ", lossy),
+		"alpha too long":        webpOf("VP8X", "\x10"+canvas, "ALPH", "\x00abcde", "VP8 ", lossy),
+		"empty alpha":           webpOf("VP8X", "\x10"+canvas, "ALPH", "", "VP8 ", lossy),
+		"frame, no flag":        webpOf("VP8X", "\x00"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless)),
+		"no frame":              webpOf("VP8X", "\x02"+canvas, "ANIM", settings),
+		"no settings":           webpOf("VP8X", "\x02"+canvas, "ANMF", frame("VP8L", lossless)),
+		"longer settings":       webpOf("VP8X", "\x02"+canvas, "ANIM", settings+"x", "ANMF", frame("VP8L", lossless)),
+		"unknown in a frame":    webpOf("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless, "JUNK", "x")),
+		"unknown before one":    webpOf("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("JUNK", "x", "VP8L", lossless)),
+		"bytes in a frame":      webpOf("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless)+"xx"),
+		"frame flags":           webpOf("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless)[:15]+"\x04"+webpChunks("VP8L", lossless)),
+		"frame outside":         webpOf("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", "\x01"+frame("VP8L", lossless)[1:]),
+		"frame of another size": webpOf("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frameAt[:6]+"\x00"+frameAt[7:]+webpChunks("VP8L", lossless)),
+		"picture beside frames": webpOf("VP8X", "\x02"+canvas, "ANIM", settings, "ANMF", frame("VP8L", lossless), "VP8L", lossless),
+		"header alone":          webpOf("VP8X", "\x00"+canvas),
+		"bare":                  webpOf(),
 	}
 	return good, bad
 }
 
 func TestWebP(t *testing.T) {
 	good, bad := webps()
-	judge(t, media.WebP, good, bad)
+	judgeFiles(t, media.WebP, good, bad)
 }
 
 func FuzzVerifyWebP(f *testing.F) {
 	good, bad := webps()
-	hunt(f, media.WebP, good, bad)
+	huntIn(f, media.WebP, good, bad)
 }
 
-// png puts a PNG of 1 × 1 grey pixels together; chunks come in pairs of kind and data.
-func png(pairs ...string) []byte {
+// pngOf puts a PNG of 1 × 1 grey pixels together; chunks come in pairs of kind and data.
+func pngOf(pairs ...string) []byte {
 	b := []byte("\x89PNG\r\n\x1a\n")
 	for i := 0; i < len(pairs); i += 2 {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(pairs[i+1])))
@@ -243,34 +243,34 @@ const (
 	indexed = "\x00\x00\x00\x01\x00\x00\x00\x01\x08\x03\x00\x00\x00"
 )
 
-func control(seq byte) string {
+func pngControl(seq byte) string {
 	return "\x00\x00\x00" + string([]byte{seq}) + "\x00\x00\x00\x01\x00\x00\x00\x01" + strings.Repeat("\x00", 8) + "\x00\x01\x00\x0a\x00\x00"
 }
 
-func data(seq byte) string { return "\x00\x00\x00" + string([]byte{seq}) + "d" }
+func pngData(seq byte) string { return "\x00\x00\x00" + string([]byte{seq}) + "d" }
 
 func pngs() (good, bad map[string][]byte) {
 	var z bytes.Buffer
 	w := zlib.NewWriter(&z)
-	_, _ = w.Write([]byte(profile))
+	_, _ = w.Write([]byte(smallProfile))
 	_ = w.Close()
 	announce := func(n byte) string { return "\x00\x00\x00" + string([]byte{n}) + "\x00\x00\x00\x00" }
 	// still is a picture with chunks before and after its data.
 	still := func(pairs ...string) []byte {
-		return png(append(append([]string{"IHDR", grey}, pairs...), "IDAT", "x", "IEND", "")...)
+		return pngOf(append(append([]string{"IHDR", grey}, pairs...), "IDAT", "x", "IEND", "")...)
 	}
 	late := func(pairs ...string) []byte {
-		return png(append(append([]string{"IHDR", grey, "IDAT", "x"}, pairs...), "IEND", "")...)
+		return pngOf(append(append([]string{"IHDR", grey, "IDAT", "x"}, pairs...), "IEND", "")...)
 	}
 	good = map[string][]byte{
 		"still":       still(),
-		"palette":     png("IHDR", indexed, "PLTE", "abcdef", "tRNS", "a", "bKGD", "\x00", "IDAT", "x", "IDAT", "y", "IEND", ""),
+		"palette":     pngOf("IHDR", indexed, "PLTE", "abcdef", "tRNS", "a", "bKGD", "\x00", "IDAT", "x", "IDAT", "y", "IEND", ""),
 		"colours":     still("gAMA", "abcd", "cHRM", strings.Repeat("x", 32), "sRGB", "\x00", "sBIT", "\x08", "iCCP", "icc\x00\x00"+z.String()),
 		"orientation": still("eXIf", upright),
 		"late one":    late("eXIf", upright),
 		"position":    still("oFFs", "\x00\x00\x00\x01\x00\x00\x00\x02\x00"),
-		"moving":      png("IHDR", grey, "acTL", announce(2), "fcTL", control(0), "IDAT", "x", "fcTL", control(1), "fdAT", data(2), "fdAT", data(3), "IEND", ""),
-		"still apart": png("IHDR", grey, "acTL", announce(1), "IDAT", "x", "fcTL", control(0), "fdAT", data(1), "IEND", ""),
+		"moving":      pngOf("IHDR", grey, "acTL", announce(2), "fcTL", pngControl(0), "IDAT", "x", "fcTL", pngControl(1), "fdAT", pngData(2), "fdAT", pngData(3), "IEND", ""),
+		"still apart": pngOf("IHDR", grey, "acTL", announce(1), "IDAT", "x", "fcTL", pngControl(0), "fdAT", pngData(1), "IEND", ""),
 	}
 	damaged := still()
 	damaged[len(damaged)-14] ^= 1
@@ -291,40 +291,40 @@ func pngs() (good, bad map[string][]byte) {
 		"longer position":    still("oFFs", "\x00\x00\x00\x01\x00\x00\x00\x02\x00x"),
 		"longer background":  still("bKGD", "abc"),
 		"empty transparency": still("tRNS", ""),
-		"palette's length":   png("IHDR", indexed, "PLTE", "abcd", "IDAT", "x", "IEND", ""),
-		"header's length":    png("IHDR", grey+"x", "IDAT", "x", "IEND", ""),
+		"palette's length":   pngOf("IHDR", indexed, "PLTE", "abcd", "IDAT", "x", "IEND", ""),
+		"header's length":    pngOf("IHDR", grey+"x", "IDAT", "x", "IEND", ""),
 		"header twice":       still("IHDR", grey),
-		"no header":          png("IDAT", "x", "IEND", ""),
-		"no picture":         png("IHDR", grey, "IEND", ""),
-		"two pictures":       png("IHDR", grey, "IDAT", "x", "eXIf", upright, "IDAT", "x", "IEND", ""),
-		"end's length":       png("IHDR", grey, "IDAT", "x", "IEND", "x"),
+		"no header":          pngOf("IDAT", "x", "IEND", ""),
+		"no picture":         pngOf("IHDR", grey, "IEND", ""),
+		"two pictures":       pngOf("IHDR", grey, "IDAT", "x", "eXIf", upright, "IDAT", "x", "IEND", ""),
+		"end's length":       pngOf("IHDR", grey, "IDAT", "x", "IEND", "x"),
 		"checksum":           damaged,
-		"frames missing":     png("IHDR", grey, "acTL", announce(2), "fcTL", control(0), "IDAT", "x", "IEND", ""),
-		"not announced":      png("IHDR", grey, "fcTL", control(0), "IDAT", "x", "IEND", ""),
+		"frames missing":     pngOf("IHDR", grey, "acTL", announce(2), "fcTL", pngControl(0), "IDAT", "x", "IEND", ""),
+		"not announced":      pngOf("IHDR", grey, "fcTL", pngControl(0), "IDAT", "x", "IEND", ""),
 		"none announced":     still("acTL", announce(0)),
-		"announced late":     late("acTL", announce(1), "fcTL", control(0), "fdAT", data(1)),
+		"announced late":     late("acTL", announce(1), "fcTL", pngControl(0), "fdAT", pngData(1)),
 		"longer announce":    still("acTL", announce(0)+"x"),
-		"sequence":           png("IHDR", grey, "acTL", announce(1), "IDAT", "x", "fcTL", control(0), "fdAT", data(2), "IEND", ""),
-		"no frame":           late("fdAT", data(0)),
-		"data too early":     png("IHDR", grey, "acTL", announce(1), "fcTL", control(0), "fdAT", data(1), "IDAT", "x", "IEND", ""),
-		"data of the still":  png("IHDR", grey, "acTL", announce(1), "fcTL", control(0), "IDAT", "x", "fdAT", data(1), "IEND", ""),
-		"frame without data": png("IHDR", grey, "acTL", announce(1), "IDAT", "x", "fcTL", control(0), "fdAT", "\x00\x00\x00\x01", "IEND", ""),
-		"frame outside":      png("IHDR", grey, "acTL", announce(1), "IDAT", "x", "fcTL", "\x00\x00\x00\x00\x00\x00\x00\x02"+control(0)[8:], "fdAT", data(1), "IEND", ""),
-		"frame's length":     png("IHDR", grey, "acTL", announce(1), "fcTL", control(0)+"x", "IDAT", "x", "IEND", ""),
-		"disposal":           png("IHDR", grey, "acTL", announce(1), "fcTL", control(0)[:24]+"\x03\x00", "IDAT", "x", "IEND", ""),
-		"blending":           png("IHDR", grey, "acTL", announce(1), "fcTL", control(0)[:25]+"\x02", "IDAT", "x", "IEND", ""),
+		"sequence":           pngOf("IHDR", grey, "acTL", announce(1), "IDAT", "x", "fcTL", pngControl(0), "fdAT", pngData(2), "IEND", ""),
+		"no frame":           late("fdAT", pngData(0)),
+		"data too early":     pngOf("IHDR", grey, "acTL", announce(1), "fcTL", pngControl(0), "fdAT", pngData(1), "IDAT", "x", "IEND", ""),
+		"data of the still":  pngOf("IHDR", grey, "acTL", announce(1), "fcTL", pngControl(0), "IDAT", "x", "fdAT", pngData(1), "IEND", ""),
+		"frame without data": pngOf("IHDR", grey, "acTL", announce(1), "IDAT", "x", "fcTL", pngControl(0), "fdAT", "\x00\x00\x00\x01", "IEND", ""),
+		"frame outside":      pngOf("IHDR", grey, "acTL", announce(1), "IDAT", "x", "fcTL", "\x00\x00\x00\x00\x00\x00\x00\x02"+pngControl(0)[8:], "fdAT", pngData(1), "IEND", ""),
+		"frame's length":     pngOf("IHDR", grey, "acTL", announce(1), "fcTL", pngControl(0)+"x", "IDAT", "x", "IEND", ""),
+		"disposal":           pngOf("IHDR", grey, "acTL", announce(1), "fcTL", pngControl(0)[:24]+"\x03\x00", "IDAT", "x", "IEND", ""),
+		"blending":           pngOf("IHDR", grey, "acTL", announce(1), "fcTL", pngControl(0)[:25]+"\x02", "IDAT", "x", "IEND", ""),
 	}
 	return good, bad
 }
 
 func TestPNG(t *testing.T) {
 	good, bad := pngs()
-	judge(t, media.PNG, good, bad)
+	judgeFiles(t, media.PNG, good, bad)
 }
 
 func FuzzVerifyPNG(f *testing.F) {
 	good, bad := pngs()
-	hunt(f, media.PNG, good, bad)
+	huntIn(f, media.PNG, good, bad)
 }
 
 // A verifier stops when it is told to, and says so.
