@@ -9,19 +9,17 @@
 package exif
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/rwcarlsen/goexif/exif"
 )
 
 // Facts are what a block tells.
 type Facts struct {
 	Orientation int       // 1 to 8; 0 when there is none
 	CapturedAt  time.Time // zero when there is none
+	Zoned       bool      // CapturedAt is a moment; otherwise it is the camera's clock, written as UTC
 	Kinds       []string  // what kinds of things are in it, in documents' words
 }
 
@@ -38,7 +36,7 @@ const (
 // "MM". A malformed block gives what was found up to the fault, and
 // ErrRefused.
 func Read(block []byte) (Facts, error) {
-	w := walker{b: block, seen: map[uint32]bool{}, kinds: map[string]bool{}}
+	w := walker{b: block, seen: map[uint32]bool{}, kinds: map[string]bool{}, offsets: map[uint16]string{}}
 	err := w.walk()
 	f := Facts{Orientation: w.orientation}
 	for _, k := range kindOrder {
@@ -49,26 +47,8 @@ func Read(block []byte) (Facts, error) {
 	if err != nil {
 		return f, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
-	f.CapturedAt = captured(block)
+	f.CapturedAt, f.Zoned = captured(block, w.offsets)
 	return f, nil
-}
-
-// captured asks goexif for the time.
-func captured(block []byte) (at time.Time) {
-	defer func() {
-		if recover() != nil {
-			at = time.Time{} // the suggestion is lost, nothing else
-		}
-	}()
-	x, err := exif.Decode(bytes.NewReader(block))
-	if x == nil || err != nil && exif.IsCriticalError(err) {
-		return time.Time{}
-	}
-	t, err := x.DateTime()
-	if err != nil || t.Year() < 1990 || t.Year() > 2200 {
-		return time.Time{}
-	}
-	return t.UTC()
 }
 
 // The kinds of things, in the order of a receipt.
@@ -102,7 +82,9 @@ type walker struct {
 	order       binary.ByteOrder
 	seen        map[uint32]bool
 	entries     int
+	values      int64 // bytes of all values
 	orientation int
+	offsets     map[uint16]string // of the clock from UTC, by tag
 	kinds       map[string]bool
 }
 
@@ -167,6 +149,11 @@ func (w *walker) entry(e []byte, first bool, depth int) error {
 	if size > 4 && int64(w.order.Uint32(e[8:]))+size > int64(len(w.b)) {
 		return errors.New("a value is outside")
 	}
+	// goexif copies each value, and makes eight bytes of most; those of an honest
+	// block do not lie across each other.
+	if w.values += size; w.values > int64(len(w.b)) {
+		return errors.New("its values are longer than it is")
+	}
 	value := w.order.Uint32(e[8:])
 	switch {
 	case tag == 0x0112 && first && typ == 3 && count == 1:
@@ -174,6 +161,8 @@ func (w *walker) entry(e []byte, first bool, depth int) error {
 			w.orientation = o
 		}
 		return nil
+	case tag >= 0x9010 && tag <= 0x9012 && typ == 2 && size > 4 && size <= 16:
+		w.offsets[tag] = string(w.b[value:][:size])
 	case tag == 0x8825 || tag == 0x8769 || tag == 0xa005:
 		if tag == 0x8825 {
 			w.kinds[kindGPS] = true

@@ -43,6 +43,9 @@ func (a *account) exif(block []byte, bytes int64) int {
 	}
 	if !f.CapturedAt.IsZero() && a.receipt.CapturedAt == nil {
 		a.receipt.CapturedAt = &f.CapturedAt
+		if !f.Zoned {
+			a.receipt.CapturedZone = "unknown"
+		}
 	}
 	return max(f.Orientation, 1)
 }

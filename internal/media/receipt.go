@@ -11,7 +11,8 @@ type Receipt struct {
 	BytesAfter   int64      `json:"bytes_after"`
 	SHA256Before string     `json:"sha256_before,omitempty"` // lower-case hexadecimal
 	SHA256After  string     `json:"sha256_after,omitempty"`
-	CapturedAt   *time.Time `json:"captured_at,omitempty"` // what the file said, as a suggestion only
+	CapturedAt   *time.Time `json:"captured_at,omitempty"`   // what the file said, as a suggestion only
+	CapturedZone string     `json:"captured_zone,omitempty"` // "unknown" when CapturedAt is the camera's clock, written as UTC
 }
 
 // Trace is one kind of thing found in a file, such as "EXIF GPS position".
