@@ -421,7 +421,6 @@ func fuzz(f *testing.F, seeds ...[]byte) {
 
 func FuzzJPEG(f *testing.F) { fuzz(f, encoded(f, media.JPEG), phone(f)) }
 func FuzzPNG(f *testing.F)  { fuzz(f, encoded(f, media.PNG), movingPNG(f)) }
-func FuzzBMFF(f *testing.F) { fuzz(f, film(f, ".mp4"), film(f, ".mov")) }
 
 func BenchmarkJPEG(b *testing.B) {
 	data := phone(b)
