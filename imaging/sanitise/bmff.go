@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"io"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/wardseal/wardseal/imaging/splice"
@@ -37,6 +36,8 @@ type bmffFile struct {
 
 	handlers []string // of the tracks that are kept
 	quick    bool     // QuickTime, not ISO
+	still    bool     // the animation of a HEIF picture
+	codec    string   // of the first pictures
 	phone    bool     // 3GPP
 	moov     []byte
 	mdat     []extent
@@ -93,26 +94,7 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	if slices.ContainsFunc(f.tracks, func(t *track) bool { return t.handler == "soun" }) {
 		f.acc.kept("sound", "it was not asked to be removed")
 	}
-	// The movie's size does not depend on where the media data comes to lie. Of
-	// that only what the samples cover is copied, in its order.
-	held, covered := int64(0), int64(0)
-	for _, m := range f.mdat {
-		held += m.n
-	}
-	moved := make([]int64, len(samples)) // where each range goes
-	for i, s := range samples {
-		moved[i] = covered
-		covered += s.n
-	}
-	head := mdatHeader(covered)
-	start := int64(len(brands)) + int64(len(f.rebuild(nil))) + int64(len(head))
-	moov := f.rebuild(func(off int64) int64 {
-		i := sort.Search(len(samples), func(i int) bool { return samples[i].off > off }) - 1
-		if i < 0 || off >= samples[i].off+samples[i].n {
-			return start // of a chunk without bytes
-		}
-		return start + moved[i] + off - samples[i].off
-	})
+	moov, head, covered := f.place(samples, int64(len(brands)), 0)
 	if moov == nil {
 		return nil, errVideoUnusual
 	}
@@ -122,6 +104,10 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	out.Literal(head)
 	for _, s := range samples {
 		out.Copy(s.off, s.n)
+	}
+	held := int64(0)
+	for _, m := range f.mdat {
+		held += m.n
 	}
 	if held > covered {
 		f.acc.removed("media data that no kept track uses", held-covered)

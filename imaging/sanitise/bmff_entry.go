@@ -70,6 +70,9 @@ func (f *bmffFile) picture(typ string, b []byte) ([]byte, look, error) {
 		}
 		out[76], out[77] = 0xff, 0xff
 	}
+	if f.codec == "" {
+		f.codec = typ
+	}
 	l := look{codec: codecs[typ], scan: scans[typ]}
 	if _, known := scans[typ]; !known && l.codec == nil {
 		return nil, l, refuse("codec", "The pictures of this video are coded in a way that is not known here. Export it as an MP4 with H.264 or H.265.")
@@ -146,6 +149,11 @@ func (f *bmffFile) entryBoxes(out, b []byte, l *look) ([]byte, error) {
 				continue
 			}
 			out = append(out, box("colr", []byte("prof"), profile)...)
+		case f.still && l != nil && c.typ == "ccst" && len(c.body) == 8:
+			out = append(out, box("ccst", make([]byte, 4), c.body[4:])...)
+		case f.still && l != nil && c.typ == "auxi" && slices.Contains(alphaNames, auxType(c.body)):
+			l.alpha = true
+			out = append(out, box("auxi", make([]byte, 4), []byte(auxType(c.body)), []byte{0})...)
 		case c.typ == "wave":
 			inner, err := f.wave(c.body)
 			if err != nil {

@@ -8,6 +8,7 @@ type look struct {
 	length int  // of the lengths before units
 	dolby  bool // Dolby Vision
 	scan   scan // of a codec without units
+	alpha  bool // the alpha plane of another track
 }
 
 // codecs are the sample entries whose samples are NAL units.

@@ -58,6 +58,7 @@ type track struct {
 	head, edit []byte
 	edits      []edit
 	frag       *fragmented
+	refs       []byte // tref, of the animation of a HEIF picture
 	media      []byte // mdhd and hdlr
 	info       []byte // vmhd or smhd, and dinf
 	stsd       []byte
@@ -98,7 +99,7 @@ func (f *bmffFile) movie() error {
 			f.dropped(c.typ, c.body, int64(len(c.body)))
 		}
 	}
-	if !slices.ContainsFunc(f.tracks, func(t *track) bool { return t.handler != "soun" }) {
+	if !slices.ContainsFunc(f.tracks, func(t *track) bool { return t.handler == "vide" || t.handler == "pict" }) {
 		return refuse("no-pictures", "This file has sound or data but no pictures. Send a photo or a video.")
 	}
 	h := one(boxes, "mvhd")
@@ -153,7 +154,7 @@ func (f *bmffFile) trak(b []byte) error {
 		return nil
 	}
 	if !slices.Contains(f.handlers, t.handler) {
-		kind, ok := map[string]string{"meta": "timed metadata track", "tmcd": "time code track", "text": "text track", "sbtl": "subtitle track", "subt": "subtitle track", "hint": "hint track", "clcp": "caption track"}[t.handler]
+		kind, ok := map[string]string{"meta": "timed metadata track", "tmcd": "time code track", "text": "text track", "sbtl": "subtitle track", "subt": "subtitle track", "hint": "hint track", "clcp": "caption track", "soun": "sound track"}[t.handler]
 		if !ok {
 			kind = "track of another kind"
 		}
@@ -175,6 +176,10 @@ func (f *bmffFile) trak(b []byte) error {
 	for _, c := range boxes {
 		switch c.typ {
 		case "tkhd", "mdia":
+		case "tref":
+			if t.refs, err = f.stillRefs(c.body); err != nil {
+				return err
+			}
 		case "edts":
 			if err = t.edts(c.body); err != nil {
 				return err
@@ -185,6 +190,9 @@ func (f *bmffFile) trak(b []byte) error {
 	}
 	if err := f.media(t, mdia); err != nil {
 		return err
+	}
+	if f.besides(t, boxes) {
+		return nil
 	}
 	f.tracks = append(f.tracks, t)
 	return nil
@@ -213,6 +221,7 @@ func (t *track) edts(b []byte) error {
 	if err != nil {
 		return err
 	}
+	body[3] = elst[3] & 1 // it plays again and again
 	for b := body[8:]; len(b) > 0; b = b[each:] {
 		if each == 20 {
 			t.edits = append(t.edits, edit{int64(min(be.Uint64(b), 1<<62)), int64(be.Uint64(b[8:])), be.Uint32(b[16:])})
@@ -386,7 +395,7 @@ func (f *bmffFile) rebuild(moved func(int64) int64) []byte {
 			size = "stz2"
 		}
 		stbl := box("stbl", t.tables, box(size, t.sizes), box(typ, table))
-		body = append(body, box("trak", box("tkhd", t.head), t.edit, box("mdia", t.media, box("minf", t.info, stbl)))...)
+		body = append(body, box("trak", box("tkhd", t.head), t.refs, t.edit, box("mdia", t.media, box("minf", t.info, stbl)))...)
 	}
 	return box("moov", body)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/wardseal/wardseal/imaging/splice"
 	"github.com/wardseal/wardseal/internal/media"
@@ -39,7 +38,8 @@ type heifFile struct {
 
 	brands  []string // the major brand first
 	meta    bool
-	movie   bool
+	movie   extent
+	mdat    []extent
 	read    int64 // bytes of tables read so far
 	primary uint32
 	items   map[uint32]*heifItem
@@ -49,8 +49,12 @@ type heifFile struct {
 	idat    extent
 	inSelf  bool // the data reference names this file
 
-	cleaned map[int][]byte // bodies of large properties, by index
-	units   int
+	cleaned  map[int][]byte // bodies of large properties, by index
+	units    int
+	samples  []extent    // of the movie
+	frames   *bmffFile   // the movie; nil when nothing moves
+	scrubbed io.ReaderAt // the source without messages between the frames
+
 	kept    []*heifItem // their new numbers are 1, 2, 3 …
 	changed bool        // messages inside the coded pictures are left out
 }
@@ -63,29 +67,29 @@ func heif(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	if err := h.top(); err != nil {
 		return nil, err
 	}
-	if err := h.choose(); err != nil {
-		return nil, err
-	}
-	if err := h.data(); err != nil {
-		return nil, err
-	}
-	if err := h.properties(); err != nil {
-		return nil, err
+	for _, step := range []func() error{h.choose, h.data, h.properties, h.animation} {
+		if err := step(); err != nil {
+			return nil, err
+		}
 	}
 	h.dropped()
 	if h.changed {
 		h.acc.removed("messages inside the coded picture", 0)
 	}
-	out := splice.New(src, size)
+	out := splice.New(h.scrubbed, size)
 	if err := h.write(out); err != nil {
 		return nil, err
 	}
-	first := h.items[h.primary]
-	format := media.HEIC
+	p := &plan{out: out, receipt: h.acc.receipt, format: media.HEIC}
 	if h.codec() == "av01" {
-		format = media.AVIF
+		p.format = media.AVIF
 	}
-	return &plan{out: out, receipt: h.acc.receipt, width: first.width, height: first.height, format: format}, nil
+	if first := h.items[h.primary]; first != nil {
+		p.width, p.height = first.width, first.height
+	} else {
+		p.width, p.height = h.frames.width, h.frames.height
+	}
+	return p, nil
 }
 
 // heifBoxes calls each for every box in the n bytes of src from off. A box of
@@ -146,14 +150,16 @@ func (h *heifFile) top() error {
 	})
 	// What follows the last whole box is not a box, but bytes that somebody
 	// appended, or media data that is cut off: the items' extents tell.
-	if err == errHEIFCut && h.meta && seen.n < h.size {
+	if err == errHEIFCut && (h.meta || h.movie.n > 0) && seen.n < h.size {
 		h.acc.removed("data after the picture", h.size-seen.n)
 		err = nil
 	}
 	switch {
 	case err != nil:
 		return err
-	case !h.meta:
+	case h.brands == nil:
+		return errHEIFDamaged
+	case !h.meta && h.movie.n == 0:
 		return errHEIFCut
 	}
 	return nil
@@ -183,10 +189,15 @@ func (h *heifFile) topBox(typ string, body extent) error {
 		}
 		return h.metaBoxes(extent{body.off + 4, body.n - 4})
 	case "mdat":
+		if body.n > 0 {
+			h.mdat = append(h.mdat, body)
+		}
 	case "moov":
-		h.movie = true
-		h.acc.removed("animation", body.n)
-	case "mini":
+		if h.movie.n > 0 {
+			return errHEIFUnusual
+		}
+		h.movie = body
+	case "mini", "moof":
 		return errHEIFUnusual
 	case "free", "skip", "wide":
 		h.acc.removed("unused space", body.n)
@@ -207,31 +218,46 @@ func (h *heifFile) codec() string {
 			return it.typ
 		}
 	}
+	if h.frames != nil {
+		return h.frames.codec
+	}
 	return ""
 }
 
-// Brands that are passed on when the file has them and the codec fits them.
-var heifBrands = map[string]string{
-	"hvc1": "heic heix mif1 miaf",
-	"av01": "avif mif1 miaf MA1A MA1B",
-	"avc1": "avci mif1 miaf",
+// Brands that are passed on when the file has them and its content fits them;
+// the first ones of each list may be the major brand.
+var heifBrands = map[string]struct{ still, moving []string }{
+	"hvc1": {[]string{"heic", "heix", "mif1"}, []string{"hevc", "hevx", "msf1"}},
+	"av01": {[]string{"avif", "mif1"}, []string{"avis", "msf1"}},
+	"avc1": {[]string{"avci", "mif1"}, []string{"msf1"}},
 }
 
 // ftyp gives the brands: those of a fixed list that the file had, and those
 // that its kind must have.
 func (h *heifFile) ftyp() []byte {
-	codec := h.codec()
-	allowed := strings.Fields(heifBrands[codec])
-	major := h.brands[0]
-	if !slices.Contains(allowed, major) || strings.HasPrefix(major, "mi") && codec == "av01" || strings.HasPrefix(major, "M") {
-		major = allowed[0]
-		if slices.Contains(h.brands, "heix") && codec == "hvc1" {
-			major = "heix"
+	brands := heifBrands[h.codec()]
+	var majors, must []string
+	add := func(list []string) {
+		majors = append(majors, list...)
+		codec := list[0]
+		if len(list) == 3 && slices.Contains(h.brands, list[1]) && !slices.Contains(h.brands, codec) {
+			codec = list[1]
 		}
+		must = append(must, codec, list[len(list)-1])
 	}
-	body := major + "\x00\x00\x00\x00"
-	for _, b := range allowed {
-		if b == major || b == "mif1" || slices.Contains(h.brands, b) {
+	if len(h.kept) > 0 {
+		add(brands.still)
+	}
+	if h.frames != nil {
+		add(brands.moving)
+	}
+	body := must[0]
+	if slices.Contains(majors, h.brands[0]) {
+		body = h.brands[0]
+	}
+	body += "\x00\x00\x00\x00"
+	for _, b := range append(majors, "miaf", "MA1A", "MA1B", "iso8") {
+		if slices.Contains(must, b) || slices.Contains(h.brands, b) {
 			body += b
 		}
 	}

@@ -17,6 +17,9 @@ var alphaNames = []string{"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", "urn:mp
 // choose lists the items to keep: the primary item, those that it is made of,
 // and the alpha planes of these. Each gets its new number.
 func (h *heifFile) choose() error {
+	if len(h.items) == 0 && h.movie.n > 0 {
+		return nil // an animation alone
+	}
 	primary := h.items[h.primary]
 	if primary == nil {
 		return errHEIFDamaged

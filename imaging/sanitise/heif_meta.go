@@ -95,6 +95,9 @@ func (h *heifFile) metaBoxes(body extent) error {
 	if t := tables["hdlr"]; len(t) < 12 || string(t[8:12]) != "pict" {
 		return errHEIFUnusual
 	}
+	if tables["iinf"] == nil {
+		return nil // of an animation alone
+	}
 	h.inSelf = bytes.Contains(tables["dinf"], []byte("\x00\x00\x00\x01\x00\x00\x00\x0curl \x00\x00\x00\x01"))
 	for _, step := range []struct {
 		typ  string

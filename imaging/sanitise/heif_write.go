@@ -9,7 +9,8 @@ import (
 )
 
 // write lays out the file anew: brands, the tables of the kept items with the
-// data of derived items inside, and the coded data without gaps.
+// data of derived items inside, the movie of an animation, the coded data of
+// the items without gaps, and the movie's media data.
 func (h *heifFile) write(out *splice.Splice) error {
 	starts, sizes, data := h.layout()
 	total := int64(0)
@@ -17,17 +18,34 @@ func (h *heifFile) write(out *splice.Splice) error {
 		total += e.n
 	}
 	brands := h.ftyp()
-	meta := h.metaBox(0, starts, sizes)
-	header := mdatHeader(total)
-	at := int64(len(brands) + len(meta) + len(header))
-	if at+total > 1<<32-1 {
+	at := int64(len(brands))
+	var meta, header, moov, after []byte
+	if len(h.kept) > 0 {
+		meta, header = h.metaBox(0, starts, sizes), mdatHeader(total)
+		at += int64(len(meta))
+	}
+	if h.frames != nil {
+		moov, after, _ = h.frames.place(h.samples, at, int64(len(header))+total)
+		if moov == nil {
+			return errHEIFUnusual
+		}
+		at += int64(len(moov))
+	}
+	if at += int64(len(header)); at+total > 1<<32-1 {
 		return errHEIFUnusual
 	}
 	out.Literal(brands)
-	out.Literal(h.metaBox(at, starts, sizes)) // of the same length
+	if meta != nil {
+		out.Literal(h.metaBox(at, starts, sizes)) // of the same length
+	}
+	out.Literal(moov)
 	out.Literal(header)
 	for _, e := range data {
 		out.Copy(e.off, e.n)
+	}
+	out.Literal(after)
+	for _, s := range h.samples {
+		out.Copy(s.off, s.n)
 	}
 	return nil
 }

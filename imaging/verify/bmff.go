@@ -23,6 +23,8 @@ type bmffWalk struct {
 	looks  []*look // of the sample descriptions of the track
 	sound  bool
 	quick  bool
+	still  bool   // the animation of a HEIF picture
+	codec  string // of the first pictures, then
 
 	handlers []string // of the tracks that may be there
 }
@@ -67,13 +69,18 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64) error {
 		return err
 	}
 	in.at += n
+	return w.media(in)
+}
+
+// media checks the media data, to the end of the file.
+func (w *bmffWalk) media(in *cursor) error {
 	sort.Slice(w.ranges, func(i, j int) bool { return w.ranges[i][0] < w.ranges[j][0] })
-	for in.at < size {
+	for in.at < in.size {
 		if err := w.mediaData(in); err != nil {
 			return err
 		}
 	}
-	return found(len(w.ranges) > 0, "samples outside of the media data", size)
+	return found(len(w.ranges) > 0, "samples outside of the media data", in.size)
 }
 
 // mediaData checks that every byte of one mdat that no sample covers is zero.
@@ -124,7 +131,8 @@ func zero(b []byte) bool { return strings.Trim(string(b), "\x00") == "" }
 // inside lists the boxes that each box may hold. A star marks one that holds boxes.
 var inside = map[string]string{
 	"moov": "mvhd trak*",
-	"trak": "tkhd edts* mdia*",
+	"trak": "tkhd tref* edts* mdia*",
+	"tref": "auxl prem",
 	"edts": "elst",
 	"mdia": "mdhd hdlr minf*",
 	"minf": "vmhd smhd hdlr dinf* stbl*",
@@ -203,6 +211,8 @@ func (w *bmffWalk) leaf(parent, typ string, b []byte, at int64) error {
 		ok = n == 12
 	case "smhd":
 		ok = n == 8
+	case "auxl", "prem":
+		ok = w.still && n%4 == 0
 	case "dref":
 		ok = string(b) == "\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x0curl \x00\x00\x00\x01"
 	case "cslg":

@@ -21,6 +21,9 @@ func (w *bmffWalk) entries(b []byte, at int64) error {
 		}
 		body := b[8:n]
 		look := w.look(string(b[4:8]))
+		if w.still && w.codec == "" {
+			w.codec = map[string]string{"hvc1": "hvc1", "hev1": "hvc1", "av01": "av01", "avc1": "avc1", "avc3": "avc1"}[string(b[4:8])]
+		}
 		b = b[n:]
 		fixed := 78
 		ok := len(body) >= 28 && zero(body[:6]) && body[6] == 0 && body[7] == 1
@@ -41,6 +44,7 @@ func (w *bmffWalk) entries(b []byte, at int64) error {
 		if look == nil {
 			return &Finding{"pictures of an unknown coding", at}
 		}
+		look.still = w.still && !w.sound
 		if !ok || len(body) < fixed {
 			return &Finding{"a sample description that names its maker", at}
 		}
@@ -76,6 +80,7 @@ type look struct {
 	pieces *pieces
 	coding string // of pieces
 	sound  bool
+	still  bool // of the animation of a HEIF picture
 }
 
 // sample checks one sample of n bytes at an offset.
@@ -174,6 +179,10 @@ func (l *look) box(typ string, body []byte, at int64, depth int) error {
 		case n > 4 && string(body[:4]) == "prof":
 			return profile(body[4:])
 		}
+	case "ccst":
+		return found(!l.still || n != 8 || !zero(body[:4]), "decoder settings of wrong length", at)
+	case "auxi":
+		return found(!l.still || !alphaKind(body), "an auxiliary track that showing does not need", at)
 	case "wave":
 		if depth == 0 {
 			return l.boxes(body, at, 1)

@@ -17,7 +17,8 @@ type heifWalk struct {
 	primary int           // counted from 0
 	items   []pictureItem // the item of number 1 first
 	props   []property
-	base    int64 // where the description lies in the file
+	movie   *bmffWalk // of an animation; else nil
+	base    int64     // where the description lies in the file
 }
 
 // pictureItem is one item as the tables describe it.
@@ -61,35 +62,78 @@ func heif(ctx context.Context, src io.ReaderAt, size int64) error {
 		return err
 	}
 	w.brands = string(b)
-	at := in.at
-	if head, err = in.take(8); err != nil {
-		return err
-	}
-	n = int64(binary.BigEndian.Uint32(head)) - 8
-	if string(head[4:]) != "meta" || n < 4 || n > largestDescription || n > size-in.at {
-		return &Finding{"no description of the picture", at}
-	}
-	meta := make([]byte, n)
-	if k, err := src.ReadAt(meta, in.at); int64(k) < n {
-		return fmt.Errorf("read the description to verify it: %w", err)
-	}
-	w.base = in.at
-	inline, err := w.description(meta)
+	typ, err := in.nextType()
 	if err != nil {
 		return err
 	}
-	in.at += n
-	at = in.at
-	if head, err = in.take(8); err != nil {
+	if typ == "meta" {
+		meta, err := in.table("meta", largestDescription)
+		if err != nil {
+			return err
+		}
+		w.base = in.at - int64(len(meta))
+		inline, err := w.description(meta)
+		if err != nil {
+			return err
+		}
+		if err := w.needed(inline); err != nil {
+			return err
+		}
+		if typ, err = in.nextType(); err != nil {
+			return err
+		}
+	}
+	if typ == "moov" {
+		w.movie = &bmffWalk{ctx: ctx, src: src, size: size, handlers: []string{"vide", "pict", "auxv"}, still: true, tables: map[string][]byte{}}
+		if w.movie.moov, err = in.table("moov", largestMovie); err != nil {
+			return err
+		}
+		if err := w.movie.boxes("moov", w.movie.moov, in.at-int64(len(w.movie.moov))); err != nil {
+			return err
+		}
+	}
+	coded, err := w.data(in)
+	if err != nil {
 		return err
 	}
-	if string(head[4:]) != "mdat" || int64(binary.BigEndian.Uint32(head)) != size-at {
-		return &Finding{"something else than media data", at}
+	if w.movie != nil {
+		if coded == "" {
+			coded = w.movie.codec
+		}
+		if err := w.movie.media(in); err != nil {
+			return err
+		}
 	}
-	if err := w.needed(inline); err != nil {
-		return err
+	return first(found(in.at != size, "media data that no item accounts for", in.at), w.fitting(coded))
+}
+
+// nextType is the type of the box that comes next.
+func (c *cursor) nextType() (string, error) {
+	b, err := c.view(c.at, 8)
+	if err != nil {
+		return "", err
 	}
-	return w.data(in)
+	return string(b[4:]), nil
+}
+
+// table takes the body of the next box, which must be of a type and not larger
+// than most.
+func (c *cursor) table(typ string, most int64) ([]byte, error) {
+	at := c.at
+	head, err := c.take(8)
+	if err != nil {
+		return nil, err
+	}
+	n := int64(binary.BigEndian.Uint32(head)) - 8
+	if string(head[4:]) != typ || n < 4 || n > most || n > c.size-c.at {
+		return nil, &Finding{"not the box that belongs here: " + typ, at}
+	}
+	b := make([]byte, n)
+	if k, err := c.src.ReadAt(b, c.at); int64(k) < n {
+		return nil, fmt.Errorf("read the description to verify it: %w", err)
+	}
+	c.at += n
+	return b, nil
 }
 
 // description checks the boxes of the description, in their order, and gives

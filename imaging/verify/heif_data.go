@@ -6,9 +6,20 @@ import (
 
 // data checks that the coded items' data fills the media data without gaps, and
 // that it is made of units that decoding needs. Items may share data.
-func (w *heifWalk) data(in *cursor) error {
+func (w *heifWalk) data(in *cursor) (coded string, err error) {
+	if len(w.items) == 0 {
+		return "", found(w.movie == nil, "neither a picture nor an animation", in.at)
+	}
+	start := in.at
+	head, err := in.take(8)
+	if err != nil {
+		return "", err
+	}
+	if string(head[4:]) != "mdat" {
+		return "", &Finding{"something else than media data", start}
+	}
+	stop := start + int64(binary.BigEndian.Uint32(head))
 	known := map[[2]int64]string{}
-	coded := ""
 	for i := range w.items {
 		it := &w.items[i]
 		prefix := 0
@@ -31,19 +42,16 @@ func (w *heifWalk) data(in *cursor) error {
 			continue
 		}
 		if it.at != in.at {
-			return &Finding{"coded data out of place", it.at}
+			return "", &Finding{"coded data out of place", it.at}
 		}
 		known[[2]int64{it.at, it.n}] = how
 		for end := it.at + it.n; in.at < end; {
 			if err := codedUnit(in, it.kind, prefix, end); err != nil {
-				return err
+				return "", err
 			}
 		}
 	}
-	if in.at != in.size {
-		return &Finding{"media data that no item accounts for", in.at}
-	}
-	return w.fitting(coded)
+	return coded, found(in.at != stop, "media data that no item accounts for", in.at)
 }
 
 // codedUnit checks the next unit of coded data, which must end by end.
@@ -109,10 +117,16 @@ func av1Unit(b []byte, left int64) (kind byte, head, n int64, ok bool) {
 // fitting checks that the brands are known ones, and fit how the picture is coded.
 func (w *heifWalk) fitting(coded string) error {
 	allowed := map[string][]string{
-		"hvc1": {"heic", "heix", "mif1", "miaf"},
-		"av01": {"avif", "mif1", "miaf", "MA1A", "MA1B"},
-		"avc1": {"avci", "mif1", "miaf"},
+		"hvc1": {"heic", "heix"}, "av01": {"avif", "MA1A", "MA1B"}, "avc1": {"avci"},
 	}[coded]
+	if w.movie != nil {
+		allowed = append(allowed, map[string][]string{"hvc1": {"hevc", "hevx"}, "av01": {"avis"}}[coded]...)
+		allowed = append(allowed, "msf1", "iso8")
+		if w.movie.codec != coded {
+			return &Finding{"an animation in another coding than the picture", 0}
+		}
+	}
+	allowed = append(allowed, "mif1", "miaf")
 	bad := &Finding{"brands that are not known", 0}
 	if len(w.brands)%4 != 0 || w.brands[4:8] != "\x00\x00\x00\x00" {
 		return bad

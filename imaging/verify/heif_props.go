@@ -84,8 +84,7 @@ func pictureProperty(kind string, b []byte, at int64) error {
 	case "a1lx":
 		ok = n == 7 && b[0] == 0 || n == 13 && b[0] == 1
 	case "auxC":
-		const allowed = " urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\x00 urn:mpeg:hevc:2015:auxid:1\x00 urn:mpeg:avc:2015:auxid:1\x00 "
-		ok = n > 20 && zero(b[:4]) && strings.Contains(allowed, " "+string(b[4:])+" ")
+		ok = alphaKind(b)
 	case "colr":
 		switch {
 		case n == 11 && string(b[:4]) == "nclx":
@@ -101,6 +100,12 @@ func pictureProperty(kind string, b []byte, at int64) error {
 		ok = av1Setup(b)
 	}
 	return found(!ok, "a property that showing does not need: "+kind, at)
+}
+
+// alphaKind reports whether a full box names an alpha plane.
+func alphaKind(b []byte) bool {
+	const allowed = " urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\x00 urn:mpeg:hevc:2015:auxid:1\x00 urn:mpeg:avc:2015:auxid:1\x00 "
+	return len(b) > 20 && zero(b[:4]) && strings.Contains(allowed, " "+string(b[4:])+" ")
 }
 
 // hevcSetup checks a decoder configuration of HEVC (ISO/IEC 14496-15, 8.3.3):
