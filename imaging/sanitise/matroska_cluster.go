@@ -304,7 +304,7 @@ func (f *matroskaFile) keepGroup(c *mkvCluster, e element, b block, all []elemen
 	if whole {
 		return f.keep(c, e.at, e.end()-e.at)
 	}
-	if err := f.write(c, masterHead(idBlockGroup, size)); err != nil {
+	if err := f.write(c, appendHead(nil, idBlockGroup, size)); err != nil {
 		return err
 	}
 	for _, x := range kept {

@@ -127,21 +127,29 @@ func master(id uint32, parts ...[]byte) []byte {
 	for _, p := range parts {
 		n += len(p)
 	}
-	b := masterHead(id, int64(n))
+	b := appendHead(make([]byte, 0, 12+n), id, int64(n))
 	for _, p := range parts {
 		b = append(b, p...)
 	}
 	return b
 }
 
-// masterHead writes an id and a size in the fewest bytes.
-func masterHead(id uint32, n int64) []byte {
-	b := appendID(make([]byte, 0, 12), id)
+func appendMaster(b []byte, id uint32, body []byte) []byte {
+	return append(appendHead(b, id, int64(len(body))), body...)
+}
+
+// appendHead writes an id and a size in the fewest bytes.
+func appendHead(b []byte, id uint32, n int64) []byte {
+	return appendSize(appendID(b, id), n, sizeBytes(n))
+}
+
+// sizeBytes is how many bytes a size takes. All ones would mean that it is not known.
+func sizeBytes(n int64) int {
 	width := 1
-	for n >= 1<<(7*width)-1 { // all ones means that the size is not known
+	for n >= 1<<(7*width)-1 {
 		width++
 	}
-	return appendSize(b, n, width)
+	return width
 }
 
 func appendID(b []byte, id uint32) []byte {
@@ -162,17 +170,17 @@ func appendSize(b []byte, n int64, width int) []byte {
 }
 
 // unsigned writes an element of a number in the fewest bytes.
-func unsigned(id uint32, v uint64) []byte {
-	b := binary.BigEndian.AppendUint64(nil, v)
-	for len(b) > 1 && b[0] == 0 {
-		b = b[1:]
-	}
-	return master(id, b)
-}
+func unsigned(id uint32, v uint64) []byte { return appendUnsigned(nil, id, v, numberBytes(v)) }
 
-// fixed writes an element of a number in width bytes, for what is set later.
-func fixed(id uint32, v uint64, width int) []byte {
-	return master(id, binary.BigEndian.AppendUint64(nil, v)[8-width:])
+func numberBytes(v uint64) int { return max(1, (bits.Len64(v)+7)/8) }
+
+// appendUnsigned writes an element of a number in width bytes.
+func appendUnsigned(b []byte, id uint32, v uint64, width int) []byte {
+	b = appendHead(b, id, int64(width))
+	for shift := 8 * (width - 1); shift >= 0; shift -= 8 {
+		b = append(b, byte(v>>shift))
+	}
+	return b
 }
 
 func floating(id uint32, v float64) []byte {

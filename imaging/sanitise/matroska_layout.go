@@ -38,7 +38,7 @@ func (f *matroskaFile) layout(out *splice.Splice) {
 
 	size := front
 	for _, c := range f.clusters {
-		size += int64(len(c.head(f.base))) + c.bytes
+		size += c.size(f.base)
 	}
 	out.Literal(append(appendSize(appendID(header, idSegment), size, sizeWidth), where...))
 	out.Literal(info)
@@ -62,8 +62,15 @@ func (f *matroskaFile) layout(out *splice.Splice) {
 
 // head is all of a cluster before its blocks.
 func (c mkvCluster) head(base uint64) []byte {
-	t := unsigned(idTimestamp, c.time-base)
-	return append(masterHead(idCluster, int64(len(t))+c.bytes), t...)
+	width := numberBytes(c.time - base)
+	b := appendHead(make([]byte, 0, 24), idCluster, int64(2+width)+c.bytes)
+	return appendUnsigned(b, idTimestamp, c.time-base, width)
+}
+
+// size is that of a whole cluster.
+func (c mkvCluster) size(base uint64) int64 {
+	n := int64(2+numberBytes(c.time-base)) + c.bytes
+	return int64(4+sizeBytes(n)) + n
 }
 
 // length is that of the video in ticks: what the file says if it can be, and
@@ -79,12 +86,16 @@ func (f *matroskaFile) length() float64 {
 // index points to the first key frame of every cluster. The clusters start
 // front bytes into the segment; the length does not depend on it.
 func (f *matroskaFile) index(front int64) []byte {
-	var points []byte
+	var points, point, to []byte
 	for _, c := range f.clusters {
 		if t := int64(c.time-f.base) + c.cue; c.track != 0 && t >= 0 {
-			points = append(points, master(0xbb, unsigned(0xb3, uint64(t)), master(0xb7, unsigned(0xf7, c.track), fixed(0xf1, uint64(front), cueWidth)))...)
+			to = appendUnsigned(to[:0], 0xf7, c.track, numberBytes(c.track))
+			to = appendUnsigned(to, 0xf1, uint64(front), cueWidth)
+			point = appendUnsigned(point[:0], 0xb3, uint64(t), numberBytes(uint64(t)))
+			point = appendMaster(point, 0xb7, to)
+			points = appendMaster(points, 0xbb, point)
 		}
-		front += int64(len(c.head(f.base))) + c.bytes
+		front += c.size(f.base)
 	}
 	if points == nil {
 		return nil
@@ -95,7 +106,7 @@ func (f *matroskaFile) index(front int64) []byte {
 // seekHead says where information, tracks and index are, which follow it.
 func seekHead(own, info, tracks, cues int) []byte {
 	seek := func(id uint32, at int) []byte {
-		return master(0x4dbb, master(0x53ab, appendID(nil, id)), fixed(0x53ac, uint64(at), seekWidth))
+		return master(0x4dbb, master(0x53ab, appendID(nil, id)), appendUnsigned(nil, 0x53ac, uint64(at), seekWidth))
 	}
 	all := append(seek(idInfo, own), seek(idTracks, own+info)...)
 	if cues > 0 {

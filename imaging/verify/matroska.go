@@ -246,23 +246,30 @@ func (w *mkvWalk) information(b []byte, at int64) error {
 	return found(w.scale == 0, "information of an unexpected form", at)
 }
 
-// index notes what it points to. Its points are compared with the clusters.
+// index notes what it points to, which is compared with the clusters. A point
+// has one form: a time, and a track with a place of eight bytes.
 func (w *mkvWalk) index(b []byte, at int64) error {
 	for len(b) > 0 {
-		p, ok := partHead(b)
-		if !ok || p.id != 0xbb || p.n > int64(len(b))-p.head || !p.shortest {
+		point, rest, ok := only(b, 0xbb)
+		time, to, ok1 := only(point, 0xb3)
+		to, none, ok2 := only(to, 0xb7)
+		track, place, ok3 := only(to, 0xf7)
+		place, none2, ok4 := only(place, 0xf1)
+		ok = ok && ok1 && ok2 && ok3 && ok4 && len(none)+len(none2) == 0 && len(place) == 8
+		if !ok || !wholeUpTo(1<<51)(time) || !wholeUpTo(1<<14)(track) {
 			return &Finding{"an index of an unexpected form", at}
 		}
-		point, ok := row(b[p.head:][:p.n], mkvPoint)
-		if !ok || len(point) != 2 {
-			return &Finding{"an index of an unexpected form", at}
-		}
-		to, ok := row(point[0xb7], mkvPosition)
-		if !ok || len(to) != 2 {
-			return &Finding{"an index of an unexpected form", at}
-		}
-		w.cues = append(w.cues, mkvCue{wholeNumber(point[0xb3]), wholeNumber(to[0xf7]), int64(binary.BigEndian.Uint64(to[0xf1]))})
-		b = b[p.head+p.n:]
+		w.cues = append(w.cues, mkvCue{wholeNumber(time), wholeNumber(track), int64(binary.BigEndian.Uint64(place))})
+		b = rest
 	}
 	return nil
+}
+
+// only takes an element of a known kind from the front of b.
+func only(b []byte, id uint32) (body, rest []byte, ok bool) {
+	p, ok := partHead(b)
+	if !ok || p.id != id || !p.shortest || p.n > int64(len(b))-p.head {
+		return nil, nil, false
+	}
+	return b[p.head:][:p.n], b[p.head+p.n:], true
 }

@@ -66,9 +66,7 @@ func row(b []byte, inside map[uint32]mkvRule) (map[uint32][]byte, bool) {
 }
 
 var (
-	mkvInfo     = map[uint32]mkvRule{0x2ad7b1: wholeUpTo(1e9), 0x4d80: exactly("wardseal"), 0x5741: exactly("wardseal"), 0x4489: decimal}
-	mkvPoint    = map[uint32]mkvRule{0xb3: wholeUpTo(1 << 51), 0xb7: anything}
-	mkvPosition = map[uint32]mkvRule{0xf7: wholeUpTo(1 << 14), 0xf1: ofLength(8)}
+	mkvInfo = map[uint32]mkvRule{0x2ad7b1: wholeUpTo(1e9), 0x4d80: exactly("wardseal"), 0x5741: exactly("wardseal"), 0x4489: decimal}
 
 	mkvMastering = map[uint32]mkvRule{0x55d1: decimal, 0x55d2: decimal, 0x55d3: decimal, 0x55d4: decimal, 0x55d5: decimal, 0x55d6: decimal, 0x55d7: decimal, 0x55d8: decimal, 0x55d9: decimal, 0x55da: decimal}
 	mkvColour    = map[uint32]mkvRule{
