@@ -2,22 +2,28 @@ package sanitise
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 )
 
-var errCoding = refuse("coding", "This video is coded in a way that is not known here. Export it as an ordinary MP4.")
+var errCodec = refuse("codec", "The pictures or the sound of this video are coded in a way that is not known here. Export it as an MP4 with H.264 or H.265.")
 
 // codecPrivate cleans a codec's settings, which some codecs need and others
-// have not. What it does not know it refuses.
-type codecPrivate func(b []byte) ([]byte, error)
+// have not.
+type codecPrivate func(b []byte, acc *account) ([]byte, error)
 
-func noPrivate([]byte) ([]byte, error) { return nil, nil }
+func noPrivate([]byte, *account) ([]byte, error) { return nil, nil }
 
-var videoCodecs = map[string]codecPrivate{
-	"V_VP8": noPrivate, "V_VP9": vp9Private, "V_AV1": av1Private, "V_THEORA": theoraPrivate,
+// videoCodecs lists the codecs of pictures beside those of NAL units, and how
+// to look into their frames, by the sample entry that they have in an MP4.
+var videoCodecs = map[string]struct {
+	private codecPrivate
+	entry   string
+}{
+	"V_VP8": {noPrivate, "vp08"}, "V_VP9": {vp9Private, "vp09"}, "V_AV1": {av1Private, "av01"}, "V_THEORA": {theoraPrivate, ""}, "V_MJPEG": {noPrivate, "jpeg"},
+	"V_MPEG4/ISO/SP": {mpeg4Private, "mp4v"}, "V_MPEG4/ISO/ASP": {mpeg4Private, "mp4v"}, "V_MPEG1": {mpeg2Private, "m2v1"}, "V_MPEG2": {mpeg2Private, "m2v1"},
 }
 
+// audioCodecs lists the codecs of sound.
 var audioCodecs = map[string]codecPrivate{
 	"A_OPUS": opusPrivate, "A_VORBIS": vorbisPrivate, "A_AAC": aacPrivate, "A_FLAC": flacPrivate, "A_ALAC": alacPrivate,
 	"A_MPEG/L1": noPrivate, "A_MPEG/L2": noPrivate, "A_MPEG/L3": noPrivate,
@@ -30,33 +36,29 @@ var audioCodecs = map[string]codecPrivate{
 // look into its frames. packed says that frames are not stored as they are.
 func (f *matroskaFile) codec(t *mkvTrack, name string, private []byte, packed bool) ([]byte, error) {
 	clean, err := []byte(nil), error(nil)
-	units := func(c *coding, length int) {
-		t.look = func(off, n int64) error { return f.fills.units(c, length, false, off, n) }
-	}
-	switch known := videoCodecs[name]; {
+	known, ok := videoCodecs[name]
+	switch sound := audioCodecs[name]; {
+	case !t.video && sound != nil:
+		clean, err = sound(private, f.acc)
 	case !t.video:
-		if known = audioCodecs[name]; known == nil {
-			return nil, errCoding
-		}
-		clean, err = known(private)
+		return nil, errCodec
 	case name == "V_MPEG4/ISO/AVC":
-		n := 0
-		clean, n, err = configAVC(private, f.acc)
-		units(codingAVC, n)
+		t.look.codec = codingAVC
+		clean, t.look.length, err = configAVC(private, f.acc)
 	case name == "V_MPEGH/ISO/HEVC":
-		n := 0
-		clean, n, err = configHEVC(private, 23, f.acc)
-		units(codingHEVC, n)
-	case known != nil:
-		clean, err = known(private)
+		t.look.codec = codingHEVC
+		clean, t.look.length, err = configHEVC(private, 23, f.acc)
+	case ok:
+		t.look.scan = scans[known.entry]
+		clean, err = known.private(private, f.acc)
 	default:
-		return nil, errCoding
+		return nil, errCodec
 	}
 	if err != nil {
 		return nil, err
 	}
-	if packed && t.look != nil {
-		return nil, errVideoUnusual // the units cannot be seen
+	if packed && t.looked() {
+		return nil, errVideoUnusual // what is in the frames cannot be seen
 	}
 	if !bytes.Equal(clean, private) {
 		f.acc.removed("texts in the decoder settings", int64(max(0, len(private)-len(clean))))
@@ -67,8 +69,23 @@ func (f *matroskaFile) codec(t *mkvTrack, name string, private []byte, packed bo
 	return master(0x63a2, clean), nil
 }
 
+// mpeg4Private keeps the headers of MPEG-4 pictures without texts.
+func mpeg4Private(b []byte, acc *account) ([]byte, error) { return headers(b, true, acc) }
+
+// mpeg2Private does the same for MPEG-1 and MPEG-2.
+func mpeg2Private(b []byte, acc *account) ([]byte, error) { return headers(b, false, acc) }
+
+func headers(b []byte, names bool, acc *account) ([]byte, error) {
+	if len(b) > 4096 {
+		return nil, errVideoUnusual
+	}
+	b = slices.Clone(b)
+	headerText(b, names, acc)
+	return b, nil
+}
+
 // vp9Private keeps profile, level, depth and chroma, each a number of one byte.
-func vp9Private(b []byte) ([]byte, error) {
+func vp9Private(b []byte, _ *account) ([]byte, error) {
 	var out []byte
 	for len(b) >= 3 && b[1] == 1 && b[0] >= 1 && b[0] <= 4 && len(out) < 12 {
 		out, b = append(out, b[:3]...), b[3:]
@@ -76,33 +93,12 @@ func vp9Private(b []byte) ([]byte, error) {
 	return out, nil
 }
 
-// av1Private keeps the sequence header of an av1C.
-func av1Private(b []byte) ([]byte, error) {
+// av1Private keeps the sequence header of an av1C. Old files have none.
+func av1Private(b []byte, acc *account) ([]byte, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	if len(b) < 4 || b[0] != 0x81 {
-		return nil, errVideoDamaged
-	}
-	out := slices.Clone(b[:4])
-	for rest := b[4:]; len(rest) > 0; {
-		h := 1 + int(rest[0]>>2&1)
-		n, used := uint64(len(rest)-min(h, len(rest))), 0
-		if rest[0]&2 != 0 {
-			if n, used = binary.Uvarint(rest[min(h, len(rest)):]); used <= 0 {
-				return nil, errVideoDamaged
-			}
-		}
-		if n > uint64(len(rest)-h-used) {
-			return nil, errVideoDamaged
-		}
-		all := h + used + int(n)
-		if rest[0]>>3&15 == 1 {
-			out = append(out, rest[:all]...)
-		}
-		rest = rest[all:]
-	}
-	return out, nil
+	return configAV1(b, acc)
 }
 
 // xiph splits three headers that are laced by Xiph's way.
@@ -131,7 +127,7 @@ func unxiph(a, b, c []byte) []byte {
 }
 
 // vorbisPrivate empties the comment header (Vorbis I, section 5).
-func vorbisPrivate(b []byte) ([]byte, error) {
+func vorbisPrivate(b []byte, _ *account) ([]byte, error) {
 	h, ok := xiph(b)
 	if !ok || len(h[0]) != 30 || string(h[0][:7]) != "\x01vorbis" || !bytes.HasPrefix(h[2], []byte("\x05vorbis")) {
 		return nil, errVideoDamaged
@@ -140,7 +136,7 @@ func vorbisPrivate(b []byte) ([]byte, error) {
 }
 
 // theoraPrivate does the same for Theora.
-func theoraPrivate(b []byte) ([]byte, error) {
+func theoraPrivate(b []byte, _ *account) ([]byte, error) {
 	h, ok := xiph(b)
 	if !ok || len(h[0]) < 42 || string(h[0][:7]) != "\x80theora" || !bytes.HasPrefix(h[2], []byte("\x82theora")) {
 		return nil, errVideoDamaged
@@ -149,7 +145,7 @@ func theoraPrivate(b []byte) ([]byte, error) {
 }
 
 // opusPrivate cuts the identification header to its length (RFC 7845, 5.1).
-func opusPrivate(b []byte) ([]byte, error) {
+func opusPrivate(b []byte, _ *account) ([]byte, error) {
 	if len(b) < 19 || string(b[:8]) != "OpusHead" {
 		return nil, errVideoDamaged
 	}
@@ -165,21 +161,21 @@ func opusPrivate(b []byte) ([]byte, error) {
 
 // aacPrivate keeps an AudioSpecificConfig, which has few bytes when it does not
 // describe its channels one by one, with a comment.
-func aacPrivate(b []byte) ([]byte, error) {
+func aacPrivate(b []byte, _ *account) ([]byte, error) {
 	if len(b) < 2 || len(b) > 64 {
-		return nil, errCoding
+		return nil, errCodec
 	}
 	if b[0]>>3 == 31 || b[0]&7 == 7 && b[1]>>7 == 1 {
-		return nil, errCoding // of an object type or a frequency that is spelt out
+		return nil, errCodec // of an object type or a frequency that is spelt out
 	}
 	if b[1]>>3&15 == 0 {
-		return nil, errCoding
+		return nil, errCodec
 	}
 	return b[:min(len(b), 7)], nil
 }
 
 // flacPrivate keeps the stream's parameters without the sum of its sound.
-func flacPrivate(b []byte) ([]byte, error) {
+func flacPrivate(b []byte, _ *account) ([]byte, error) {
 	if len(b) < 42 || string(b[:4]) != "fLaC" || b[4]&0x7f != 0 || string(b[5:8]) != "\x00\x00\x22" {
 		return nil, errVideoDamaged
 	}
@@ -190,7 +186,7 @@ func flacPrivate(b []byte) ([]byte, error) {
 }
 
 // alacPrivate keeps the decoder's parameters.
-func alacPrivate(b []byte) ([]byte, error) {
+func alacPrivate(b []byte, _ *account) ([]byte, error) {
 	if len(b) < 24 || be.Uint32(b[4:])>>24 != 0 {
 		return nil, errVideoDamaged
 	}

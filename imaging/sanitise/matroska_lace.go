@@ -3,12 +3,12 @@ package sanitise
 // frames counts the frames of a block, and looks into those of codecs in which
 // things can be written between the pictures.
 func (f *matroskaFile) frames(b block) (int, error) {
-	look := b.track.look
+	looked := b.track.looked()
 	if b.flags&flagsLacing == 0 {
-		if look == nil {
+		if !looked {
 			return 1, nil
 		}
-		return 1, look(b.frame, b.end-b.frame)
+		return 1, f.fills.sample(b.track.look, b.frame, b.end-b.frame)
 	}
 	h, err := f.in.film(b.frame, min(b.end-b.frame, filmWindow))
 	if err != nil {
@@ -18,7 +18,7 @@ func (f *matroskaFile) frames(b block) (int, error) {
 		return 0, errVideoDamaged
 	}
 	count := int(h[0]) + 1
-	if look == nil {
+	if !looked {
 		return count, nil
 	}
 	sizes, used, ok := laced(h[1:], b.flags&flagsLacing, count, b.end-b.frame-1)
@@ -27,7 +27,7 @@ func (f *matroskaFile) frames(b block) (int, error) {
 	}
 	at := b.frame + 1 + int64(used)
 	for _, n := range sizes {
-		if err := look(at, n); err != nil {
+		if err := f.fills.sample(b.track.look, at, n); err != nil {
 			return 0, err
 		}
 		at += n

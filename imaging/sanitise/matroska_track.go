@@ -14,10 +14,13 @@ type mkvTrack struct {
 	entry   []byte // as it will be written
 	lasts   uint64 // nanoseconds a frame
 
-	look   func(off, n int64) error // into each frame, or nil
+	look   look // into each frame
 	blocks int
 	bytes  int64 // of all its blocks
 }
+
+// looked reports whether things can be written between the pictures.
+func (t *mkvTrack) looked() bool { return t.look.codec != nil || t.look.scan != nil }
 
 // ticks is how long frames last, as far as the track says.
 func (t *mkvTrack) ticks(frames int, scale uint64) int64 {
@@ -135,7 +138,7 @@ func (f *matroskaFile) track(b []byte) error {
 	case typ == 1:
 		t.video = true
 	case typ == 2 && f.opt.DropSound:
-		t.dropped = "sound"
+		t.dropped = "sound removed by choice"
 	case typ == 2:
 	case typ == 0x11:
 		t.dropped = "subtitle track"
@@ -211,6 +214,8 @@ func (f *matroskaFile) keepTrack(t *mkvTrack, all []node) error {
 		return err
 	}
 	codec := strings.TrimRight(string(find(all, 0x86)), "\x00")
+	dolby := f.dolby(all)
+	t.look.dolby = dolby != nil
 	private, err := f.codec(t, codec, find(all, 0x63a2), strip != nil)
 	if err != nil {
 		return err
@@ -221,7 +226,7 @@ func (f *matroskaFile) keepTrack(t *mkvTrack, all []node) error {
 		small(0x23e383, 1<<40), t.additions(), // DefaultDuration
 		master(0x22b59c, []byte("und")), master(0x86, []byte(codec)), private,
 		small(0x56aa, 1<<40), small(0x56bb, 1<<40), // CodecDelay, SeekPreRoll
-		media, strip, f.dolby(all),
+		media, strip, dolby,
 	}, nil))
 	return nil
 }

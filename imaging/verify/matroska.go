@@ -44,9 +44,10 @@ type mkvTrack struct {
 	video  bool
 	alpha  bool
 	packed bool
+	dolby  bool
 	codec  string
 	frame  uint64 // nanoseconds
-	nal    *nal
+	look   look
 }
 
 const (

@@ -112,11 +112,11 @@ func (w *mkvWalk) block(at, n int64, not byte) (x mkvBlock, err error) {
 		}
 		x.frames = uint64(b[0]) + 1
 	}
-	if x.track.nal == nil {
+	if x.track.look.opaque() {
 		return x, nil
 	}
 	if x.flags&6 == 0 {
-		return x, x.track.nal.sample(at, n)
+		return x, x.track.look.sample(at, n)
 	}
 	sizes, head, ok := lacing(b, int(x.flags>>1&3), n)
 	if !ok {
@@ -124,7 +124,7 @@ func (w *mkvWalk) block(at, n int64, not byte) (x mkvBlock, err error) {
 	}
 	at += head
 	for _, s := range sizes {
-		if err := x.track.nal.sample(at, s); err != nil {
+		if err := x.track.look.sample(at, s); err != nil {
 			return x, err
 		}
 		at += s

@@ -112,7 +112,7 @@ func (w *mkvWalk) track(b []byte, at int64) error {
 	if !ok {
 		return &Finding{"a track that says what playing does not need", at}
 	}
-	t := &mkvTrack{number: wholeNumber(all[0xd7]), codec: string(all[0x86]), frame: wholeNumber(all[0x23e383]), packed: all[0x6d80] != nil}
+	t := &mkvTrack{number: wholeNumber(all[0xd7]), codec: string(all[0x86]), frame: wholeNumber(all[0x23e383]), packed: all[0x6d80] != nil, dolby: all[0x41e4] != nil}
 	switch {
 	case t.number == 0, w.tracks[t.number] != nil, !bytes.Equal(all[0xd7], all[0x73c5]), all[0x22b59c] == nil:
 		return &Finding{"a track with a name of its own", at}
@@ -143,19 +143,25 @@ func (w *mkvWalk) settings(t *mkvTrack, b []byte, at int64) error {
 	switch kind, _, _ := strings.Cut(t.codec, "_"); {
 	case kind == "V" != t.video:
 	case t.codec == "V_MPEG4/ISO/AVC", t.codec == "V_MPEGH/ISO/HEVC":
-		t.nal = &nal{src: w.src, size: w.size, avc: t.codec == "V_MPEG4/ISO/AVC"}
+		t.look.nal = &nal{src: w.src, size: w.size, avc: t.codec == "V_MPEG4/ISO/AVC", dolby: t.dolby}
 		box := "hvcC"
-		if t.nal.avc {
+		if t.look.nal.avc {
 			box = "avcC"
 		}
-		t.nal.prefix, ok = t.nal.settings(box, b)
-		ok = ok && !t.packed
+		t.look.nal.prefix, ok = t.look.nal.settings(box, b)
 	default:
 		rule := mkvSettings[t.codec]
 		ok = rule != nil && rule(b)
+		if coding := mkvLooks[t.codec]; coding != "" {
+			t.look.coding, t.look.pieces = coding, &pieces{ctx: w.ctx, near: nal{src: w.src, size: w.size}}
+		}
 	}
+	ok = ok && (!t.packed || t.look.opaque()) // what is packed cannot be looked into
 	return found(!ok, "settings of a codec that decoding does not need", at)
 }
+
+// mkvLooks says how to look into frames that have a place for words.
+var mkvLooks = map[string]string{"V_AV1": "obu", "V_MPEG4/ISO/SP": "mpeg4", "V_MPEG4/ISO/ASP": "mpeg4", "V_MPEG1": "mpeg2", "V_MPEG2": "mpeg2", "V_MJPEG": "jpeg"}
 
 var mkvSettings = map[string]mkvRule{
 	"V_VP8": ofLength(0), "V_THEORA": threeHeaders("\x81theora", "\x00\x00\x00\x00\x00\x00\x00\x00"),
@@ -164,7 +170,8 @@ var mkvSettings = map[string]mkvRule{
 		}
 		return len(b) == 0
 	},
-	"V_AV1":    oneSequence,
+	"V_AV1":   func(b []byte) bool { return len(b) == 0 || sequence(b) },
+	"V_MJPEG": ofLength(0), "V_MPEG4/ISO/SP": noText(true), "V_MPEG4/ISO/ASP": noText(true), "V_MPEG1": noText(false), "V_MPEG2": noText(false),
 	"A_VORBIS": threeHeaders("\x03vorbis", "\x00\x00\x00\x00\x00\x00\x00\x00\x01"),
 	"A_OPUS": func(b []byte) bool {
 		return len(b) >= 19 && bytes.HasPrefix(b, []byte("OpusHead")) && (len(b) == 19 && b[18] == 0 || b[18] > 0 && len(b) == 21+int(b[9]))
@@ -193,33 +200,16 @@ func threeHeaders(mark, empty string) mkvRule {
 	}
 }
 
-// oneSequence is an av1C with a sequence header and nothing more.
-func oneSequence(b []byte) bool {
-	if len(b) == 0 {
-		return true
+// noText is of headers of MPEG pictures: user data is filler, or the name of an
+// encoder in MPEG-4.
+func noText(mpeg4 bool) mkvRule {
+	return func(b []byte) bool {
+		parts := bytes.Split(b, []byte{0, 0, 1})
+		for _, p := range parts[1:] {
+			if len(p) > 0 && p[0] == 0xb2 && !plain(p[1:], mpeg4) {
+				return false
+			}
+		}
+		return len(b) <= 4096
 	}
-	if len(b) < 4 || b[0] != 0x81 {
-		return false
-	}
-	for b = b[4:]; len(b) > 0; {
-		if b[0]&0xf8 != 1<<3 {
-			return false
-		}
-		if b[0]&2 == 0 {
-			return true // to the end
-		}
-		at := 1
-		if b[0]&4 != 0 {
-			at++
-		}
-		if at >= len(b) {
-			return false
-		}
-		n, used := binary.Uvarint(b[at:])
-		if used < 1 || n > uint64(len(b)-at-used) {
-			return false
-		}
-		b = b[at+used+int(n):]
-	}
-	return true
 }
