@@ -69,7 +69,7 @@ func plainFilm() []byte {
 }
 
 // frames is the hash of a film's decoded pictures.
-func frames(t *testing.T, b []byte) string {
+func matroskaFrames(t *testing.T, b []byte) string {
 	t.Helper()
 	cmd := exec.Command(servers.Binary(t, "ffmpeg"), "-v", "error", "-i", "pipe:0", "-map", "0:v", "-f", "framehash", "-")
 	cmd.Stdin = bytes.NewReader(b)
@@ -138,7 +138,7 @@ func TestMatroskaFilms(t *testing.T) {
 					t.Errorf("%s is still there", trace)
 				}
 			}
-			if frames(t, c.film) != frames(t, out) {
+			if matroskaFrames(t, c.film) != matroskaFrames(t, out) {
 				t.Error("the pictures differ")
 			}
 			if !c.changed && packets(t, c.film) != packets(t, out) {
@@ -271,7 +271,7 @@ func TestMatroskaWithoutSound(t *testing.T) {
 		if !strings.Contains(kinds(r.Receipt), "sound removed by choice") || bytes.Contains(out, []byte("A_")) || bytes.Contains(out, []byte("sound one")) {
 			t.Errorf("%s: %s", name, kinds(r.Receipt))
 		}
-		if name == "real" && frames(t, b) != frames(t, out) {
+		if name == "real" && matroskaFrames(t, b) != matroskaFrames(t, out) {
 			t.Error("the pictures differ")
 		}
 	}

@@ -61,7 +61,7 @@ func (c cleanMKV) bytes() []byte {
 
 func plainMKV() cleanMKV { return cleanMKV{docType: "webm", track: 1} }
 
-func check(t testing.TB, b []byte) error {
+func checkMatroska(t testing.TB, b []byte) error {
 	t.Helper()
 	return verify.File(t.Context(), bytes.NewReader(b), int64(len(b)), media.WebM)
 }
@@ -70,14 +70,14 @@ func TestMatroska(t *testing.T) {
 	for _, docType := range []string{"webm", "matroska"} {
 		c := plainMKV()
 		c.docType = docType
-		if err := check(t, c.bytes()); err != nil {
+		if err := checkMatroska(t, c.bytes()); err != nil {
 			t.Errorf("%s: %v", docType, err)
 		}
 	}
 	c := plainMKV()
 	c.video = mkv("\x55\xb0", "\x55\xb1\x81\x09\x55\xbb\x81\x09")
 	c.picture = "\x23\xe3\x83\x84\x02\x62\x5a\x00"
-	if err := check(t, c.bytes()); err != nil {
+	if err := checkMatroska(t, c.bytes()); err != nil {
 		t.Error(err)
 	}
 }
@@ -147,7 +147,7 @@ func TestMatroskaFindsWhatIsLeft(t *testing.T) {
 		c := plainMKV()
 		wrong(&c)
 		var found *verify.Finding
-		if err := check(t, c.bytes()); !errors.As(err, &found) {
+		if err := checkMatroska(t, c.bytes()); !errors.As(err, &found) {
 			t.Errorf("%s is not found: %v", name, err)
 		}
 	}
@@ -156,15 +156,15 @@ func TestMatroskaFindsWhatIsLeft(t *testing.T) {
 func TestMatroskaAtItsEdges(t *testing.T) {
 	b := plainMKV().bytes()
 	for n := range b {
-		if check(t, b[:n]) == nil {
+		if checkMatroska(t, b[:n]) == nil {
 			t.Fatalf("%d of %d bytes are certified", n, len(b))
 		}
 	}
-	if check(t, append(bytes.Clone(b), 'x')) == nil {
+	if checkMatroska(t, append(bytes.Clone(b), 'x')) == nil {
 		t.Error("a trailing byte is not found")
 	}
 	late := bytes.Replace(b, []byte("\xe7\x81\x00"), []byte("\xe7\x81\x05"), 1)
-	if check(t, late) == nil {
+	if checkMatroska(t, late) == nil {
 		t.Error("times that do not count from the start are not found")
 	}
 }
@@ -179,10 +179,10 @@ func FuzzVerifyMatroska(f *testing.F) {
 	c.picture = mkv("\x6d\x80", mkv("\x62\x40", "\x50\x31\x81\x00\x50\x32\x81\x01\x50\x33\x81\x00", mkv("\x50\x34", "\x42\x54\x81\x03\x42\x55\x81\x00")))
 	f.Add(c.bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if check(t, b) != nil {
+		if checkMatroska(t, b) != nil {
 			return
 		}
-		if check(t, append(bytes.Clone(b), 0)) == nil {
+		if checkMatroska(t, append(bytes.Clone(b), 0)) == nil {
 			t.Error("a trailing byte is certified")
 		}
 	})
