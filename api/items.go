@@ -51,10 +51,13 @@ type ItemInList struct {
 // ItemDetail is all there is to know of an item besides its picture.
 type ItemDetail struct {
 	ItemInList
-	Patient    Patient       `json:"patient"`
-	Receipt    media.Receipt `json:"receipt"`
-	Renditions []Rendition   `json:"renditions"`
-	Deriving   string        `json:"deriving"` // done, waiting, failed or none
+	Patient    Patient        `json:"patient"`
+	Receipt    media.Receipt  `json:"receipt"`
+	Renditions []Rendition    `json:"renditions"`
+	Deriving   string         `json:"deriving"` // done, waiting, failed, unavailable or none
+	Reason     string         `json:"deriving_reason,omitempty"`
+	Progress   *float64       `json:"progress,omitempty"`
+	Quality    *media.Quality `json:"quality,omitempty"`
 }
 
 // Rendition is one form of an item that can be shown.
@@ -120,7 +123,8 @@ func (s *Server) describeItem(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	out := ItemDetail{ItemInList: inList(v), Patient: patient(*v.Patient), Receipt: v.Receipt, Deriving: v.Deriving, Renditions: []Rendition{}}
+	out := ItemDetail{ItemInList: inList(v), Patient: patient(*v.Patient), Receipt: v.Receipt, Deriving: v.Deriving.State,
+		Reason: v.Deriving.Reason, Progress: v.Deriving.Progress, Quality: v.Quality, Renditions: []Rendition{}}
 	for _, r := range v.Renditions {
 		out.Renditions = append(out.Renditions, Rendition{r.Rendition, r.Format.MediaType(), r.Bytes, r.Width, r.Height, "/api/v1/items/" + string(v.ID) + "/renditions/" + string(r.Rendition)})
 	}

@@ -80,7 +80,7 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	original := have[media.Original]
 	w := &viewer{
 		Alt: "Clinical picture: " + v.BodySite, Video: v.Format.Video(), Original: at(media.Original), Format: v.Format.String(), Bytes: original.Bytes,
-		State: v.Deriving, Progress: progress(v), Wide: original.Width, High: original.Height,
+		State: v.Deriving.State, Progress: progress(v), Wide: original.Width, High: original.Height,
 	}
 	if w.Video {
 		w.Alt = "Clinical video: " + v.BodySite
@@ -108,10 +108,31 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	return w
 }
 
-// progress and quality are seams for what derivation tells.
-func progress(transfer.ItemView) float64 { return 0 }
+// progress is how far the making of a rendition is, 0 when that is not known.
+func progress(v transfer.ItemView) float64 {
+	if v.Deriving.Progress == nil {
+		return 0
+	}
+	return *v.Deriving.Progress
+}
 
-func quality(transfer.ItemView) []string { return nil }
+var qualityWords = map[media.Flag]string{
+	media.Blurred:     "This picture looks blurred.",
+	media.Dark:        "This picture looks too dark to see much.",
+	media.Overexposed: "Much of this picture is plain white.",
+}
+
+// quality says what was measured and may be worth another picture.
+func quality(v transfer.ItemView) []string {
+	if v.Quality == nil {
+		return nil
+	}
+	var words []string
+	for _, f := range v.Quality.Flags {
+		words = append(words, qualityWords[f])
+	}
+	return words
+}
 
 var consentWords = map[media.Consent]string{
 	media.ConsentRecord:      "For the record only",

@@ -46,6 +46,9 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == config.ChildArgument {
 		os.Exit(derive.Child(os.Stdin, os.Stdout))
 	}
+	if len(os.Args) > 2 && os.Args[1] == config.FilmArgument {
+		os.Exit(derive.FilmChild(os.Args[2:]))
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

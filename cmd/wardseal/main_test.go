@@ -13,6 +13,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == config.FilmArgument {
+		os.Exit(derive.FilmChild(os.Args[2:]))
+	}
 	if len(os.Args) == 2 && os.Args[1] == config.ChildArgument {
 		os.Exit(derive.Child(os.Stdin, os.Stdout))
 	}

@@ -23,6 +23,7 @@
 package derive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,7 @@ type Picture struct {
 type Output struct {
 	Pictures      []Picture
 	Width, Height int // pixels of the original when upright
+	Quality       media.Quality
 }
 
 const (
@@ -211,6 +213,11 @@ func (m *Maker) Derive(ctx context.Context, src io.Reader, n int64, f media.Form
 		out.Pictures[i].Rendition = sizes[i].Rendition
 	}
 	return out, nil
+}
+
+// DeriveFrame makes the given renditions of one frame that Films took.
+func (m *Maker) DeriveFrame(ctx context.Context, frame []byte, sizes []Size) (Output, error) {
+	return m.Derive(ctx, bytes.NewReader(frame), int64(len(frame)), media.PNG, sizes)
 }
 
 // fit gives the size of a picture whose longer edge is at most edge, with the

@@ -359,7 +359,7 @@ func TestAnswersAreNotTrusted(t *testing.T) {
 	photo := jpegOf(t, quarters(64, 48), 85)
 	other := jpegOf(t, quarters(48, 64), 85)
 	req := request{MaxPixels: 10_000, Sizes: []target{{LongEdge: 100, Quality: 85}}}
-	good := answer{State: stateDone, Width: 64, Height: 48, Pictures: []drawn{{64, 48, int64(len(photo))}}}
+	good := answer{State: stateDone, Width: 64, Height: 48, Pictures: []drawn{{64, 48, int64(len(photo))}}, Quality: &media.Quality{Sharpness: 1}}
 	if out, err := accept(req, good, photo); err != nil || len(out.Pictures) != 1 {
 		t.Fatalf("a good answer: %v", err)
 	}
@@ -385,6 +385,10 @@ func TestAnswersAreNotTrusted(t *testing.T) {
 		"wrong original":      {with(func(a *answer) { a.Width = 640; a.Height = 480 }), photo},
 		"original too large":  {with(func(a *answer) { a.Width = 1 << 40; a.Height = 1 << 40 }), photo},
 		"original of nothing": {with(func(a *answer) { a.Width = 0; a.Height = 0 }), photo},
+		"nothing measured":    {with(func(a *answer) { a.Quality = nil }), photo},
+		"a measure too large": {with(func(a *answer) { a.Quality = &media.Quality{Shadows: 1.5} }), photo},
+		"an unknown flag":     {with(func(a *answer) { a.Quality = &media.Quality{Flags: []media.Flag{"<b>"}} }), photo},
+		"a flag twice":        {with(func(a *answer) { a.Quality = &media.Quality{Flags: []media.Flag{"dark", "dark"}} }), photo},
 		"negative original":   {with(func(a *answer) { a.Width = -64; a.Height = -48 }), photo},
 	} {
 		if _, err := accept(req, c.a, c.rest); err == nil {

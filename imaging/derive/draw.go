@@ -66,6 +66,14 @@ func drawAll(img image.Image, f facts, profile []byte, req request) (answer, [][
 		if i == 0 && profile == nil {
 			profile = f.coding.shown(small)
 		}
+		if i == 0 {
+			from := img
+			if max(w, h) >= measureEdge {
+				from = small
+			}
+			quality := measure(from)
+			a.Quality = &quality
+		}
 		img = small
 		b, err := encode(upright(small, f.orientation), f.gray, req.Sizes[size].Quality, profile)
 		if err != nil {

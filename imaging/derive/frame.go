@@ -42,6 +42,8 @@ type answer struct {
 	Width    int      `json:"width,omitempty"`   // of the upright original
 	Height   int      `json:"height,omitempty"`
 	Pictures []drawn  `json:"pictures,omitempty"`
+
+	Quality *media.Quality `json:"quality,omitempty"`
 }
 
 type drawn struct {
@@ -119,7 +121,11 @@ func accept(req request, a answer, rest []byte) (Output, error) {
 	if len(a.Pictures) != len(req.Sizes) {
 		return Output{}, fmt.Errorf("%d pictures instead of %d", len(a.Pictures), len(req.Sizes))
 	}
-	out := Output{Width: a.Width, Height: a.Height}
+	quality, err := acceptQuality(a.Quality, a.Width, a.Height)
+	if err != nil {
+		return Output{}, err
+	}
+	out := Output{Width: a.Width, Height: a.Height, Quality: quality}
 	for i, d := range a.Pictures {
 		if w, h := fit(a.Width, a.Height, req.Sizes[i].LongEdge); d.Width != w || d.Height != h {
 			return Output{}, fmt.Errorf("picture %d is not of the size asked for", i)

@@ -48,6 +48,7 @@ const (
 	PictureShown     Type = "item.shown"
 	RenditionDerived Type = "item.rendition-derived"
 	RenditionFailed  Type = "item.rendition-failed"
+	QualityMeasured  Type = "item.quality-measured"
 	LinkMade         Type = "link.made"
 	LinkVisited      Type = "link.visited"
 	LinkOpened       Type = "link.opened"
@@ -94,8 +95,9 @@ var typeDocs = []TypeDoc{
 	{ItemsListed, "a list of items was shown"},
 	{ItemDescribed, "an item's details, without its picture, were shown"},
 	{PictureShown, "a picture or video was shown; committed before its first byte"},
-	{RenditionDerived, "a preview or thumbnail was made"},
-	{RenditionFailed, "a preview or thumbnail could not be made"},
+	{RenditionDerived, "a form of a picture or video to look at was made"},
+	{RenditionFailed, "a form of a picture or video to look at could not be made"},
+	{QualityMeasured, "a picture's sharpness and exposure were measured"},
 	{LinkMade, "a link to an item was made"},
 	{LinkVisited, "a link was checked by a signed-in person without opening it"},
 	{LinkOpened, "a link was opened and became a grant; no picture has been shown yet"},

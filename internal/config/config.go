@@ -27,6 +27,8 @@ type Config struct {
 	TLSKey     string   `type:"path" env:"WARDSEAL_TLS_KEY" help:"Private key of the certificate (PEM)."`
 	Proxies    []string `env:"WARDSEAL_PROXIES" help:"Addresses or networks of proxies whose X-Forwarded-For is believed."`
 
+	FFmpeg string `name:"ffmpeg" env:"WARDSEAL_FFMPEG" placeholder:"PATH" help:"The ffmpeg program, for posters and playable forms of videos; ffprobe must be beside it. Default: ffmpeg in PATH; without one, videos are kept and shown as they are."`
+
 	Database Database `embed:"" prefix:"database-" group:"Database"`
 	Objects  Objects  `embed:"" prefix:"objects-" group:"Objects"`
 	Keys     Keys     `embed:"" prefix:"keys-" group:"Keys"`

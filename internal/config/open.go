@@ -29,6 +29,10 @@ import (
 // child that decodes pictures.
 const ChildArgument = "decode-child"
 
+// FilmArgument is the first argument with which the binary becomes the
+// confined child that turns into the video tool; more follow.
+const FilmArgument = "film-child"
+
 // System is an opened deployment: every part, ready to serve.
 type System struct {
 	Config  Config
@@ -38,7 +42,7 @@ type System struct {
 	Staff   *signin.Staff
 
 	flows   api.Flows
-	runner  *jobs.Runner
+	runners []*jobs.Runner
 	metrics *api.Metrics
 	keys    *keys
 }
@@ -128,7 +132,8 @@ func (s *System) compose() error {
 		return err
 	}
 	s.Staff = signin.NewStaff(db, db)
-	if err := s.jobs(); err != nil {
+	films, err := s.jobs(box)
+	if err != nil {
 		return err
 	}
 	s.flows = api.Flows{
@@ -138,7 +143,7 @@ func (s *System) compose() error {
 			Clock: time.Now, MaxBytes: c.Limits.MaxUploadBytes, MaxPixels: c.Limits.MaxPixels, NoSound: c.Limits.NoSound, Filed: s.wake,
 		},
 		Views:    &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)},
-		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring},
+		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring, Films: films},
 		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
 		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},
 		Account:  &transfer.Account{Gate: db, Store: db},
@@ -146,27 +151,40 @@ func (s *System) compose() error {
 	return nil
 }
 
-// jobs makes the runner of background jobs, unless this server makes no derivatives.
-func (s *System) jobs() error {
-	if s.Config.Limits.NoDerivatives {
-		return nil
+// jobs makes the runners of background jobs, unless this server makes no
+// derivatives, and reports whether videos are looked after too.
+func (s *System) jobs(box *spool.Spool) (films bool, err error) {
+	limits := s.Config.Limits
+	if limits.NoDerivatives {
+		return true, nil // by another server
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("find this program, to start it as the decoding child: %w", err)
+		return false, fmt.Errorf("find this program, to start it as the decoding child: %w", err)
 	}
-	maker, err := derive.New(derive.Config{Command: []string{self, ChildArgument}, MaxPixels: s.Config.Limits.MaxPixels})
+	maker, err := derive.New(derive.Config{Command: []string{self, ChildArgument}, MaxPixels: limits.MaxPixels})
 	if err != nil {
-		return fmt.Errorf("prepare the decoding child: %w", err)
+		return false, fmt.Errorf("prepare the decoding child: %w", err)
 	}
-	d := &transfer.Derivations{Store: s.Store, Objects: s.Objects, Ring: s.Ring, Maker: maker, MaxPixels: s.Config.Limits.MaxPixels}
-	s.runner = jobs.New(queue{s.Store}, map[string]jobs.Handler{transfer.DeriveJob: d.Handle}, jobs.Config{})
-	return nil
+	d := &transfer.Derivations{
+		Store: s.Store, Objects: s.Objects, Ring: s.Ring, Maker: maker, Spool: box,
+		MaxBytes: limits.MaxUploadBytes, MaxPixels: limits.MaxPixels, Wake: s.wake,
+	}
+	d.Films, err = derive.NewFilms(derive.FilmConfig{Command: []string{self, FilmArgument}, FFmpeg: s.Config.FFmpeg, MaxPixels: limits.MaxPixels})
+	if err != nil {
+		slog.Warn("videos get no posters and no playable form on this server", "error", err)
+		d.Films = nil
+	}
+	s.runners = append(s.runners, jobs.New(queue{s.Store}, d.Handlers(), jobs.Config{}))
+	if d.Films != nil {
+		s.runners = append(s.runners, jobs.New(queue{s.Store}, d.SlowHandlers(), jobs.Config{}))
+	}
+	return d.Films != nil, nil
 }
 
 func (s *System) wake() {
-	if s.runner != nil {
-		s.runner.Wake()
+	for _, r := range s.runners {
+		r.Wake()
 	}
 }
 
@@ -198,8 +216,8 @@ const sweepEvery = time.Hour
 // Work does what goes on in the background until ctx ends: jobs and sweeps.
 func (s *System) Work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	if s.runner != nil {
-		g.Go(func() error { return s.runner.Run(ctx) })
+	for _, r := range s.runners {
+		g.Go(func() error { return r.Run(ctx) })
 	}
 	g.Go(func() error { return s.sweep(ctx) })
 	return g.Wait()

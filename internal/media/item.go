@@ -43,6 +43,7 @@ type Item struct {
 	Fingerprint []byte    // keyed hash of the bytes as uploaded, per patient: finds the same file sent twice
 	Receipt     Sealed    // Receipt as JSON: its hashes could confirm a picture that a thief holds
 	Manifest    Sealed    // signed account of the item; see crypto/keyring
+	Quality     *Quality  // of a picture that was measured; nil before that
 }
 
 // RenditionRow is where one rendition of an item is, and what it is.

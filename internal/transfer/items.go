@@ -27,6 +27,7 @@ type Items struct {
 	Gate  GateStore
 	Store ItemStore
 	Ring  *keyring.Ring
+	Films bool // this server can make posters and playable forms of videos
 }
 
 // ItemView is an item with its fields opened.
@@ -35,7 +36,7 @@ type ItemView struct {
 	BodySite, Note string
 	Receipt        media.Receipt
 	Renditions     []media.RenditionRow
-	Deriving       string   // "done", "waiting", "failed" or "none"
+	Deriving       Deriving
 	Patient        *Patient // only in a single description
 }
 
@@ -118,23 +119,38 @@ func (s *Items) Receipt(ctx context.Context, who access.Principal, id media.Item
 	return out, (gate{s.Gate}).record(ctx, audit.NewEvent(audit.ItemDescribed, who, audit.Subject{Item: string(id), Patient: string(it.Patient)}).With("part", "receipt"))
 }
 
-func (s *Items) deriving(ctx context.Context, id media.ItemID) (string, error) {
+// Deriving is how far the making of an item's renditions is.
+type Deriving struct {
+	State    string   // "none", "done", "waiting", "failed", or "unavailable": no video tool here
+	Reason   string   // a code, when it failed
+	Progress *float64 // from 0 to 1, of what is being made now, if it is known
+}
+
+// deriving sums up an item's jobs: what failed is said first, then what is
+// still to come.
+func (s *Items) deriving(ctx context.Context, id media.ItemID) (Deriving, error) {
 	jobs, err := s.Store.JobsOf(ctx, id)
 	if err != nil {
-		return "", down(fmt.Errorf("list the jobs: %w", err))
+		return Deriving{}, down(fmt.Errorf("list the jobs: %w", err))
 	}
-	state := "none"
+	out := Deriving{State: "none"}
 	for _, j := range jobs {
-		switch j.State {
-		case meta.JobDone:
-			state = "done"
-		case meta.JobDead:
-			state = "failed"
-		default:
-			return "waiting", nil
+		switch {
+		case j.State == meta.JobDead:
+			return Deriving{State: "failed", Reason: j.LastError}, nil
+		case j.State == meta.JobReady && j.Kind != DeriveJob && !s.Films:
+			out = Deriving{State: "unavailable"}
+		case j.State == meta.JobReady:
+			out = Deriving{State: "waiting"}
+			if j.Progress > 0 {
+				share := float64(j.Progress) / 1000
+				out.Progress = &share
+			}
+		case out.State == "none":
+			out.State = "done"
 		}
 	}
-	return state, nil
+	return out, nil
 }
 
 func (s *Items) open(it media.Item) (ItemView, error) {

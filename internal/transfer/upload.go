@@ -33,9 +33,6 @@ type UploadStore interface {
 	Case(ctx context.Context, id media.CaseID) (media.Case, error)
 }
 
-// DeriveJob is the kind of job that makes an item's preview and thumbnail.
-const DeriveJob = "derive"
-
 // Uploads files photos and videos. It is safe for concurrent use.
 type Uploads struct {
 	Gate      GateStore
@@ -292,8 +289,9 @@ func (u *Uploads) sealAndStore(ctx context.Context, who access.Principal, d deta
 }
 
 func (u *Uploads) job(id media.ItemID, format media.Format) *meta.Job {
+	kind := DeriveJob
 	if format.Video() {
-		return nil
+		kind = PosterJob
 	}
-	return &meta.Job{ID: uuid.Must(uuid.NewV7()).String(), Kind: DeriveJob, Item: id}
+	return &meta.Job{ID: uuid.Must(uuid.NewV7()).String(), Kind: kind, Item: id}
 }

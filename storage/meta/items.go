@@ -2,6 +2,7 @@ package meta
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -59,8 +60,7 @@ func (s *Store) FileItem(ctx context.Context, f Filing) (media.Item, error) {
 		if f.Job == nil {
 			return nil
 		}
-		_, err = t.exec("INSERT INTO jobs (id, kind, item, state, run_at, created_at) VALUES (?,?,?,'ready',{now},{now})", f.Job.ID, f.Job.Kind, string(it.ID))
-		return err
+		return t.addJob(*f.Job, it.ID)
 	})
 	return it, err
 }
@@ -75,16 +75,22 @@ func (s *Store) FiledBefore(ctx context.Context, i Idempotency) (media.ItemID, [
 }
 
 const itemColumns = `i.id, i.patient, i.case_id, i.team, i.uploader, i.format, i.consent, i.body_site, i.note,
-	i.captured_at, i.filed_at, i.bytes, i.fingerprint, i.receipt, i.manifest`
+	i.captured_at, i.filed_at, i.bytes, i.fingerprint, i.receipt, i.manifest, i.quality`
 
 func scanItem(scan func(...any) error) (media.Item, error) {
 	var it media.Item
-	var format string
+	var format, quality string
 	var captured, filed micros
 	err := scan(&it.ID, &it.Patient, optional[media.CaseID]{&it.Case}, &it.Team, &it.Uploader, &format, &it.Consent, &it.BodySite, &it.Note,
-		&captured, &filed, &it.Bytes, &it.Fingerprint, &it.Receipt, &it.Manifest)
+		&captured, &filed, &it.Bytes, &it.Fingerprint, &it.Receipt, &it.Manifest, &quality)
 	if err != nil {
 		return it, err
+	}
+	if quality != "" {
+		it.Quality = &media.Quality{}
+		if err := json.Unmarshal([]byte(quality), it.Quality); err != nil {
+			return it, fmt.Errorf("the quality of an item cannot be read: %w", err)
+		}
 	}
 	it.CapturedAt, it.FiledAt = captured.time(), filed.time()
 	it.Format, err = parseFormat(format)
@@ -180,6 +186,15 @@ func (t *tx) addRendition(r media.RenditionRow, k media.WrappedKey) error {
 // one.
 func (s *Store) AddRendition(ctx context.Context, r media.RenditionRow, k media.WrappedKey, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error { return t.addRendition(r, k) })
+}
+
+// SetQuality keeps what was measured of a picture.
+func (s *Store) SetQuality(ctx context.Context, id media.ItemID, q media.Quality, ev audit.Event) error {
+	b, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, ev, func(t *tx) error { return t.must("UPDATE items SET quality = ? WHERE id = ?", string(b), string(id)) })
 }
 
 const renditionColumns = "r.item, r.rendition, r.format, r.object_key, r.bytes, r.object_bytes, r.width, r.height"

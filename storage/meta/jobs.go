@@ -23,17 +23,18 @@ type Job struct {
 	State      string
 	Attempts   int
 	LastError  string // a code, without detail
+	Progress   int    // in thousandths
 	LeaseUntil time.Time
 	RunAt      time.Time
 	CreatedAt  time.Time
 }
 
-const jobColumns = "id, kind, item, state, attempts, last_error, lease_until, run_at, created_at"
+const jobColumns = "id, kind, item, state, attempts, last_error, progress, lease_until, run_at, created_at"
 
 func scanJob(scan func(...any) error) (Job, error) {
 	var j Job
 	var lease, run, made micros
-	err := scan(&j.ID, &j.Kind, &j.Item, &j.State, &j.Attempts, &j.LastError, &lease, &run, &made)
+	err := scan(&j.ID, &j.Kind, &j.Item, &j.State, &j.Attempts, &j.LastError, &j.Progress, &lease, &run, &made)
 	j.LeaseUntil, j.RunAt, j.CreatedAt = lease.time(), run.time(), made.time()
 	return j, err
 }
@@ -57,6 +58,23 @@ func (s *Store) LeaseJob(ctx context.Context, worker string, kinds []string, lea
 		return err
 	})
 	return j, err
+}
+
+func (t *tx) addJob(j Job, item media.ItemID) error {
+	_, err := t.exec("INSERT INTO jobs (id, kind, item, state, run_at, created_at) VALUES (?,?,?,'ready',{now},{now})", j.ID, j.Kind, string(item))
+	return err
+}
+
+// AddJob adds a job, due at once; ErrExists when there is one of that ID.
+func (s *Store) AddJob(ctx context.Context, j Job) error {
+	return s.within(ctx, func(t *tx) error { return t.addJob(j, j.Item) })
+}
+
+// SetProgress notes how far a job is that is not done yet, in thousandths.
+func (s *Store) SetProgress(ctx context.Context, id string, thousandths int) error {
+	return s.within(ctx, func(t *tx) error {
+		return t.must("UPDATE jobs SET progress = ? WHERE id = ? AND state = 'ready'", min(max(thousandths, 0), 1000), id)
+	})
 }
 
 // ExtendJob lengthens worker's lease; ErrNotFound when it has lost it.

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == config.ChildArgument {
 		os.Exit(derive.Child(os.Stdin, os.Stdout))
 	}
+	if len(os.Args) > 2 && os.Args[1] == config.FilmArgument {
+		os.Exit(derive.FilmChild(os.Args[2:]))
+	}
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	servers.Main(m)
 }

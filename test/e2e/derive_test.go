@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"image/jpeg"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/internal/config"
+	"github.com/wardseal/wardseal/test/servers"
+)
+
+// working opens a house that makes derivatives, and has it work.
+func working(t *testing.T, kind string, change func(*config.Config)) *house {
+	t.Helper()
+	h := open(t, kind, func(c *config.Config) {
+		c.Limits.NoDerivatives = false
+		if change != nil {
+			change(c)
+		}
+	})
+	h.work()
+	return h
+}
+
+// work starts the background work and gives what stops it.
+func (h *house) work() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = h.sys.Work(ctx)
+	}()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	h.t.Cleanup(stop)
+	return stop
+}
+
+// put uploads a file as the nurse and gives the item.
+func (h *house) put(file []byte) string {
+	h.t.Helper()
+	a := h.as("nurse").upload(file, h.details())
+	var f api.Filing
+	if a.status != http.StatusCreated {
+		h.t.Fatalf("upload: %d %s", a.status, a.body)
+	}
+	a.into(h.t, &f)
+	return string(f.Item.ID)
+}
+
+// settled waits until nothing more is made of an item, and gives its detail.
+func (h *house) settled(item string) api.ItemDetail {
+	h.t.Helper()
+	nurse := h.as("nurse")
+	deadline := time.Now().Add(3 * time.Minute)
+	for {
+		var d api.ItemDetail
+		nurse.must("GET", "/items/"+item, http.StatusOK, nil).into(h.t, &d)
+		if d.Deriving != "waiting" {
+			return d
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("it is still being worked on: %+v", d)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// show fetches a rendition.
+func (h *house) show(item, rendition string) []byte {
+	h.t.Helper()
+	return h.as("nurse").must("GET", "/items/"+item+"/renditions/"+rendition, http.StatusOK, nil).body
+}
+
+// shot has ffmpeg make a film and gives its bytes.
+func shot(t *testing.T, name string, args ...string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	out, err := exec.Command(servers.Binary(t, "ffmpeg"), append(append([]string{"-v", "error", "-y"}, args...), path)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// hevc is two seconds of what a recent phone films: HEVC in 10 bits.
+func hevc(t *testing.T) []byte {
+	return shot(t, "hevc.mov", "-f", "lavfi", "-i", "testsrc2=s=640x360:d=2:r=25", "-f", "lavfi", "-i", "sine=d=2",
+		"-c:v", "libx265", "-x265-params", "log-level=error", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", "-c:a", "aac", "-movflags", "+faststart")
+}
+
+func names(d api.ItemDetail) (out []string) {
+	for _, r := range d.Renditions {
+		out = append(out, string(r.Name))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestFilmsGetPosterAndPlayableForm(t *testing.T) {
+	each := []string{"sqlite+filesystem", "postgres+s3"}
+	for _, kind := range each {
+		t.Run(kind, func(t *testing.T) {
+			h := working(t, kind, nil)
+			item := h.put(hevc(t))
+			d := h.settled(item)
+			if want := []string{"original-clean", "playable", "poster", "thumbnail"}; d.Deriving != "done" || !slices.Equal(names(d), want) {
+				t.Fatalf("%s %s %v", d.Deriving, d.Reason, names(d))
+			}
+			for _, r := range []string{"poster", "thumbnail"} {
+				img, err := jpeg.Decode(bytes.NewReader(h.show(item, r)))
+				if err != nil || img.Bounds().Dx() > 640 || img.Bounds().Dx() < 320 {
+					t.Errorf("%s: %v", r, err)
+				}
+			}
+			path := filepath.Join(t.TempDir(), "playable.mp4")
+			if err := os.WriteFile(path, h.show(item, "playable"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command(servers.Binary(t, "ffprobe"), "-v", "error", "-of", "csv=p=0", "-show_entries", "stream=codec_name,pix_fmt:format=duration", path).CombinedOutput()
+			if err != nil || !strings.HasPrefix(string(out), "h264,yuv420p\naac\n2.0") {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
+
+func TestPicturesGetPreviewAndQuality(t *testing.T) {
+	h := working(t, "sqlite+filesystem", nil)
+	item := h.put(phone(t))
+	d := h.settled(item)
+	if want := []string{"original-clean", "preview", "thumbnail"}; d.Deriving != "done" || !slices.Equal(names(d), want) || d.Quality == nil || d.Quality.Width == 0 {
+		t.Fatalf("%s %v %+v", d.Deriving, names(d), d.Quality)
+	}
+}
