@@ -14,7 +14,6 @@ type coding struct {
 
 // Values of H.273 that are told apart here.
 const (
-	primariesBT709  = 1
 	primariesBT2020 = 9
 	primariesDCI    = 11
 	primariesP3     = 12
@@ -25,13 +24,23 @@ const (
 
 	matrixIdentity = 0
 	matrixBT709    = 1
-	matrixUnknown  = 2
 	matrixBT601    = 6
 	matrixBT2020   = 9
 )
 
 // jfif is the coding that image.YCbCr means.
 var jfif = coding{matrix: matrixBT601, full: true}
+
+// or fills in from d what c leaves unspecified.
+func (c coding) or(d coding) coding {
+	const unspecified = 2
+	for to, from := range map[*int]int{&c.primaries: d.primaries, &c.transfer: d.transfer, &c.matrix: d.matrix} {
+		if *to == unspecified && from != 0 {
+			*to = from
+		}
+	}
+	return c
+}
 
 // luma gives the weights of red and blue in a matrix.
 func (c coding) luma() (kr, kb float64) {

@@ -257,11 +257,12 @@ func heicFacts(b []byte) facts {
 		return facts{orientation: 1, coding: jfif}
 	}
 	f := facts{orientation: 1, profile: h.profile, coding: jfif}
-	if c, ok := spsCoding(h.sps); ok {
+	c, ok := spsCoding(h.sps)
+	switch {
+	case h.coding == nil && ok:
 		f.coding = c
-	}
-	if h.coding != nil {
-		f.coding = *h.coding
+	case h.coding != nil:
+		f.coding = h.coding.or(c)
 	}
 	return f
 }

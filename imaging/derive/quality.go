@@ -54,7 +54,8 @@ func measure(img image.Image) media.Quality {
 	}
 	all := float64(len(luma))
 	share := func(n int) float64 { return math.Round(float64(n)/all*1e4) / 1e4 }
-	q := media.Quality{Sharpness: math.Round(sharpness(luma, w, h)*10) / 10, Shadows: share(black), Highlights: share(white), Flags: []media.Flag{}}
+	gain := contrast(histogram[:], len(luma))
+	q := media.Quality{Sharpness: math.Round(sharpness(luma, w, h)*gain*gain*10) / 10, Shadows: share(black), Highlights: share(white), Flags: []media.Flag{}}
 	if q.Sharpness < sharpEnough {
 		q.Flags = append(q.Flags, media.Blurred)
 	}
@@ -65,6 +66,22 @@ func measure(img image.Image) media.Quality {
 		q.Flags = append(q.Flags, media.Overexposed)
 	}
 	return q
+}
+
+// contrast gives by how much the picture's luma could be spread, within
+// bounds: a dark picture's edges are small numbers, and none the less sharp.
+func contrast(histogram []int, all int) float64 {
+	edge := func(share float64) int {
+		n := 0
+		for v, k := range histogram {
+			if n += k; float64(n) >= share*float64(all) {
+				return v
+			}
+		}
+		return len(histogram) - 1
+	}
+	const most = 4
+	return min(most, max(1, 255/float64(max(1, edge(0.99)-edge(0.01)))))
 }
 
 // sharpness is the variance of the Laplacian in the sharpest tenth of tiles: a

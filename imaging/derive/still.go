@@ -82,15 +82,22 @@ func onCanvas(frame image.Image, at image.Point, w, h int) image.Image {
 	return canvas
 }
 
-// avifConfig asks the decoder, which reads the header only, and then the boxes:
-// both must be within the limit.
+// avifConfig looks at the boxes, and then asks the decoder, which reads the
+// header only. The larger size counts.
 func avifConfig(b []byte) (image.Config, error) {
+	boxes, err := heifConfig(b)
+	if err == nil && int64(boxes.Width)*int64(boxes.Height) > decoderPixels {
+		return boxes, nil // the decoder refuses it, without saying why
+	}
 	cfg, err := avif.DecodeConfig(bytes.NewReader(b))
 	if err != nil {
 		return cfg, err
 	}
-	if boxes, err := heifConfig(b); err == nil && int64(boxes.Width)*int64(boxes.Height) > int64(cfg.Width)*int64(cfg.Height) {
+	if int64(boxes.Width)*int64(boxes.Height) > int64(cfg.Width)*int64(cfg.Height) {
 		cfg.Width, cfg.Height = boxes.Width, boxes.Height
 	}
 	return cfg, nil
 }
+
+// decoderPixels is what the AVIF decoder takes at most.
+const decoderPixels = 1 << 28
