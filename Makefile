@@ -1,11 +1,12 @@
 # make test   installs what the tests need and is missing, then runs them all
 # make lint   formatting, vet, staticcheck, layering
 # make bench  figures beside raw storage and a shell pipeline, in one run
+# make ui     builds the pages' script and style sheet again (needs Node 20 or newer)
 # make fuzz   every fuzz target for FUZZTIME each (default 30s)
 BIN := $(or $(WARDSEAL_TEST_BIN),$(HOME)/.cache/wardseal/bin)
 FUZZTIME ?= 30s
 
-.PHONY: test lint bench fuzz peers tools
+.PHONY: test lint ui bench fuzz peers tools
 
 tools:
 	@bash test/install.sh
@@ -19,6 +20,9 @@ lint: tools
 	go vet ./...
 	$(BIN)/staticcheck ./...
 	bash -n test/install.sh test/fuzz.sh .ci/run
+
+ui:
+	cd api/ui && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm run build
 
 bench:
 	@bash test/install.sh peers

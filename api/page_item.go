@@ -54,8 +54,6 @@ type viewer struct {
 	State    string  // done, waiting, failed, none or unavailable
 	Progress float64 // 0 to 1 while waiting; 0 when not known
 	Wanted   string  // address that answers once what is waited for is there
-	Wide     int
-	High     int
 }
 
 // browsers show these as they are; of the rest they need a rendition. The

@@ -55,7 +55,7 @@ func (s *Server) pictures(c *gin.Context, status int, typed map[string]string, p
 		Patient: media.PatientID(c.Query("patient")), Case: media.CaseID(c.Query("case")), Team: access.TeamID(c.Query("team")),
 		After: media.ItemID(c.Query("after")), Limit: pageRows,
 	}
-	v := picturesView{Typed: typed, Team: f.Team, For: f.Patient, Case: f.Case, Mine: c.Query("mine") == "yes", Sends: access.May(who, access.UploadItem) == access.Allow}
+	v := picturesView{Typed: typed, Team: f.Team, For: f.Patient, Case: f.Case, Mine: c.Query("mine") == "yes", Sends: access.May(who, access.UploadItem) == access.Allow && len(who.Teams) > 0}
 	if v.Mine {
 		f.Uploader = who.Person.ID
 	}

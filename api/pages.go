@@ -132,9 +132,8 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/links", "My links", access.ListLinks},
 		{"/audit", "Audit", access.ReadAudit},
 		{"/staff", "People and teams", access.ManagePeople},
-		{"/account", "Your account", access.OwnAccount},
 	} {
-		if access.May(who, p.need) == access.Allow {
+		if access.May(who, p.need) == access.Allow && (p.need != access.UploadItem || len(who.Teams) > 0) {
 			out = append(out, ui.Place{Path: p.path, Text: p.text, Here: here == p.path || strings.HasPrefix(here, p.path+"/") || here == "/" && p.path == homeOf(who)})
 		}
 	}

@@ -26,7 +26,7 @@ class Screen {
     const s = new Screen();
     s.width = width;
     s.context = await browser.newContext({ viewport: { width, height: width < 500 ? 844 : 900 }, locale: "en-GB", timezoneId: "Europe/London", ...options });
-    s.context.setDefaultTimeout(15_000);
+    s.context.setDefaultTimeout(60_000); // machines can be busy
     s.page = await s.context.newPage();
     s.expected = []; // statuses that this walk provokes
     s.page.on("pageerror", (e) => { throw new Error("on " + s.page.url() + ": " + e); });
@@ -49,7 +49,7 @@ class Screen {
     if (SHOTS) await this.page.screenshot({ path: `${SHOTS}/${name}-${this.width}.png`, fullPage: true });
     if (this.mute) return;
     const { violations } = await new AxeBuilder({ page: this.page }).setLegacyMode(true)
-      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
+      .options({ resultTypes: ["violations"] }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
     assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`), [], `axe on ${name} at ${this.width}`);
     const over = await this.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.ok(over <= 0, `${name} at ${this.width} hangs over by ${over} pixels`);
@@ -100,7 +100,6 @@ async function wholeWay(width) {
   await p.click("text=Check patient");
   await p.fill("#name", "Fictitious Patient " + width);
   await nurse.check("send-register");
-  if (width > 500) await p.fill("#patient_number", "9990000026"); // by the second walk the first is registered
   await nurse.fillIn();
   await p.click("text=Check patient");
   await p.waitForSelector(".ws-found");
@@ -131,7 +130,7 @@ async function wholeWay(width) {
   assert.ok(cookies.length > 0);
   assert.match(await p.locator("#receipt ~ ul").first().innerText(), /GPS position/, "the receipt names what is gone");
   await nurse.sees(".ws-viewer__picture");
-  await p.waitForFunction(() => !document.querySelector("[data-wanted]"), null, { timeout: 20_000 }); // the preview comes by itself
+  await p.waitForFunction(() => !document.querySelector("[data-wanted]"), null); // the preview comes by itself
   await nurse.sees(".ws-viewer__picture");
   await nurse.check("item");
   await zooms(nurse);
@@ -343,7 +342,6 @@ async function withoutScript() {
   assert.match(await p.locator("main").innerText(), /GPS position[^]*/);
   assert.match(await p.locator(".ws-facts").innerText(), /1 March 2026, 2:30pm/);
   await s.check("plain-item");
-  assert.ok(await p.evaluate(() => 1).then(() => true, () => true));
   await p.selectOption("#audience", "role:consultant");
   await p.fill("#purpose", "advice");
   await p.click("text=Make a link");

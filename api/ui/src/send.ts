@@ -9,12 +9,27 @@ export function send(): void {
   const file = byId("file") as HTMLInputElement;
   file.addEventListener("change", () => preview(file));
   preview(file);
+  // What was found belongs to what was typed then.
+  form.addEventListener("input", (event) => {
+    const name = event.target instanceof HTMLInputElement ? event.target.name : "";
+    if (/^(patient_number|patient_number_kind|dob_.*)$/.test(name)) document.querySelector(".ws-found")?.remove();
+    awake();
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const by = event.submitter;
     if (by instanceof HTMLButtonElement && by.hasAttribute("formaction")) void aside(form, by);
     else void upload(form, file);
   });
+}
+
+let spoke = Date.now();
+
+/** awake keeps the session of somebody who is typing. */
+function awake(): void {
+  if (Date.now() - spoke < 240_000) return;
+  spoke = Date.now();
+  fetch("/api/v1/session", { credentials: "same-origin", cache: "no-store" }).catch(() => undefined);
 }
 
 /** preview shows what was chosen, and the choice of sound when it is a video. */

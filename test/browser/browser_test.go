@@ -1,0 +1,128 @@
+// Package browser tests the pages in a real Chromium, with the real program
+// behind them.
+package browser
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/wardseal/wardseal/test/servers"
+)
+
+func TestMain(m *testing.M) { servers.Main(m) }
+
+// The pages do what they should, at the width of a phone and of a desktop, by
+// script and without. WARDSEAL_SHOTS names a folder for screenshots.
+func TestPages(t *testing.T) {
+	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
+	dir := t.TempDir()
+	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyTo(t, dir, "walk.mjs")
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), node, "walk.mjs")
+	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
+	cmd.Env = append(os.Environ(), "URL="+demo(t), "PASSWORD=three plain words", "PICTURE="+picture, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+// demo starts the demo, which has people of every role, and gives its address.
+func demo(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "wardseal")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/wardseal").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	said, err := os.Create(filepath.Join(dir, "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = said.Close() })
+	cmd := exec.Command(program, "demo", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0")
+	cmd.Stdout, cmd.Stderr = said, said
+	address := regexp.MustCompile(`(?m)^Open (http://localhost:\d+) `)
+	var url string
+	servers.Start(t, cmd, func() error {
+		text, err := os.ReadFile(said.Name())
+		if err != nil {
+			return err
+		}
+		if found := address.FindSubmatch(text); found != nil {
+			url = string(found[1])
+			return nil
+		}
+		return os.ErrDeadlineExceeded
+	})
+	return url
+}
+
+// The committed script and style sheet are what the sources make.
+func TestAssetsAreBuiltFromTheirSources(t *testing.T) {
+	node, modules := servers.Binary(t, "node"), servers.Modules(t, "../../api/ui")
+	dir := t.TempDir()
+	sources, err := filepath.Glob("../../api/ui/src/*")
+	if err != nil || len(sources) < 5 {
+		t.Fatal(sources, err)
+	}
+	for _, name := range append(sources, "../../api/ui/build.mjs", "../../api/ui/tsconfig.json", "../../api/ui/package.json") {
+		copyTo(t, dir, name)
+	}
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"node_modules/typescript/bin/tsc", "--noEmit"}, {"build.mjs"}} {
+		cmd := exec.CommandContext(t.Context(), node, args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	built, err := filepath.Glob(filepath.Join(dir, "dist", "*"))
+	committed, err2 := filepath.Glob("../../api/ui/dist/*")
+	if err != nil || err2 != nil || len(built) != len(committed) {
+		t.Fatalf("%d files are built and %d committed", len(built), len(committed))
+	}
+	for _, name := range built {
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join("../../api/ui/dist", filepath.Base(name)))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what its sources make: run “make ui” (%v)", filepath.Base(name), err)
+		}
+	}
+}
+
+// copyTo copies a file into dir, with src/ before its name if it is from there.
+func copyTo(t *testing.T, dir, name string) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(dir, filepath.Base(name))
+	if filepath.Base(filepath.Dir(name)) == "src" {
+		to = filepath.Join(dir, "src", filepath.Base(name))
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
