@@ -75,7 +75,7 @@ func spaced(digits string) string {
 	if len(digits) != 10 {
 		return digits
 	}
-	return strings.Join([]string{digits[:3], digits[3:6], digits[6:]}, " ")
+	return strings.Join([]string{digits[:3], digits[3:6], digits[6:]}, "\u00a0")
 }
 
 // put gives a part of a page several values by name.

@@ -4,12 +4,13 @@
 //   URL, PASSWORD   the running server and its people's password
 //   PICTURE         a JPEG as a phone makes it
 //   SHOTS           a folder for screenshots; none are taken without it
+//   ONLY            walk only those whose name matches
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 import { AxeBuilder } from "@axe-core/playwright";
 
-const { URL: base, PASSWORD: password, PICTURE, SHOTS, CHROMIUM } = process.env;
+const { URL: base, PASSWORD: password, PICTURE, SHOTS, ONLY, CHROMIUM } = process.env;
 const phone = readFileSync(PICTURE);
 let made = 0;
 // picture gives the phone's picture with another tail, so that it is another file.
@@ -385,6 +386,7 @@ try {
     ["other roles at 390", () => otherRoles(390)], ["other roles at 1280", () => otherRoles(1280)],
     ["without script", withoutScript], ["other sites", otherSites],
   ]) {
+    if (ONLY && !new RegExp(ONLY).test(name)) continue;
     const started = Date.now();
     await walk();
     console.log(`ok ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
