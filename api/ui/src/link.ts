@@ -6,7 +6,7 @@ interface Grant { id: string }
 
 /** link opens the link whose secret stands after the # of this page's address. */
 export function link(): void {
-  if (!byId("link")) return;
+  if (!byId("link-page")) return;
   const form = byId("link-sign-in") as HTMLFormElement;
   const open = byId("link-open") as HTMLElement;
   const go = byId("link-go") as HTMLButtonElement;
