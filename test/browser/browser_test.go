@@ -25,13 +25,19 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	video := filepath.Join(dir, "film.mp4")
+	film := exec.CommandContext(t.Context(), servers.Binary(t, "ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "testsrc=d=2:s=320x240:r=10", "-f", "lavfi", "-i", "sine=d=2",
+		"-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", video)
+	if out, err := film.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	copyTo(t, dir, "walk.mjs")
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), node, "walk.mjs")
 	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
-	cmd.Env = append(os.Environ(), "URL="+demo(t), "PASSWORD=three plain words", "PICTURE="+picture, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
+	cmd.Env = append(os.Environ(), "URL="+demo(t), "PASSWORD=three plain words", "PICTURE="+picture, "VIDEO="+video, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -3,6 +3,7 @@
 //
 //   URL, PASSWORD   the running server and its people's password
 //   PICTURE         a JPEG as a phone makes it
+//   VIDEO           an MP4 of 320 pixels across, with sound
 //   SHOTS           a folder for screenshots; none are taken without it
 //   ONLY            walk only those whose name matches
 import { readFileSync } from "node:fs";
@@ -10,7 +11,7 @@ import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 import { AxeBuilder } from "@axe-core/playwright";
 
-const { URL: base, PASSWORD: password, PICTURE, SHOTS, ONLY, CHROMIUM } = process.env;
+const { URL: base, PASSWORD: password, PICTURE, VIDEO, SHOTS, ONLY, CHROMIUM } = process.env;
 const phone = readFileSync(PICTURE);
 let made = 0;
 // picture gives the phone's picture with another tail, so that it is another file.
@@ -317,6 +318,26 @@ async function otherRoles(width) {
   await records.context.close();
 }
 
+/** A video: its sound is offered to be left out, and it plays. */
+async function video() {
+  const s = await Screen.open(390), p = s.page;
+  await s.go("/send");
+  await s.signIn("nurse");
+  await s.fillIn({ site: "gait" });
+  assert.ok(await p.locator("#sound-group").isHidden(), "a photo has no sound");
+  await p.setInputFiles("#file", VIDEO);
+  await p.waitForSelector("#chosen video");
+  await p.click("label[for=sound]");
+  await s.check("send-video");
+  await p.click("#go");
+  await p.waitForURL("**/pictures/*?filed=new");
+  await p.waitForFunction(() => { const v = document.querySelector("video"); return v && v.readyState >= 1 && v.videoWidth === 320; });
+  await s.check("item-video");
+  await p.evaluate(async () => { const v = document.querySelector("video"); v.muted = true; await v.play(); });
+  await p.waitForFunction(() => document.querySelector("video").currentTime > 0.1);
+  await s.context.close();
+}
+
 /** Without script: sign in, send, list, share, revoke, sign out. */
 async function withoutScript() {
   const s = await Screen.open(390, { javaScriptEnabled: false }), p = s.page;
@@ -385,7 +406,7 @@ try {
   for (const [name, walk] of [
     ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)],
     ["other roles at 390", () => otherRoles(390)], ["other roles at 1280", () => otherRoles(1280)],
-    ["without script", withoutScript], ["other sites", otherSites],
+    ["a video", video], ["without script", withoutScript], ["other sites", otherSites],
   ]) {
     if (ONLY && !new RegExp(ONLY).test(name)) continue;
     const started = Date.now();
