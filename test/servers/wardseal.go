@@ -66,8 +66,15 @@ type Serving struct {
 }
 
 // Serve starts “wardseal serve” with the settings, on ports of its own, and
-// waits until it is ready. It ends with the test at the latest.
+// waits until it is alive. It ends with the test at the latest.
 func Serve(tb testing.TB, settings ...string) *Serving {
+	tb.Helper()
+	return ServeUnder(tb, nil, settings...)
+}
+
+// ServeUnder is Serve with a command before the program, such as one that makes
+// system calls fail.
+func ServeUnder(tb testing.TB, before []string, settings ...string) *Serving {
 	tb.Helper()
 	scheme := "http://"
 	if slices.Contains(settings, "--tls-cert") {
@@ -80,7 +87,9 @@ func Serve(tb testing.TB, settings ...string) *Serving {
 		tb.Fatal(err)
 	}
 	defer log.Close()
-	s.cmd = exec.Command(Wardseal(tb), append([]string{"serve", "--listen", listen, "--operations", operations, "--public-url", s.URL}, settings...)...)
+	line := append(slices.Clone(before), Wardseal(tb), "serve", "--listen", listen, "--operations", operations, "--public-url", s.URL)
+	line = append(line, settings...)
+	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
@@ -99,7 +108,7 @@ func Serve(tb testing.TB, settings ...string) *Serving {
 	s.PID = s.cmd.Process.Pid
 	tb.Cleanup(func() { s.Signal(syscall.SIGKILL); <-s.done })
 	for range 600 {
-		resp, err := http.Get(s.Operations + "/readyz")
+		resp, err := http.Get(s.Operations + "/healthz")
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
@@ -112,7 +121,7 @@ func Serve(tb testing.TB, settings ...string) *Serving {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	tb.Fatalf("the server is not ready:\n%s", s.Log(tb))
+	tb.Fatalf("the server is not alive:\n%s", s.Log(tb))
 	return nil
 }
 
