@@ -10,6 +10,7 @@ import (
 	"image/jpeg"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -63,6 +64,8 @@ func (d *demoCmd) Run(ctx context.Context, out io.Writer) (err error) {
 	cfg.Listen, cfg.Operations = d.Listen, "127.0.0.1:0"
 	if d.Once {
 		cfg.Listen = "127.0.0.1:0"
+	} else if _, port, err := net.SplitHostPort(d.Listen); err == nil {
+		cfg.PublicURL = "http://localhost:" + port
 	}
 	if _, err := os.Stat(cfg.RootFile()); errors.Is(err, fs.ErrNotExist) {
 		if err := config.InitKeys(cfg, filepath.Join(data, "keys", "escrow-identity.txt"), ""); err != nil {

@@ -19,9 +19,6 @@ import (
 type serveCmd struct{ config.Config }
 
 func (s *serveCmd) Run(ctx context.Context) error {
-	if err := s.Validate(); err != nil {
-		return fmt.Errorf("the configuration is not whole:\n%w", err)
-	}
 	srv, err := startServer(ctx, s.Config)
 	if err != nil {
 		return err

@@ -95,9 +95,10 @@ func Default(data string) Config {
 	return c
 }
 
-// Validate reports everything that is missing or contradicts itself, so that
-// one start shows all there is to put right.
-func (c Config) Validate() error {
+// Check reports everything that is missing or contradicts itself, so that one
+// start shows all there is to put right. (A method named Validate would be
+// called by the command line's parser, before a command could complete it.)
+func (c Config) Check() error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
 	if c.Data == "" {
@@ -115,9 +116,11 @@ func (c Config) Validate() error {
 		bad("--database-url-file is missing: PostgreSQL needs a URL")
 	}
 	if c.Objects.Kind == "s3" {
-		for name, v := range map[string]string{"endpoint": c.Objects.Endpoint, "bucket": c.Objects.Bucket, "access-key": c.Objects.AccessKey, "secret-key-file": c.Objects.SecretKeyFile} {
-			if v == "" {
-				bad("--objects-%s is missing: an S3 store needs it", name)
+		for _, need := range []struct{ name, value string }{
+			{"endpoint", c.Objects.Endpoint}, {"bucket", c.Objects.Bucket}, {"access-key", c.Objects.AccessKey}, {"secret-key-file", c.Objects.SecretKeyFile},
+		} {
+			if need.value == "" {
+				bad("--objects-%s is missing: an S3 store needs it", need.name)
 			}
 		}
 	}

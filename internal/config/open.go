@@ -88,16 +88,17 @@ func openObjects(ctx context.Context, c Config) (blob.Store, error) {
 
 // Open opens every part in order, or none: what cannot be opened is an error.
 func Open(ctx context.Context, c Config) (sys *System, err error) {
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("the configuration is not whole:\n%w", err)
 	}
 	sys = &System{Config: c, metrics: api.NewMetrics()}
 	if sys.Store, err = OpenDatabase(ctx, c); err != nil {
 		return nil, err
 	}
+	db := sys.Store // an error clears sys
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, sys.Store.Close())
+			err = errors.Join(err, db.Close())
 		}
 	}()
 	if sys.keys, err = openKeys(c, sys.Store); err != nil {

@@ -273,7 +273,7 @@ func classify(doing string, key blob.Key, err error) error {
 		known = blob.ErrNotFound
 	case errors.Is(err, fs.ErrExist):
 		known = blob.ErrExists
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
 		known = blob.ErrFull
 	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		known = blob.ErrUnavailable
