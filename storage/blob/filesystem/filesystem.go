@@ -112,7 +112,7 @@ func (s *Store) publish(temp, final string) error {
 		}
 		for _, dir := range append(fresh, path.Dir(final)) {
 			if err := s.sync(dir); err != nil {
-				return err
+				return errors.Join(err, s.root.Remove(final)) // what may not last is not shown
 			}
 		}
 		return nil
