@@ -78,7 +78,7 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	original := have[media.Original]
 	w := &viewer{
 		Alt: "Clinical picture: " + v.BodySite, Video: v.Format.Video(), Original: at(media.Original), Format: v.Format.String(), Bytes: original.Bytes,
-		State: v.Deriving.State, Progress: progress(v), Wide: original.Width, High: original.Height,
+		State: v.Deriving.State, Progress: progress(v),
 	}
 	if w.Video {
 		w.Alt = "Clinical video: " + v.BodySite
