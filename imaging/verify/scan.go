@@ -25,6 +25,9 @@ var codings = map[string]string{
 }
 
 func (p *pieces) sample(coding string, at, n int64) error {
+	if at > p.near.size || n > p.near.size-at {
+		return &Finding{"a sample outside of the file", at}
+	}
 	switch coding {
 	case "obu":
 		return p.obus(at, n)
