@@ -13,7 +13,7 @@ import (
 
 // Limits on the structure of a video.
 const (
-	maxMoov     = 64 << 20 // tables of many hours
+	maxMoov     = 32 << 20 // tables of many hours
 	maxTopBoxes = 200_000  // fragments of many hours
 	maxTracks   = 64
 	maxEdits    = 10_000
@@ -42,6 +42,7 @@ type bmffFile struct {
 	moov     []byte
 	mdat     []extent
 	moof     []fragment
+	chapters map[uint32]bool // tracks that only show chapters
 	trex     map[uint32]defaults
 
 	tracks        []*track
@@ -62,7 +63,7 @@ type fragment struct {
 // anew from what playing needs. Of the media data only what the samples of the
 // kept tracks cover is copied.
 func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan, error) {
-	f := &bmffFile{ctx: ctx, src: src, size: size, opt: opt, acc: newAccount(), handlers: []string{"vide", "soun"}, trex: map[uint32]defaults{}, quick: true}
+	f := &bmffFile{ctx: ctx, src: src, size: size, opt: opt, acc: newAccount(), handlers: []string{"vide", "soun"}, trex: map[uint32]defaults{}, chapters: map[uint32]bool{}, quick: true}
 	if err := f.top(); err != nil {
 		return nil, err
 	}
@@ -225,7 +226,8 @@ func (f *bmffFile) topBox(typ string, head int64, body extent) error {
 func (f *bmffFile) dropped(typ string, body []byte, n int64) {
 	kind, ok := map[string]string{
 		"udta": "user data", "meta": "user data", "uuid": "XMP or private data", "XMP_": "XMP", "free": "unused space", "skip": "unused space", "wide": "unused space",
-		"tref": "references to other tracks", "iods": "player hints", "sgpd": "sample groups", "sbgp": "sample groups", "mvex": "fragment defaults", "btrt": "bit rate",
+		"tref": "references to other tracks", "iods": "player hints", "sgpd": "sample groups", "sbgp": "sample groups", "btrt": "bit rate", "sdtp": "hints on samples", "stdp": "hints on samples", "subs": "hints on samples", "tapt": "clean aperture", "clap": "clean aperture",
+		"sidx": "index of fragments", "ssix": "index of fragments", "mfra": "index of fragments", "styp": "brands of fragments", "emsg": "events", "prft": "clock times", "saiz": "protection", "saio": "protection",
 	}[typ]
 	if !ok {
 		kind = "unknown or unneeded box"

@@ -10,7 +10,7 @@ import (
 var entryKept = map[string][2]int{
 	"vpcC": {8, 4096}, "dvcC": {24, 24}, "dvvC": {24, 24}, "d263": {7, 64}, "damr": {9, 9},
 	"pasp": {8, 8}, "ccst": {8, 8}, "fiel": {2, 2}, "clli": {4, 4}, "mdcv": {24, 24},
-	"alac": {24, 4096}, "dac3": {3, 3}, "dec3": {5, 64}, "dOps": {11, 512}, "dfLa": {4, 4096}, "chan": {12, 4096}, "srat": {8, 8}, "pcmC": {6, 6},
+	"alac": {24, 4096}, "dac3": {3, 3}, "dec3": {5, 64}, "dOps": {11, 512}, "dfLa": {42, 64 << 10}, "chan": {12, 4096}, "srat": {8, 8}, "pcmC": {6, 6},
 	"ddts": {20, 64}, "dmlp": {10, 16}, "dac4": {4, 1024}, "mhaC": {5, 4096}, "iacb": {2, 16 << 10}, "chnl": {6, 512}, "dapa": {4, 4096},
 }
 
@@ -167,8 +167,13 @@ func (f *bmffFile) entryBoxes(out, b []byte, l *look) ([]byte, error) {
 	return out, nil
 }
 
-// vendorless clears the maker and version that the settings of 3GPP start with.
+// vendorless clears the maker and version that the settings of 3GPP start with,
+// and drops the comments of FLAC.
 func vendorless(typ string, b []byte) []byte {
+	if typ == "dfLa" { // of the blocks of FLAC the first; others have words
+		b = slices.Clone(b[:42])
+		b[4] |= 0x80
+	}
 	if typ == "damr" || typ == "d263" {
 		b = slices.Clone(b[:min(len(b), map[string]int{"damr": 9, "d263": 7}[typ])])
 		clear(b[:5])

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxFragment = 16 << 20 // bytes of one moof
-	maxSamples  = 8 << 20  // in all fragments; days of film
+	maxSamples  = 2 << 20  // in all fragments; hours of film and its sound
 )
 
 // defaults are what a fragment takes for what it does not say (trex).

@@ -79,6 +79,7 @@ func (f *bmffFile) movie() error {
 	if err != nil {
 		return err
 	}
+	f.findChapters(boxes)
 	for _, c := range boxes {
 		switch c.typ {
 		case "trak":
@@ -111,6 +112,27 @@ func (f *bmffFile) movie() error {
 	clear(clean[len(clean)-74 : len(clean)-64])
 	f.moov = box("mvhd", clean)
 	return nil
+}
+
+// findChapters notes the tracks that others name as their chapters: titles, and
+// small pictures of the film.
+func (f *bmffFile) findChapters(moov []child) {
+	for _, c := range moov {
+		if c.typ != "trak" {
+			continue
+		}
+		trak, err := children(c.body)
+		if err != nil {
+			continue // trak says so
+		}
+		refs, err := children(one(trak, "tref"))
+		if err != nil {
+			continue
+		}
+		for ids := one(refs, "chap"); len(ids) >= 4 && len(f.chapters) < maxTracks; ids = ids[4:] {
+			f.chapters[be.Uint32(ids)] = true
+		}
+	}
 }
 
 // times copies a header of one of two versions and clears its times.
@@ -149,6 +171,15 @@ func (f *bmffFile) trak(b []byte) error {
 		return errVideoDamaged
 	}
 	t := &track{handler: string(hdlr[8:12])}
+	if h := one(boxes, "tkhd"); len(h) >= 24 {
+		if t.id = be.Uint32(h[12:]); h[0] == 1 {
+			t.id = be.Uint32(h[20:])
+		}
+	}
+	if f.chapters[t.id] {
+		f.acc.removed("chapters", int64(len(b)))
+		return nil
+	}
 	if t.handler == "soun" && f.opt.DropSound {
 		f.acc.removed("sound removed by choice", int64(len(b)))
 		return nil
@@ -170,9 +201,6 @@ func (f *bmffFile) trak(b []byte) error {
 	n := len(t.head) // from the end: reserved bytes
 	clear(t.head[n-60 : n-52])
 	clear(t.head[n-46 : n-44])
-	if t.id = be.Uint32(t.head[12:]); t.head[0] == 1 {
-		t.id = be.Uint32(t.head[20:])
-	}
 	for _, c := range boxes {
 		switch c.typ {
 		case "tkhd", "mdia":

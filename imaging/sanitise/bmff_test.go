@@ -265,3 +265,32 @@ func FuzzBMFF(f *testing.F) {
 		[]byte(built(bx("stts", u32(0, 1, 1, 1))+bx("stsc", u32(0, 1, 1, 1, 1))+bx("stsz", u32(0, 6, 1))+bx("stco", u32(0, 1, 484)), "")+bx("mdat", "pixels and a tail")),
 		[]byte(built(noTables, trex)+bx("moof", bx("mfhd", u32(0, 1)), bx("traf", bx("tfhd", u32(0x20000, 1)), bx("tfdt", u32(0, 5)), bx("trun", u32(0x201, 1, 88, 6))))+bx("mdat", "pixels and a tail")))
 }
+
+// Pictures and titles of chapters, and the words of FLAC, go.
+func TestChaptersAndComments(t *testing.T) {
+	dir := t.TempDir()
+	list := filepath.Join(dir, "chapters.txt")
+	if err := os.WriteFile(list, []byte(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=600\ntitle=MARKER-ONE\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=600\nEND=1200\ntitle=MARKER-TWO\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	film, with := filepath.Join(dir, "film.mp4"), filepath.Join(dir, "with.mp4")
+	if err := os.WriteFile(film, recorded(t, ".mp4", "-map", "1:a", "-c:v", "mpeg4", "-c:a", "flac", "-strict", "-2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(servers.Binary(t, "ffmpeg"), "-v", "error", "-i", film, "-i", list, "-map", "0", "-map_chapters", "1", "-c", "copy", "-strict", "-2", with).CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg: %v\n%s", err, out)
+	}
+	b, err := os.ReadFile(with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, r := must(t, b)
+	if bytes.Contains(out, []byte("MARKER")) || !strings.Contains(kinds(r.Receipt), "chapters") {
+		t.Errorf("the receipt: %s", kinds(r.Receipt))
+	}
+	was, wasSound := frames(t, b)
+	is, isSound := frames(t, out)
+	if was != is || wasSound != isSound || wasSound == "" {
+		t.Error("pictures or sound differ")
+	}
+}

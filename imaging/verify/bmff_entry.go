@@ -164,8 +164,10 @@ func (l *look) box(typ string, body []byte, at int64, depth int) error {
 		return nil
 	case "av1C":
 		return found(!sequence(body), "units that decoding does not need", at)
-	case "vpcC", "alac", "dfLa", "chan", "dOps", "dec3", "ddts", "dmlp", "dac4", "mhaC", "chnl", "dapa":
+	case "vpcC", "alac", "chan", "dOps", "dec3", "ddts", "dmlp", "dac4", "mhaC", "chnl", "dapa":
 		return found(n > 4096, "decoder settings of wrong length", at)
+	case "dfLa":
+		return found(n != 42 || string(body[4:8]) != "\x80\x00\x00\x22", "decoder settings with more than the stream", at)
 	case "iacb":
 		return found(n > 16<<10, "decoder settings of wrong length", at)
 	case "d263", "damr":
