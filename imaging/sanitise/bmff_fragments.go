@@ -20,14 +20,13 @@ type defaults struct{ description, duration, size, flags uint32 }
 // fragments reads the moof boxes in their order.
 func (f *bmffFile) fragments() error {
 	tracks := map[uint32]*track{}
-	for _, t := range f.tracks {
-		if t.count() > 0 {
-			return errVideoUnusual // samples of both kinds
-		}
-		t.frag = &fragmented{}
-		tracks[t.id] = t
-	}
 	left := maxSamples
+	for _, t := range f.tracks {
+		tracks[t.id] = t
+		if err := t.begin(&left); err != nil {
+			return err
+		}
+	}
 	for _, m := range f.moof {
 		if err := f.ctx.Err(); err != nil {
 			return err
@@ -64,6 +63,58 @@ func (f *bmffFile) fragments() error {
 	}
 	return f.join()
 }
+
+// begin takes the samples that the tables of the movie list: some films have
+// the first ones there and the others in fragments.
+func (t *track) begin(left *int) error {
+	t.frag = &fragmented{}
+	if *left -= int(min(t.count(), maxSamples+1)); *left < 0 {
+		return errVideoUnusual
+	}
+	boxes, err := children(t.tables)
+	if err != nil {
+		return err
+	}
+	lasts, shifts, syncs := rowsOf(one(boxes, "stts")), rowsOf(one(boxes, "ctts")), rowsOf(one(boxes, "stss"))
+	signed, some := len(shifts) > 0 && one(boxes, "ctts")[0] == 1, one(boxes, "stss") != nil
+	each := func(rows *[]byte, used *uint32) uint32 { // the next value of a table of runs
+		for len(*rows) >= 8 && *used >= be.Uint32(*rows) {
+			*rows, *used = (*rows)[8:], 0
+		}
+		if len(*rows) < 8 {
+			return 0
+		}
+		*used++
+		return be.Uint32((*rows)[4:])
+	}
+	var a, b uint32
+	number := 0
+	return t.walk(func(r run) error {
+		if number++; r.count == 0 {
+			return errVideoDamaged
+		}
+		for i := range r.count {
+			s := sample{duration: each(&lasts, &a), size: t.fixed()}
+			if s.shift = int64(each(&shifts, &b)); signed {
+				s.shift = int64(int32(s.shift))
+			}
+			if s.size == 0 {
+				s.size = uint32(r.size(r.first + i))
+			}
+			if some {
+				if s.flags = 1 << 16; len(syncs) >= 4 && be.Uint32(syncs) == r.first+i+1 {
+					s.flags, syncs = 0, syncs[4:]
+				}
+			}
+			t.frag.add(s)
+		}
+		t.frag.chunk(number, r.count, r.description)
+		return nil
+	})
+}
+
+// rowsOf is a table without its head, which a track may lack.
+func rowsOf(b []byte) []byte { return b[min(8, len(b)):] }
 
 // traf reads the part of one track in a fragment, and gives where its data ends.
 func (f *bmffFile) traf(b []byte, tracks map[uint32]*track, moof, before int64, left *int) (int64, error) {

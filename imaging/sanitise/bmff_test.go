@@ -99,12 +99,13 @@ func TestTextBetweenPictures(t *testing.T) {
 func TestFragmentedFilms(t *testing.T) {
 	h264 := []string{"-map", "1:a", "-c:v", "libx264", "-g", "5", "-bf", "2", "-pix_fmt", "yuv420p", "-c:a", "aac", "-metadata", "title=MARKER"}
 	for name, flags := range map[string]string{
-		"base is moof":          "frag_keyframe+empty_moov+default_base_moof",
-		"base offsets":          "frag_keyframe+empty_moov",
-		"DASH":                  "dash+frag_keyframe+global_sidx",
-		"CMAF, negative shifts": "cmaf+frag_every_frame",
-		"negative shifts":       "frag_keyframe+empty_moov+negative_cts_offsets",
-		"separate":              "frag_keyframe+empty_moov+separate_moof",
+		"base is moof":               "frag_keyframe+empty_moov+default_base_moof",
+		"base offsets":               "frag_keyframe+empty_moov",
+		"first samples in the movie": "frag_keyframe",
+		"DASH":                       "dash+frag_keyframe+global_sidx",
+		"CMAF, negative shifts":      "cmaf+frag_every_frame",
+		"negative shifts":            "frag_keyframe+empty_moov+negative_cts_offsets",
+		"separate":                   "frag_keyframe+empty_moov+separate_moof",
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := recorded(t, ".mp4", append(h264, "-movflags", flags)...)
@@ -216,6 +217,7 @@ func TestHostileFilms(t *testing.T) {
 		"data offset of -2^31":   run(u32(0x20000, 1), u32(0x201, 1, 1<<31, 5)),
 		"base of 2^63":           run(u32(1, 1, 1<<31, 0), u32(0x201, 1, 0, 5)),
 		"samples in the movie":   run(u32(0x20000, 1), u32(0x201, 1, 40, 5)),
+		"2^32 and fragments":     strings.Replace(run(u32(0x20000, 1), u32(0x201, 1, 88, 5)), "stsz"+u32(0, 0, 0), "stsz"+u32(0, 1, math.MaxUint32), 1),
 		"samples past the end":   run(u32(0x20000, 1), u32(0x201, 1, 40, 1<<30)),
 		"no track":               run(u32(0x20000, 7), u32(0x201, 1, 40, 5)),
 		"2^32 fixed samples":     built(bx("stts", u32(0, 1, math.MaxUint32, 1))+bx("stsc", u32(0, 1, 1, math.MaxUint32, 1))+bx("stsz", u32(0, 1, math.MaxUint32))+bx("stco", u32(0, 1, 100)), "") + bx("mdat", "pixels"),
