@@ -82,6 +82,9 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	if err != nil {
 		return nil, err
 	}
+	if len(samples) == 0 || !slices.ContainsFunc(f.tracks, func(t *track) bool { return t.handler != "soun" && t.count() > 0 }) {
+		return nil, errVideoCut // a movie without a picture in it
+	}
 	if src, err = f.scrub(); err != nil {
 		return nil, err
 	}
