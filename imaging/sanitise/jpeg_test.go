@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/wardseal/wardseal/imaging/verify"
@@ -36,8 +37,19 @@ func join(parts ...any) []byte {
 	return b
 }
 
+var (
+	makeJPEGs sync.Once
+	jpegsMade = map[string][]byte{}
+)
+
 // madeJPEGs are JPEGs of each coding, by real tools.
 func madeJPEGs(t testing.TB) map[string][]byte {
+	t.Helper()
+	makeJPEGs.Do(func() { jpegsMade = makeJPEGsNow(t) })
+	return jpegsMade
+}
+
+func makeJPEGsNow(t testing.TB) map[string][]byte {
 	t.Helper()
 	dir := t.TempDir()
 	run(t, dir, "convert", "-seed", "1", "-size", "97x61", "plasma:fractal", "a.ppm")

@@ -142,8 +142,8 @@ func (t *tiffFile) options(p *tiffPage) error {
 			p.short(t, tagPredictor, p.predictor)
 		}
 	case tiffFax3:
-		if o := t.number(d, tagT4Options, 0); o&^7 != 0 {
-			return errTIFFDamaged
+		if o := t.number(d, tagT4Options, 0); o&^5 != 0 {
+			return notBaseline("uncompressed runs in a fax")
 		} else if o != 0 {
 			p.long(t, tagT4Options, o)
 		}

@@ -136,11 +136,11 @@ func (t *tiffFile) strip(p *tiffPage, s *tiffStrip, want int64, rows int) error 
 	if s.from < 8 || s.length < 1 || s.from >= t.size {
 		return errTIFFCut
 	}
-	if p.compression == tiffLZW || p.compression == tiffPackBits || p.compression == tiffDeflate || p.compression == tiffDeflateOld {
+	if p.compression != tiffPlain && p.compression != tiffJPEG {
 		s.length = min(s.length, t.size-s.from) // the end is found below
 	}
 	if s.length > t.size-s.from {
-		if s.length = t.size - s.from; p.compression != tiffPlain || s.length < want {
+		if s.length = t.size - s.from; p.compression == tiffJPEG || s.length < want {
 			return errTIFFCut
 		}
 	}
@@ -154,6 +154,7 @@ func (t *tiffFile) strip(p *tiffPage, s *tiffStrip, want int64, rows int) error 
 	case tiffJPEG:
 		return t.jpegStrip(p, s, rows)
 	case tiffFaxRuns, tiffFax3, tiffFax4:
+		s.length, err = t.unpack.fax(io.NewSectionReader(t.src, s.from, s.length), p, t.number(p.ifd, tagT4Options, 0), rows)
 	default:
 		s.length, err = t.unpack.end(io.NewSectionReader(t.src, s.from, s.length), p.compression, want)
 	}
@@ -171,6 +172,8 @@ type unpacker struct {
 	last    int64         // where the data end, when that is before what was read
 	inflate io.ReadCloser
 	length  []uint16 // of each LZW string
+	ref     []int    // rows of a fax
+	cur     []int
 }
 
 // at is how far the data were read.
@@ -199,6 +202,18 @@ func (u *unpacker) end(r *io.SectionReader, compression uint32, want int64) (int
 		return u.last, err
 	}
 	return u.at(), err
+}
+
+// fax is end for the kinds of fax coding.
+func (u *unpacker) fax(r *io.SectionReader, p *tiffPage, options uint32, rows int) (int64, error) {
+	if u.in == nil {
+		u.in = bufio.NewReaderSize(nil, 64<<10)
+	}
+	u.in.Reset(r)
+	x := &faxReader{in: u.in, reversed: p.fillOrder == 2, width: p.partWidth, ref: u.ref[:0], cur: u.cur}
+	n, err := x.rows(p.compression, options, rows)
+	u.ref, u.cur = x.ref, x.cur
+	return n, err
 }
 
 func (u *unpacker) packBits(want int64) error {

@@ -304,6 +304,81 @@ func TestTIFFOfMarkedJPEGs(t *testing.T) {
 	}
 }
 
+// What follows the last row of a fax no decoder draws.
+func TestTIFFOfMarkedFaxes(t *testing.T) {
+	faxes := map[string][]byte{"runs": tiffOf("\x83\x98\x83\x98MARKER", grey(short(258, 1), short(259, 2), short(262, 0), long(279, 10)))}
+	for name, b := range madeTIFFs(t) {
+		if !strings.HasPrefix(name, "fax") {
+			continue
+		}
+		at := int(binary.LittleEndian.Uint32(b[4:])) // the directory; the strips come before it
+		d := b[at:]
+		n := int(binary.LittleEndian.Uint16(d))
+		var fields []field
+		var data []byte
+		for i := range n {
+			e := d[2+12*i:]
+			f := field{int(binary.LittleEndian.Uint16(e)), int(binary.LittleEndian.Uint16(e[2:])), int(binary.LittleEndian.Uint32(e[4:])), string(e[8:12])}
+			size := f.count * map[int]int{2: 1, 3: 2, 4: 4, 5: 8}[f.typ]
+			if size > 4 {
+				f.data = string(b[binary.LittleEndian.Uint32(e[8:]):][:size])
+			} else {
+				f.data = f.data[:size]
+			}
+			fields = append(fields, f)
+		}
+		numbers := func(s string) (out []int) {
+			for ; len(s) >= 4; s = s[4:] {
+				out = append(out, int(binary.LittleEndian.Uint32([]byte(s))))
+			}
+			return out
+		}
+		var offsets, sizes []int
+		for _, f := range fields {
+			switch f.tag {
+			case 273:
+				offsets = numbers(f.data)
+			case 279:
+				sizes = numbers(f.data)
+			}
+		}
+		var newOffsets, newSizes []int
+		for i := range offsets {
+			newOffsets, newSizes = append(newOffsets, 8+len(data)), append(newSizes, sizes[i]+6)
+			data = append(append(data, b[offsets[i]:][:sizes[i]]...), "MARKER"...)
+		}
+		for i, f := range fields {
+			switch f.tag {
+			case 273:
+				fields[i] = long(273, newOffsets...)
+			case 279:
+				fields[i] = long(279, newSizes...)
+			}
+		}
+		faxes[name] = tiffOf(string(data), fields)
+	}
+	if len(faxes) != 6 {
+		t.Fatalf("%d faxes", len(faxes))
+	}
+	cleaned := map[string][]byte{}
+	for name, b := range faxes {
+		out, _ := must(t, b)
+		if bytes.Contains(out, []byte("KER")) { // the first bits may pass for the start of an end of line
+			t.Errorf("%s: a trace is left", name)
+		}
+		if again, _ := must(t, out); !bytes.Equal(again, out) {
+			t.Errorf("%s: cleaning it again changes it", name)
+		}
+		cleaned[name] = out
+	}
+	before, after := decoded(t, faxes), decoded(t, cleaned)
+	for name := range faxes {
+		if before[name] != after[name] {
+			t.Errorf("%s: the pixels differ", name)
+		}
+	}
+}
+
 func TestTIFFPages(t *testing.T) {
 	out, r := must(t, tiffOf(greyPixels, grey(), grey(text(270, "MARKER")), grey(short(274, 6))))
 	if n := bytes.Count(out, []byte(greyPixels)); n != 3 || bytes.Contains(out, []byte("MARKER")) {
@@ -368,6 +443,9 @@ func TestTIFFRefusals(t *testing.T) {
 		"no rows in a strip":  {tiffOf(greyPixels, grey(long(278, 0))), "media-damaged"},
 		"packed short":        {tiffOf("\x1f0123", grey(short(259, 32773), long(279, 5))), "media-truncated"},
 		"packed over":         {tiffOf("\x20"+greyPixels+"x", grey(short(259, 32773), long(279, 34))), "media-damaged"},
+		"fax rubbish":         {tiffOf(greyPixels, grey(short(258, 1), short(259, 4))), "media-damaged"},
+		"fax without lines":   {tiffOf(greyPixels, grey(short(258, 1), short(259, 3))), "media-damaged"},
+		"fax cut":             {tiffOf("\x98\x98", grey(short(258, 1), short(259, 2), long(279, 2))), "media-truncated"},
 		"LZW rubbish":         {tiffOf(greyPixels, grey(short(259, 5))), "media-damaged"},
 		"deflate rubbish":     {tiffOf(greyPixels, grey(short(259, 8))), "media-damaged"},
 		"JPEG rubbish":        {tiffOf(greyPixels, grey(short(259, 7))), "media-damaged"},

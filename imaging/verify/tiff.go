@@ -198,7 +198,7 @@ func (w *tiffWalk) strip(p *tiffPage, i int, off, size int64) error {
 		}
 		return found(j.iccTotal != 0 || j.frame.width != p.wide || j.frame.height < rows || j.frame.height > p.high, "a JPEG of another size than its strip", off)
 	}
-	ends, err := w.data.fill(io.NewSectionReader(w.in.src, off, size), p.compression, p.bytesOf(rows))
+	ends, err := w.data.fill(io.NewSectionReader(w.in.src, off, size), p, rows)
 	if err != nil {
 		return err
 	}

@@ -15,13 +15,11 @@ type unpacking struct {
 	zlib io.ReadCloser
 }
 
-// fill gives the number of bytes of r that unpack to want bytes.
-func (u *unpacking) fill(r *io.SectionReader, compression, want int64) (int64, error) {
+// fill gives the number of bytes of r that unpack to so many rows.
+func (u *unpacking) fill(r *io.SectionReader, p *tiffPage, rows int64) (int64, error) {
+	compression, want := p.compression, p.bytesOf(rows)
 	if compression == 1 {
 		return want, nil
-	}
-	if compression <= 4 {
-		return r.Size(), nil
 	}
 	if u.in == nil {
 		u.in = bufio.NewReaderSize(nil, 32<<10)
@@ -30,6 +28,12 @@ func (u *unpacking) fill(r *io.SectionReader, compression, want int64) (int64, e
 	var got int64
 	var err error
 	switch compression {
+	case 2, 3, 4:
+		f := &fax{in: u.in, swapped: p.swapped}
+		if err = f.page(compression, p.faxOptions, p.wide, rows); err == nil {
+			err = f.trailer(compression, p.faxOptions)
+		}
+		got = want
 	case 5:
 		z := lzw.NewReader(u.in, lzw.MSB, 8)
 		got, err = io.Copy(io.Discard, io.LimitReader(z, want+1))

@@ -12,6 +12,8 @@ type tiffPage struct {
 	planes         int64
 	chroma         [2]int64 // subsampling where it counts; otherwise 0
 	offsets, sizes []int64
+	faxOptions     int64
+	swapped        bool // the first bit of a fax is the lowest
 	tables         []byte
 	profile        []byte
 }
@@ -75,6 +77,7 @@ func newTIFFPage(tags tiffTags, at int64) (*tiffPage, error) {
 		}
 	}
 	p := &tiffPage{width: tags.one(256, 0), height: tags.one(257, 0), compression: tags.one(259, 0), samples: tags.one(277, 0), planes: 1, bits: tags.one(258, 0)}
+	p.faxOptions, p.swapped = tags.one(292, 0), tags.one(266, 1) == 2
 	p.tables, p.profile = tags[347].body, tags[34675].body
 	if err := p.meaning(tags, at); err != nil {
 		return nil, err
