@@ -17,6 +17,7 @@ const (
 	maxTIFFEntries     = 40_000  // of all directories together
 	maxTIFFStrips      = 1 << 18 // of all pages together; 50 megapixels in tiles of 16 × 16 have 195,000
 	maxTIFFStripsJPEG  = 20_000  // each is a JPEG of its own
+	maxTIFFFax         = 8 << 20 // bytes of fax codes, which are followed bit by bit; a dense page has 200 KB
 	tiffBytesPerPixel  = 8       // RGBA of 16 bits: MaxPixels of these is what all pages may unpack to
 )
 
@@ -50,6 +51,7 @@ type tiffFile struct {
 
 	pages  []*tiffPage
 	strips int
+	fax    int64 // bytes of fax codes so far
 	budget int64 // bytes that all pages may still unpack to
 	unpack unpacker
 	scan   []byte // buffer for the scans of JPEG strips

@@ -154,6 +154,9 @@ func (t *tiffFile) strip(p *tiffPage, s *tiffStrip, want int64, rows int) error 
 	case tiffJPEG:
 		return t.jpegStrip(p, s, rows)
 	case tiffFaxRuns, tiffFax3, tiffFax4:
+		if t.fax += s.length; t.fax > maxTIFFFax {
+			return errTIFFStructure
+		}
 		s.length, err = t.unpack.fax(io.NewSectionReader(t.src, s.from, s.length), p, t.number(p.ifd, tagT4Options, 0), rows)
 	default:
 		s.length, err = t.unpack.end(io.NewSectionReader(t.src, s.from, s.length), p.compression, want)

@@ -41,19 +41,32 @@ const longRuns = `
 	2432=000000011101 2496=000000011110 2560=000000011111
 `
 
-// runOf gives the run length of a code, by its length and bits.
-var runOf = [2]map[[2]int]int{runs(whiteRuns + longRuns), runs(blackRuns + longRuns)}
+// runOf gives the run length of a code, less than 0 where there is none. Codes
+// are numbered by their bits behind a one.
+var runOf = [2][]int{runs(whiteRuns + longRuns), runs(blackRuns + longRuns)}
 
-func runs(table string) map[[2]int]int {
-	out := map[[2]int]int{}
+func runs(table string) []int {
+	out := make([]int, 1<<14)
+	for i := range out {
+		out[i] = -1
+	}
 	for _, pair := range strings.Fields(table) {
 		length, code, _ := strings.Cut(pair, "=")
 		n, _ := strconv.Atoi(length) // both are numbers above
-		bits, _ := strconv.ParseUint(code, 2, 16)
-		out[[2]int{len(code), int(bits)}] = n
+		bits, _ := strconv.ParseUint("1"+code, 2, 16)
+		out[bits] = n
 	}
 	return out
 }
+
+// The modes of a row that is coded by the one above (T.6, table 1), numbered by
+// their bits behind a one. Those of vertical mode give the distance.
+const (
+	modePass       = 0b1_0001
+	modeHorizontal = 0b1_001
+)
+
+var modeVertical = map[int]int64{0b1_1: 0, 0b1_011: 1, 0b1_010: -1, 0b1_000011: 2, 0b1_000010: -2, 0b1_0000011: 3, 0b1_0000010: -3}
 
 // fax draws the rows of a fax one after the other, each a byte a pixel, to see
 // where its data end.
@@ -191,17 +204,16 @@ func (f *fax) alternate(width int64) error {
 // fill draws one run of a colour.
 func (f *fax) fill(at int64, colour byte) (int64, error) {
 	for {
-		bits, n := 0, 0
-		run, ok := 0, false
-		for !ok {
+		code, run := 1, -1
+		for run < 0 {
 			b, err := f.bit()
 			if err != nil {
 				return 0, err
 			}
-			if bits, n = bits<<1|b, n+1; n > 13 {
+			if code = code<<1 | b; code >= len(runOf[colour]) {
 				return 0, errFaxCode
 			}
-			run, ok = runOf[colour][[2]int{n, bits}]
+			run = runOf[colour][code]
 		}
 		end := at + int64(run)
 		if end > int64(len(f.row)) {
@@ -243,26 +255,24 @@ func (f *fax) against(width int64) error {
 			}
 			b1 = edge(from, colour^1)
 		}
-		word := ""
-		for {
+		mode, by := 1, int64(0)
+		for vertical := false; !vertical && mode != modePass && mode != modeHorizontal; {
 			b, err := f.bit()
 			if err != nil {
 				return err
 			}
-			if word += strconv.Itoa(b); strings.Contains(" 1 011 010 000011 000010 0000011 0000010 0001 001 ", " "+word+" ") {
-				break
-			}
-			if len(word) > 7 {
+			if mode = mode<<1 | b; mode > 0xff {
 				return errFaxCode
 			}
+			by, vertical = modeVertical[mode]
 		}
-		if word == "0001" {
+		if mode == modePass {
 			b2 := edge(b1+1, colour)
 			f.paint(a0, b2, colour)
 			a0, start, b1 = b2, false, -1
 			continue
 		}
-		if word == "001" {
+		if mode == modeHorizontal {
 			a1, err := f.fill(a0, colour)
 			if err == nil {
 				a0, err = f.fill(a1, colour^1)
@@ -273,7 +283,7 @@ func (f *fax) against(width int64) error {
 			start = false
 			continue
 		}
-		a1 := b1 + map[string]int64{"1": 0, "011": 1, "010": -1, "000011": 2, "000010": -2, "0000011": 3, "0000010": -3}[word]
+		a1 := b1 + by
 		if a1 < a0 || a1 > width {
 			return errFaxCode
 		}
