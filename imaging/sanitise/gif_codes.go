@@ -33,58 +33,73 @@ func (c *gifCodes) clear() {
 }
 
 // feed takes one sub-block and gives how many bytes of it, from its start, the
-// picture was seen to need; 0 when it needs none.
+// picture was seen to need; 0 when it needs none. It is one loop over local
+// variables, since it runs for every code of every frame.
 func (c *gifCodes) feed(b []byte) (needed int) {
-	for i := 0; i < len(b) && !c.ended && !c.broken; i++ {
-		c.bits |= uint32(b[i]) << c.have
-		c.have += 8
-		if !c.full {
-			needed = i + 1
-		}
-		for c.have >= c.width && !c.ended && !c.broken {
-			code := uint(c.bits & (1<<c.width - 1))
-			c.bits >>= c.width
-			c.have -= c.width
-			if c.take(code) {
-				needed = i + 1
+	if c.ended || c.broken {
+		return 0
+	}
+	clear := uint(1) << c.min
+	bits, have, width, next, last, left := c.bits, c.have, c.width, c.next, c.last, c.left
+	i := 0
+	for ; i < len(b) && left > 0; i++ {
+		bits |= uint32(b[i]) << have
+		have += 8
+		for have >= width && left > 0 {
+			code := uint(bits) & (1<<width - 1)
+			bits >>= width
+			have -= width
+			switch {
+			case code == clear:
+				width, next, last = c.min+1, clear+2, -1
+				continue
+			case code == clear+1 || code > next || last < 0 && code > clear:
+				c.broken = true // it ends too early, or names a code that is not there
+				return 0
 			}
+			if last >= 0 && next < 4096 {
+				c.pixels[next&4095] = c.pixels[last&4095] + 1
+				if next++; next == 1<<width && width < 12 {
+					width++
+				}
+			}
+			last = int(code)
+			left -= int64(c.pixels[code&4095])
 		}
 	}
-	return needed
+	c.bits, c.have, c.width, c.next, c.last, c.left = bits, have, width, next, last, left
+	if c.full = left <= 0; !c.full {
+		return i
+	}
+	return max(i, c.tail(b, i))
 }
 
-// take follows one code; it reports whether the picture needs that code.
-func (c *gifCodes) take(code uint) bool {
-	clear := uint(1) << c.min
-	if c.full { // encoders end with an end code, and some clear before it
-		switch {
-		case code == clear+1:
+// tail follows what comes behind the last pixel: encoders put an end code
+// there, and some clear before it. It gives how much of b, of which i bytes
+// were read, the end code needs; 0 when there is none.
+func (c *gifCodes) tail(b []byte, i int) int {
+	for {
+		for c.have >= c.width {
+			code := uint(c.bits) & (1<<c.width - 1)
+			c.bits >>= c.width
+			c.have -= c.width
+			switch {
+			case code == 1<<c.min && !c.cleared:
+				c.cleared = true
+				c.clear()
+				continue
+			case code == 1<<c.min+1:
+				c.ended = true
+				return i
+			}
 			c.ended = true
-			return true
-		case code == clear && !c.cleared:
-			c.cleared = true
-			c.clear()
-		default:
-			c.ended = true
+			return 0
 		}
-		return false
-	}
-	switch {
-	case code == clear:
-		c.clear()
-		return true
-	case code == clear+1 || code > c.next || c.last < 0 && code > clear:
-		c.broken = true // it ends too early, or names a code that is not there
-		return false
-	}
-	if c.last >= 0 && c.next < 4096 {
-		c.pixels[c.next] = c.pixels[c.last] + 1
-		if c.next++; c.next == 1<<c.width && c.width < 12 {
-			c.width++
+		if i == len(b) {
+			return 0
 		}
+		c.bits |= uint32(b[i]) << c.have
+		c.have += 8
+		i++
 	}
-	c.last = int(code)
-	c.left -= int64(c.pixels[code])
-	c.full = c.left <= 0
-	return true
 }

@@ -107,43 +107,43 @@ func gifFrame(in *cursor) error {
 
 // gifBits gives the codes of a frame out of its sub-blocks.
 type gifBits struct {
-	in   *cursor
-	left byte // of this sub-block
-	end  bool // the empty sub-block was taken
-	acc  uint
-	n    int
+	in    *cursor
+	block []byte // what is left of this sub-block
+	end   bool   // the empty sub-block was taken
+	acc   uint
+	n     int
 }
-
-var errGIFBits = &Finding{"a frame that ends before its last pixel", 0}
 
 // fill makes n bits ready, if there are as many.
 func (g *gifBits) fill(n int) (bool, error) {
 	for g.n < n && !g.end {
+		if len(g.block) > 0 {
+			g.acc |= uint(g.block[0]) << g.n
+			g.n += 8
+			g.block = g.block[1:]
+			continue
+		}
 		b, err := g.in.take(1)
 		if err != nil {
 			return false, err
 		}
-		switch {
-		case g.left > 0:
-			g.left--
-			g.acc |= uint(b[0]) << g.n
-			g.n += 8
-		case b[0] == 0:
-			g.end = true
-		default:
-			g.left = b[0]
+		if g.end = b[0] == 0; g.end {
+			break
+		}
+		if g.block, err = g.in.take(int64(b[0])); err != nil {
+			return false, err
 		}
 	}
 	return g.n >= n, nil
 }
 
 func (g *gifBits) code(width int) (int, error) {
-	ok, err := g.fill(width)
-	if err != nil {
-		return 0, err
-	}
-	if !ok {
-		return 0, &Finding{errGIFBits.Where, g.in.at}
+	if g.n < width {
+		if ok, err := g.fill(width); err != nil {
+			return 0, err
+		} else if !ok {
+			return 0, &Finding{"a frame that ends before its last pixel", g.in.at}
+		}
 	}
 	v := int(g.acc & (1<<width - 1))
 	g.acc >>= width
@@ -155,15 +155,12 @@ func (g *gifBits) code(width int) (int, error) {
 // follows from the code that it extends.
 func (g *gifBits) frame(size int, area int64) error {
 	reset, stop := 1<<size, 1<<size+1
-	var length []int64
-	width, prev := 0, int64(0) // prev is the length of the code before, 0 after a reset
-	again := func() {
-		length = append(length[:0], make([]int64, stop+1)...)
-		for i := range reset {
-			length[i] = 1
-		}
-		width, prev = size+1, 0
+	length := make([]int64, stop+1, 4096)
+	for i := range reset {
+		length[i] = 1
 	}
+	width, prev := 0, int64(0) // prev is the length of the code before, 0 after a reset
+	again := func() { length, width, prev = length[:stop+1], size+1, 0 }
 	for again(); area > 0; {
 		v, err := g.code(width)
 		switch {
