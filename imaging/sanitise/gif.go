@@ -15,6 +15,7 @@ const (
 	maxMovingParts  = 200_000 // extensions and frames of a GIF, chunks of a WebP
 	maxMovingFrames = 10_000
 	maxMovingPixels = 100 // all frames together, as a multiple of Options.MaxPixels
+	maxEXIFBlocks   = 8   // that are read; the rest just goes
 	gifLoopHeader   = "\x21\xff\x0bNETSCAPE2.0\x03\x01"
 )
 

@@ -34,13 +34,15 @@ func reduceICC(p []byte) ([]byte, error) {
 		data []byte
 	}
 	var tags []tag
+	total := int64(0)
 	for i := range int(n) {
 		e := p[132+i*12:]
 		sig, off, size := string(e[:4]), int64(be.Uint32(e[4:])), int64(be.Uint32(e[8:]))
 		if !slices.Contains(renderingTags, sig) {
 			continue
 		}
-		if size < 8 || off < 128 || off+size > int64(len(p)) {
+		// Tags may share their data, but not so that little becomes much.
+		if total += size; size < 8 || off < 128 || off+size > int64(len(p)) || total > 4*int64(len(p)) {
 			return nil, errICC
 		}
 		data, err := reduceTag(p[off : off+size])

@@ -35,6 +35,7 @@ type pngFile struct {
 	ended         bool
 
 	oriented bool // an eXIf chunk was seen
+	blocks   int  // of EXIF in such chunks
 	raw      int  // the orientation in a text chunk; 0 when there is none
 	raws     int  // text chunks that were looked into
 
@@ -213,9 +214,12 @@ func (p *pngFile) metadata(typ string, at, length int64) error {
 	if text {
 		p.acc.removed("text", length+12)
 	}
-	if length > maxICC {
+	if typ == "eXIf" {
+		p.blocks++
+	}
+	if length > maxICC || p.blocks > maxEXIFBlocks {
 		if !text {
-			p.acc.removed("colour profile or EXIF of absurd size", length+12)
+			p.acc.removed("colour profile or EXIF of absurd size or number", length+12)
 		}
 		return nil
 	}

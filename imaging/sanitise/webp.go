@@ -35,6 +35,7 @@ type webpFile struct {
 	height      int
 	icc         []byte // reduced
 	orientation int
+	blocks      int        // of EXIF
 	anim        []byte     // background and loop count
 	body        []filePart // the picture, or the frames
 	still       bool       // the picture was seen
@@ -331,8 +332,8 @@ func (w *webpFile) profile(c webpChunk) error {
 // exif accounts for an EXIF block, of which only the orientation stays. Some
 // writers put the header of JPEG before it.
 func (w *webpFile) exif(c webpChunk) error {
-	if c.n > maxICC {
-		w.acc.removed("EXIF of absurd size", c.n+8)
+	if w.blocks++; c.n > maxICC || w.blocks > maxEXIFBlocks {
+		w.acc.removed("EXIF of absurd size or number", c.n+8)
 		return nil
 	}
 	block := make([]byte, c.n)

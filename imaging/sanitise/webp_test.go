@@ -287,3 +287,36 @@ func FuzzWebP(f *testing.F) {
 	fuzz(f, lossy, losslessWebP(f), alphaWebP(f), moving,
 		webpOf(vp8x(0x2c), webpChunk("ICCP", namedProfile(traceMark)), lossy[12:], webpChunk("EXIF", exifSix), webpChunk("XMP ", traceMark)))
 }
+
+// Tags that share one large piece of data do not make a small profile large.
+func TestProfileThatGrows(t *testing.T) {
+	be := binary.BigEndian
+	p := make([]byte, 1<<20)
+	be.PutUint32(p, uint32(len(p)))
+	copy(p[36:], "acsp")
+	be.PutUint32(p[128:], 60)
+	for i := range 60 {
+		e := p[132+12*i:]
+		copy(e, "A2B0")
+		be.PutUint32(e[4:], uint32(1000+8*i))
+		be.PutUint32(e[8:], uint32(len(p)-1000-8*i))
+		copy(p[1000+8*i:], "mft2\x00\x00\x00\x00")
+	}
+	out, r := must(t, webpOf(vp8x(0x20), webpChunk("ICCP", string(p)), lossyWebP(t)[12:]))
+	if len(out) > 10_000 || !strings.Contains(kinds(r.Receipt), "malformed") {
+		t.Errorf("%d bytes; %s", len(out), kinds(r.Receipt))
+	}
+}
+
+// Of very many EXIF blocks only the first are read, and none is kept whole.
+func TestManyEXIFBlocks(t *testing.T) {
+	out, _ := must(t, webpOf(vp8x(8), lossyWebP(t)[12:], bytes.Repeat(webpChunk("EXIF", exifSix), 100_000)))
+	if bytes.Count(out, []byte("EXIF")) != 1 || !bytes.HasSuffix(out, []byte(onlySix)) {
+		t.Error("not only the orientation is left")
+	}
+	head, data, end := pngParts(encoded(t, media.PNG))
+	out, _ = must(t, pngOf(head, bytes.Repeat(chunk("eXIf", exifSix), 99_000), data, end))
+	if !bytes.Equal(out, pngOf(head, chunk("eXIf", onlySix), data, end)) {
+		t.Error("not only the orientation is left")
+	}
+}
