@@ -193,6 +193,7 @@ func TestPNGChunksThatDoNotFit(t *testing.T) {
 		"transparency of RGB": {pngOf(head, chunk("tRNS", traceMark[:6]), data, end), still},
 		"position":            {pngOf(head, offs, data, end), pngOf(head, offs, data, end)},
 		"position on paper":   {pngOf(head, chunk("oFFs", traceMark[:8]+"\x01"), data, end), still},
+		"suggested palette":   {pngOf(head, chunk("PLTE", traceMark), data, end), still},
 		"late profile":        {pngOf(head, data, chunk("iCCP", traceMark+"\x00\x00"), end), still},
 	} {
 		out, _ := must(t, c.file)
@@ -200,7 +201,8 @@ func TestPNGChunksThatDoNotFit(t *testing.T) {
 			t.Errorf("%s: %q", name, out)
 		}
 	}
-	for name, b := range map[string][]byte{"palette twice": pngOf(head, chunk("PLTE", "abc"), chunk("PLTE", "abc"), data, end), "late palette": pngOf(head, data, chunk("PLTE", "abc"), end)} {
+	indexed := append(bytes.Clone(head[:8]), chunk("IHDR", string(head[16:25])+"\x03"+string(head[26:29]))...)
+	for name, b := range map[string][]byte{"palette twice": pngOf(indexed, chunk("PLTE", "abc"), chunk("PLTE", "abc"), data, end), "late palette": pngOf(head, data, chunk("PLTE", "abc"), end), "no palette": pngOf(indexed, data, end)} {
 		if _, _, err := clean(t, b); fault.From(err) == nil {
 			t.Errorf("%s is accepted", name)
 		}

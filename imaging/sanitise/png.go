@@ -43,10 +43,9 @@ type pngFile struct {
 	anim  pngAnimation
 }
 
-// pngKept are the chunks besides IHDR, IDAT and IEND that rendering needs, with
+// pngKept are the chunks besides IHDR, PLTE, IDAT and IEND that rendering needs, with
 // the lengths that they may have, by colour type where it matters.
 var pngKept = map[string]func(p *pngFile, n int64) bool{
-	"PLTE": func(_ *pngFile, n int64) bool { return n > 0 && n <= 768 && n%3 == 0 },
 	"tRNS": func(p *pngFile, n int64) bool {
 		return p.colour == 0 && n == 2 || p.colour == 2 && n == 6 || p.colour == 3 && n > 0 && n <= p.palette/3
 	},
@@ -181,12 +180,16 @@ func (p *pngFile) critical(typ string, at, length int64) error {
 			return err
 		}
 	case "PLTE":
-		if p.seen[typ] || p.seen["IDAT"] || !pngKept[typ](p, length) {
+		if p.seen[typ] || p.seen["IDAT"] || length == 0 || length > 768 || length%3 != 0 {
 			return errPNGDamaged
+		}
+		if p.colour != 3 { // the pixels are colours already
+			p.acc.removed("suggested palette", length+12)
+			return nil
 		}
 		p.palette = length
 	case "IDAT":
-		if p.seen[typ] && p.last != "IDAT" {
+		if p.seen[typ] && p.last != "IDAT" || p.colour == 3 && p.palette == 0 {
 			return errPNGDamaged
 		}
 		if !p.seen[typ] {

@@ -11,13 +11,14 @@ import (
 
 // pngWalk is how far the walk over a PNG has come.
 type pngWalk struct {
-	seen   map[string]bool // kinds of chunks
-	last   string          // the kind of the chunk before
-	colour byte
-	w, h   uint32
-	anim   []pngFrame
-	frames uint32 // announced
-	seq    uint32 // the next number in the animation
+	seen    map[string]bool // kinds of chunks
+	last    string          // the kind of the chunk before
+	colour  byte
+	colours int64 // in the palette
+	w, h    uint32
+	anim    []pngFrame
+	frames  uint32 // announced
+	seq     uint32 // the next number in the animation
 }
 
 // pngFrame is a frame of an animation.
@@ -112,7 +113,8 @@ func (w *pngWalk) chunk(typ string, n int64, body []byte, at int64) error {
 		}
 		return nil
 	case "PLTE":
-		return found(n == 0 || n > 768 || n%3 != 0, "a palette of wrong length", at)
+		w.colours = n / 3
+		return found(n == 0 || n > 768 || n%3 != 0 || w.colour != 3, "a palette of wrong length or without use", at)
 	case "tRNS", "sBIT", "bKGD":
 		return found(!w.fits(typ, n), "a chunk of wrong length", at)
 	case "oFFs":
@@ -131,7 +133,7 @@ func (w *pngWalk) chunk(typ string, n int64, body []byte, at int64) error {
 func (w *pngWalk) fits(typ string, n int64) bool {
 	samples := map[string][7]int64{"tRNS": {0: 2, 2: 6}, "sBIT": {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}, "bKGD": {0: 2, 2: 6, 3: 1, 4: 2, 6: 6}}
 	if typ == "tRNS" && w.colour == 3 {
-		return n > 0 && n <= 256
+		return n > 0 && n <= w.colours
 	}
 	return w.colour < 7 && n > 0 && n == samples[typ][w.colour]
 }
