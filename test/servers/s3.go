@@ -88,10 +88,42 @@ func MinIO(tb testing.TB) S3 {
 // NewBucket makes an empty bucket.
 func (s S3) NewBucket(tb testing.TB, versioned bool) string {
 	tb.Helper()
+	return s.newBucket(tb, versioned, false)
+}
+
+// NewLockingBucket makes an empty bucket whose objects can be locked.
+func (s S3) NewLockingBucket(tb testing.TB) string {
+	tb.Helper()
+	return s.newBucket(tb, true, true)
+}
+
+// Retain locks an object against deletion, by anybody, until a time.
+func (s S3) Retain(tb testing.TB, bucket, key string, until time.Time) {
+	tb.Helper()
+	mode := minio.Compliance
+	if err := s.client(tb).PutObjectRetention(tb.Context(), bucket, key, minio.PutObjectRetentionOptions{Mode: &mode, RetainUntilDate: &until}); err != nil {
+		tb.Fatalf("retain an object: %v", err)
+	}
+}
+
+// Hold puts a legal hold on an object, or lifts it.
+func (s S3) Hold(tb testing.TB, bucket, key string, on bool) {
+	tb.Helper()
+	status := minio.LegalHoldDisabled
+	if on {
+		status = minio.LegalHoldEnabled
+	}
+	if err := s.client(tb).PutObjectLegalHold(tb.Context(), bucket, key, minio.PutObjectLegalHoldOptions{Status: &status}); err != nil {
+		tb.Fatalf("hold an object: %v", err)
+	}
+}
+
+func (s S3) newBucket(tb testing.TB, versioned, locking bool) string {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	name, c := "w"+strings.ToLower(rand.Text()[:16]), s.client(tb)
-	if err := c.MakeBucket(ctx, name, minio.MakeBucketOptions{Region: s.Region}); err != nil {
+	if err := c.MakeBucket(ctx, name, minio.MakeBucketOptions{Region: s.Region, ObjectLocking: locking}); err != nil {
 		tb.Fatalf("make a bucket: %v", err)
 	}
 	if versioned {

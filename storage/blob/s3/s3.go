@@ -119,6 +119,7 @@ func (s *Store) Create(ctx context.Context, key blob.Key, r io.Reader, size int6
 		return blob.Info{}, err
 	}
 	src := &source{r: blob.Exactly(r, size)}
+	defer src.close()
 	var up minio.UploadInfo
 	var err error
 	if size <= singleParts*s.part {
@@ -126,8 +127,8 @@ func (s *Store) Create(ctx context.Context, key blob.Key, r io.Reader, size int6
 	} else {
 		up, err = s.parts(ctx, key, src, size)
 	}
-	if src.err != nil && err != nil { // the reason lies with what was read, not with the server
-		return blob.Info{}, fmt.Errorf("create object %s: %w", key, src.err)
+	if failed := src.failure(); failed != nil && err != nil { // the reason lies with what was read, not with the server
+		return blob.Info{}, fmt.Errorf("create object %s: %w", key, failed)
 	}
 	if err != nil {
 		return blob.Info{}, classify("create", key, err)
@@ -135,18 +136,38 @@ func (s *Store) Create(ctx context.Context, key blob.Key, r io.Reader, size int6
 	return blob.Info{Key: key, Bytes: size, Modified: time.Now().UTC(), Version: up.VersionID}, nil
 }
 
-// source remembers the failure of what it reads.
+// source remembers the failure of what it reads. After a request has failed,
+// net/http may still be reading its body: close keeps it from reading on.
 type source struct {
-	r   io.Reader
-	err error
+	mu     sync.Mutex
+	r      io.Reader
+	err    error
+	closed bool
 }
 
 func (s *source) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, os.ErrClosed
+	}
 	n, err := s.r.Read(p)
 	if err != nil && err != io.EOF {
 		s.err = err
 	}
 	return n, err
+}
+
+func (s *source) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *source) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 }
 
 // parts uploads in parts: one is read while the one before is sent. Unlike

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/blob/blobtest"
@@ -25,14 +26,22 @@ func open(t *testing.T, srv servers.S3, bucket string) *s3.Store {
 	return s
 }
 
+// Each server, with a bucket that keeps no versions and with one that keeps and
+// locks them.
 func TestConformance(t *testing.T) {
 	for name, server := range map[string]func(testing.TB) servers.S3{"versitygw": servers.VersityGW, "minio": servers.MinIO} {
-		for _, versioned := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/versioned=%v", name, versioned), func(t *testing.T) {
-				srv := server(t)
-				blobtest.Conformance(t, 42<<20, func(t *testing.T) blob.Store { return open(t, srv, srv.NewBucket(t, versioned)) })
-			})
-		}
+		t.Run(name+"/plain", func(t *testing.T) {
+			srv := server(t)
+			blobtest.Conformance(t, 42<<20, func(t *testing.T) blob.Store { return open(t, srv, srv.NewBucket(t, false)) })
+		})
+		t.Run(name+"/locking", func(t *testing.T) {
+			srv := server(t)
+			blobtest.Conformance(t, 42<<20, func(t *testing.T) blob.Store { return open(t, srv, srv.NewLockingBucket(t)) })
+			bucket := srv.NewLockingBucket(t)
+			blobtest.Locking(t, open(t, srv, bucket),
+				func(key blob.Key, until time.Time) { srv.Retain(t, bucket, string(key), until) },
+				func(key blob.Key, on bool) { srv.Hold(t, bucket, string(key), on) })
+		})
 	}
 }
 
