@@ -268,6 +268,6 @@ func (h *house) filed() string {
 func (h *house) events(typ string) int {
 	h.t.Helper()
 	var page struct{ Events []json.RawMessage }
-	h.as("auditor").must("GET", "/audit?limit=500&type="+typ, http.StatusOK, nil).into(h.t, &page)
+	h.session("auditor").must("GET", "/audit?limit=500&type="+typ, http.StatusOK, nil).into(h.t, &page)
 	return len(page.Events)
 }
