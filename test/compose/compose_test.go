@@ -58,6 +58,24 @@ func TestComposeFile(t *testing.T) {
 			}
 		}
 	}
+	// Those that start as root, to change to a user of their own, need the
+	// privileges for that; the others need none.
+	for _, name := range []string{"wardseal", "proxy", "objects", "bucket"} {
+		if !slices.Equal(p.Services[name].CapDrop, []string{"ALL"}) {
+			t.Errorf("%s keeps privileges", name)
+		}
+	}
+	if add := p.Services["proxy"].CapAdd; !slices.Equal(add, []string{"NET_BIND_SERVICE"}) {
+		t.Errorf("the proxy adds %v", add)
+	}
+	if n := p.Networks["back"]; !n.Internal {
+		t.Error("the network of the stores leads outside")
+	}
+	for _, name := range []string{"database", "objects", "bucket"} {
+		if _, front := p.Services[name].Networks["front"]; front {
+			t.Errorf("%s is on the proxy's network", name)
+		}
+	}
 	if u := p.Services["wardseal"].User; u == "" || strings.HasPrefix(u, "0") {
 		t.Errorf("wardseal runs as %q", u)
 	}
@@ -84,6 +102,17 @@ func TestDockerfile(t *testing.T) {
 	text := string(b)
 	if strings.Count(text, "\nFROM ") < 2 {
 		t.Error("the Dockerfile has one stage")
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if image, ok := strings.CutPrefix(line, "FROM "); ok && (!strings.Contains(image, ":") || strings.Contains(image, ":latest")) {
+			t.Errorf("the image %s is not pinned", image)
+		}
+	}
+	last := text[strings.LastIndex(text, "\nFROM "):]
+	for _, need := range []string{"ffmpeg", "ca-certificates", "chmod a-s"} {
+		if !strings.Contains(last, need) {
+			t.Errorf("the last stage lacks %s", need)
+		}
 	}
 	if i := strings.LastIndex(text, "\nUSER "); i < 0 || strings.HasPrefix(text[i+6:], "0") || strings.HasPrefix(text[i+6:], "root") {
 		t.Error("the image runs as root")
