@@ -69,14 +69,21 @@ func BenchmarkWay(b *testing.B) {
 	t.print()
 }
 
+// The aims. A folder has no server of its own to compare views with: a plain
+// file server passes what is in the kernel's memory on without looking at it,
+// so it is there for scale.
+var (
+	uploadAim = map[string]float64{"filesystem": 0.5, "S3": 0.7}
+	viewAim   = map[string]float64{"S3": 0.6}
+)
+
 func photos(b *testing.B, t *table, kind string, h *house, r raw, writes, reads string) {
 	file := photo(b)
 	upload := func(int) error {
 		_, err := h.upload("a.jpg", bytes.NewReader(file), int64(len(file)))
 		return err
 	}
-	aim := map[string]float64{"filesystem": 0.5, "S3": 0.7}[kind]
-	t.compare(b, "upload a 4 MB photo, "+kind, upload, writes, func(int) error { return r.put(file) }, aim)
+	t.compare(b, "upload a 4 MB photo, "+kind, upload, writes, func(int) error { return r.put(file) }, uploadAim[kind])
 	if kind == "S3" {
 		t.compare(b, "upload a 4 MB photo, S3", upload, "exiftool | age, curl", pipeline(b, servers.VersityGW(b), h.dir+"/keys/escrow.txt", file), 6)
 	}
@@ -92,5 +99,5 @@ func photos(b *testing.B, t *table, kind string, h *house, r raw, writes, reads 
 		b.Fatal(err)
 	}
 	t.compare(b, "view a 4 MB photo, "+kind, func(int) error { return h.view(item, n) },
-		reads, func(int) error { return r.get("photo", 0, int64(len(file))) }, 0.6)
+		reads, func(int) error { return r.get("photo", 0, int64(len(file))) }, viewAim[kind])
 }

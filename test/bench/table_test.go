@@ -73,13 +73,16 @@ func middle(v []float64) float64 {
 
 func (t *table) print() {
 	var s strings.Builder
-	fmt.Fprintf(&s, "\n%-42s %9s   %-34s %9s %7s %6s\n", "", "a second", "beside", "a second", "ratio", "aim")
+	fmt.Fprintf(&s, "\n%-48s %9s   %-34s %9s %7s %6s\n", "", "a second", "beside", "a second", "ratio", "aim")
 	for _, f := range t.lines {
-		met := ""
-		if f.ratio < f.aim {
-			met = "  short of it"
+		aim := "-"
+		if f.aim > 0 {
+			aim = fmt.Sprintf("%.2f", f.aim)
 		}
-		fmt.Fprintf(&s, "%-42s %9.1f   %-34s %9.1f %7.2f %6.2f%s\n", f.what, f.ours, f.beside, f.theirs, f.ratio, f.aim, met)
+		if f.ratio < f.aim {
+			aim += "  short of it"
+		}
+		fmt.Fprintf(&s, "%-48s %9.1f   %-34s %9.1f %7.2f %6s\n", f.what, f.ours, f.beside, f.theirs, f.ratio, aim)
 	}
 	for _, m := range t.memory {
 		fmt.Fprintln(&s, m)

@@ -69,7 +69,7 @@ func videos(b *testing.B, t *table, kind string, h *house, r raw, reads string) 
 	t.compare(b, "view 1 MiB ranges of a 200 MB video, "+kind, func(int) error {
 		off := at()
 		return h.view(item, rangeBytes, "Range", fmt.Sprintf("bytes=%d-%d", off, off+rangeBytes-1))
-	}, reads, func(int) error { return r.get("video", at(), rangeBytes) }, 0.6)
+	}, reads, func(int) error { return r.get("video", at(), rangeBytes) }, viewAim[kind])
 
 	f = video(b, 1024)
 	n = size(b, f)
