@@ -25,8 +25,7 @@ type itemView struct {
 	FiledAt        time.Time
 	Receipt        media.Receipt
 	Viewer         *viewer // nil when who asks may not see the picture
-	Quality        []string
-	Filed          string // "new" or "before", right after sending
+	Filed          string  // "new" or "before", right after sending
 	Video          bool
 
 	Shares bool // may make links
@@ -51,9 +50,12 @@ type viewer struct {
 	File     string // name to save the original under, when no browser shows it
 	Format   string
 	Bytes    int64
-	State    string  // done, waiting, failed, none or unavailable
-	Progress float64 // 0 to 1 while waiting; 0 when not known
-	Wanted   string  // address that answers once what is waited for is there
+	State    string   // done, waiting, failed, none or unavailable
+	Progress *float64 // 0 to 1 while waiting; nil when not known
+	Wanted   string   // address that answers once what is waited for is there
+	Item     media.ItemID
+	Looks    []string // what was measured and may be put right
+	Retake   bool     // say so to who took it
 }
 
 // browsers show these as they are; of the rest they need a rendition. The
@@ -78,11 +80,14 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	original := have[media.Original]
 	w := &viewer{
 		Alt: "Clinical picture: " + v.BodySite, Video: v.Format.Video(), Original: at(media.Original), Format: v.Format.String(), Bytes: original.Bytes,
-		State: v.Deriving.State, Progress: progress(v),
+		State: v.Deriving.State, Progress: v.Deriving.Progress, Item: v.ID, Looks: looks(v.Quality),
 	}
 	if w.Video {
 		w.Alt = "Clinical video: " + v.BodySite
 		w.Src, w.Type, w.Poster, w.Wanted = at(media.Original), original.Format.MediaType(), at(media.Poster), base+string(media.Playable)
+		if w.Poster == "" {
+			w.Wanted = base + string(media.Poster)
+		}
 		if p := at(media.Playable); p != "" {
 			w.Src, w.Type = p, have[media.Playable].Format.MediaType()
 		}
@@ -106,30 +111,21 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	return w
 }
 
-// progress is how far the making of a rendition is, 0 when that is not known.
-func progress(v transfer.ItemView) float64 {
-	if v.Deriving.Progress == nil {
-		return 0
-	}
-	return *v.Deriving.Progress
-}
-
 var qualityWords = map[media.Flag]string{
 	media.Blurred:     "This picture looks blurred.",
 	media.Dark:        "This picture looks too dark to see much.",
 	media.Overexposed: "Much of this picture is plain white.",
 }
 
-// quality says what was measured and may be worth another picture.
-func quality(v transfer.ItemView) []string {
-	if v.Quality == nil {
+// looks says what was measured and may be worth another picture.
+func looks(q *media.Quality) (out []string) {
+	if q == nil {
 		return nil
 	}
-	var words []string
-	for _, f := range v.Quality.Flags {
-		words = append(words, qualityWords[f])
+	for _, f := range q.Flags {
+		out = append(out, qualityWords[f])
 	}
-	return words
+	return out
 }
 
 var consentWords = map[media.Consent]string{
@@ -157,6 +153,7 @@ func (s *Server) item(c *gin.Context, status int, order map[string]string, made 
 	rel := relation(who, v.Item)
 	if access.Decide(who, access.ShowItem, rel) == access.Allow {
 		out.Viewer = viewerOf(v, "/api/v1/items/"+string(v.ID)+"/renditions/")
+		out.Viewer.Retake = v.Uploader == who.Person.ID
 	}
 	out.Shares = access.Decide(who, access.MakeLink, rel) == access.Allow
 	out.Sends = access.May(who, access.UploadItem) == access.Allow
@@ -181,7 +178,7 @@ func (s *Server) itemView(c *gin.Context, v transfer.ItemView) (itemView, error)
 	people, err := s.colleagues(c)
 	return itemView{
 		ID: v.ID, Patient: patient(*v.Patient), BodySite: v.BodySite, Note: v.Note, Case: v.Case, Team: teamName(teams, v.Team), Uploader: personName(people, v.Uploader),
-		Consent: consentWords[v.Consent], TakenAt: v.CapturedAt, FiledAt: v.FiledAt, Receipt: v.Receipt, Quality: quality(v), Video: v.Format.Video(),
+		Consent: consentWords[v.Consent], TakenAt: v.CapturedAt, FiledAt: v.FiledAt, Receipt: v.Receipt, Video: v.Format.Video(),
 		People: people, Teams: teams,
 	}, err
 }

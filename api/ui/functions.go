@@ -25,7 +25,7 @@ var functions = template.FuncMap{
 	"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"size":    size,
 	"count":   count,
-	"percent": func(f float64) int { return int(100*min(max(f, 0), 1) + 0.5) },
+	"percent": func(f *float64) int { return int(100*min(max(*f, 0), 1) + 0.5) },
 	"number":  spaced,
 	"put":     put,
 }

@@ -1,3 +1,4 @@
+import { ask } from "./ask";
 import { byId } from "./small";
 
 /** viewer lets a picture be seen whole or dot for dot, and waits for what is being made. */
@@ -37,6 +38,18 @@ function zoom(place: HTMLElement): void {
   });
 }
 
+/** told shows how far the making of what is wanted is, and gives its state. */
+async function told(place: HTMLElement): Promise<string> {
+  try {
+    const item = await ask<{ deriving: string; progress?: number }>("GET", "/items/" + place.dataset.item);
+    const percent = place.querySelector("[data-percent]");
+    if (percent && item.progress !== undefined) percent.textContent = Math.round(100 * item.progress) + " %";
+    return item.deriving;
+  } catch {
+    return "waiting"; // it may be the signal
+  }
+}
+
 /**
  * wait asks, ever more rarely, whether what is wanted is there. A HEAD request
  * shows nothing, so it is no viewing in the audit.
@@ -48,6 +61,7 @@ async function wait(place: HTMLElement, wanted: string): Promise<void> {
     const there = await fetch(wanted, { method: "HEAD", credentials: "same-origin", cache: "no-store" }).catch(() => null);
     if (there?.status === 401 || there?.status === 410) return;
     if (there?.ok) break;
+    if (place.querySelector("video") && await told(place) !== "waiting") break; // a film takes long enough to say how far it is
   }
   // The page again, from the server: in the middle of this one nothing moves
   // but the viewer.
