@@ -61,7 +61,7 @@ func (c cleanMKV) bytes() []byte {
 
 func plainMKV() cleanMKV { return cleanMKV{docType: "webm", track: 1} }
 
-func checkMatroska(t testing.TB, b []byte) error {
+func checkMKV(t testing.TB, b []byte) error {
 	t.Helper()
 	return verify.File(t.Context(), bytes.NewReader(b), int64(len(b)), media.WebM)
 }
@@ -70,14 +70,14 @@ func TestMatroska(t *testing.T) {
 	for _, docType := range []string{"webm", "matroska"} {
 		c := plainMKV()
 		c.docType = docType
-		if err := checkMatroska(t, c.bytes()); err != nil {
+		if err := checkMKV(t, c.bytes()); err != nil {
 			t.Errorf("%s: %v", docType, err)
 		}
 	}
 	c := plainMKV()
 	c.video = mkv("\x55\xb0", "\x55\xb1\x81\x09\x55\xbb\x81\x09")
 	c.picture = "\x23\xe3\x83\x84\x02\x62\x5a\x00"
-	if err := checkMatroska(t, c.bytes()); err != nil {
+	if err := checkMKV(t, c.bytes()); err != nil {
 		t.Error(err)
 	}
 }
@@ -147,8 +147,93 @@ func TestMatroskaFindsWhatIsLeft(t *testing.T) {
 		c := plainMKV()
 		wrong(&c)
 		var found *verify.Finding
-		if err := checkMatroska(t, c.bytes()); !errors.As(err, &found) {
+		if err := checkMKV(t, c.bytes()); !errors.As(err, &found) {
 			t.Errorf("%s is not found: %v", name, err)
+		}
+	}
+}
+
+// Frames are looked into by their codec, laced or not.
+func TestMatroskaLooksIntoFrames(t *testing.T) {
+	const (
+		avc   = "\x01\x42\x00\x1e\xff\xe1\x00\x04\x67\x42\x00\x1e\x01\x00\x04\x68\xce\x38\x80"
+		slice = "\x00\x00\x00\x05\x65slic"
+		text  = "\x00\x00\x00\x15\x06\x05\x120123456789abcdefhi\x80"
+		alpha = "\x53\xc0\x81\x01"
+	)
+	with := func(codec, private, video, block string) []byte {
+		c := plainMKV()
+		settings := ""
+		if private != "" {
+			settings = mkv("\x63\xa2", private)
+		}
+		c.tracks = mkv("\xae", "\xd7\x81\x03\x73\xc5\x81\x03\x83\x81\x01\x22\xb5\x9c\x83und", mkv("\x86", codec), settings, mkv("\xe0", "\xb0\x81\x40\xba\x81\x30", video))
+		c.cluster = block
+		return c.bytes()
+	}
+	simple := func(flags byte, frames string) string {
+		return mkv("\xa3", "\x83\x00\x00", string([]byte{flags}), frames)
+	}
+	beside := mkv("\xa0", "\xa1\x85\x83\x00\x00\x00x", mkv("\x75\xa1", mkv("\xa6", "\xee\x81\x01", mkv("\xa5", "x"))))
+	other := mkv("\xa0", "\xa1\x85\x83\x00\x00\x00x", mkv("\x75\xa1", mkv("\xa6", "\xee\x81\x04", mkv("\xa5", "x"))))
+	n := byte(len(slice))
+	for name, c := range map[string]struct {
+		good, bad []byte
+	}{
+		"H.264":        {with("V_MPEG4/ISO/AVC", avc, "", simple(0x80, slice)), with("V_MPEG4/ISO/AVC", avc, "", simple(0x80, text+slice))},
+		"settings":     {with("V_MPEG4/ISO/AVC", avc, "", ""), with("V_MPEG4/ISO/AVC", avc+"x", "", "")},
+		"Xiph lacing":  {with("V_MPEG4/ISO/AVC", avc, "", simple(0x82, "\x01"+string([]byte{n})+slice+slice)), with("V_MPEG4/ISO/AVC", avc, "", simple(0x82, "\x01"+string([]byte{n})+slice+text))},
+		"fixed lacing": {with("V_MPEG4/ISO/AVC", avc, "", simple(0x84, "\x01"+slice+slice)), with("V_MPEG4/ISO/AVC", avc, "", simple(0x84, "\x01"+text+text))},
+		"EBML lacing":  {with("V_MPEG4/ISO/AVC", avc, "", simple(0x86, "\x02"+string([]byte{0x80 | n, 0xbf})+slice+slice+slice)), with("V_MPEG4/ISO/AVC", avc, "", simple(0x86, "\x02"+string([]byte{0x80 | n, 0xbf})+slice+slice+text))},
+		"MPEG-4":       {with("V_MPEG4/ISO/ASP", "\x00\x00\x01\xb2XviD0050", "", simple(0x80, "\x00\x00\x01\xb6x")), with("V_MPEG4/ISO/ASP", "", "", simple(0x80, "\x00\x00\x01\xb2ward\x00\x00\x01\xb6x"))},
+		"its settings": {with("V_MPEG2", "\x00\x00\x01\xb3x", "", ""), with("V_MPEG2", "\x00\x00\x01\xb3x\x00\x00\x01\xb2ward", "", "")},
+		"AV1":          {with("V_AV1", "", "", simple(0x80, "\x32\x01x")), with("V_AV1", "", "", simple(0x80, "\x2a\x05\x05time"))},
+		"transparent":  {with("V_VP9", "", alpha, beside), with("V_VP9", "", alpha, other)},
+		"not so":       {with("V_VP9", "\x01\x01\x00", alpha, beside), with("V_VP9", "", "", beside)},
+		"VP9 settings": {with("V_VP9", "\x01\x01\x00\x02\x01\x14", "", ""), with("V_VP9", "\x01\x02ab", "", "")},
+	} {
+		if err := checkMKV(t, c.good); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var found *verify.Finding
+		if err := checkMKV(t, c.bad); !errors.As(err, &found) {
+			t.Errorf("%s: what is left is not found: %v", name, err)
+		}
+	}
+}
+
+// Settings of codecs of sound: as they must be, and with something in them.
+func TestMatroskaSoundSettings(t *testing.T) {
+	with := func(codec, private string) []byte {
+		c := plainMKV()
+		settings := ""
+		if private != "" {
+			settings = mkv("\x63\xa2", private)
+		}
+		c.tracks = mkv("\xae", "\xd7\x81\x03\x73\xc5\x81\x03\x83\x81\x02\x22\xb5\x9c\x83und", mkv("\x86", codec), settings)
+		return c.bytes()
+	}
+	vorbis := "\x01vorbis" + strings.Repeat("\x00", 23)
+	comments := func(text string) string {
+		second := "\x03vorbis\x00\x00\x00\x00\x00\x00\x00\x00\x01" + text
+		return "\x02" + string([]byte{30, byte(len(second))}) + vorbis + second + "\x05vorbis"
+	}
+	opus := "OpusHead\x01\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00"
+	flac := "fLaC\x80\x00\x00\x22" + strings.Repeat("\x01", 18)
+	for codec, c := range map[string]struct{ good, bad string }{
+		"A_VORBIS":      {comments(""), comments("x")},
+		"A_OPUS":        {opus, opus + "x"},
+		"A_FLAC":        {flac + strings.Repeat("\x00", 16), flac + "a sum of a sound"},
+		"A_AAC":         {"\x12\x10", "\x12\x10 and a text"},
+		"A_ALAC":        {strings.Repeat("\x00", 24), strings.Repeat("\x00", 25)},
+		"A_AC3":         {"", "x"},
+		"A_PCM/INT/LIT": {"", "x"},
+	} {
+		if err := checkMKV(t, with(codec, c.good)); err != nil {
+			t.Errorf("%s: %v", codec, err)
+		}
+		if checkMKV(t, with(codec, c.bad)) == nil {
+			t.Errorf("%s: what is left is not found", codec)
 		}
 	}
 }
@@ -156,15 +241,15 @@ func TestMatroskaFindsWhatIsLeft(t *testing.T) {
 func TestMatroskaAtItsEdges(t *testing.T) {
 	b := plainMKV().bytes()
 	for n := range b {
-		if checkMatroska(t, b[:n]) == nil {
+		if checkMKV(t, b[:n]) == nil {
 			t.Fatalf("%d of %d bytes are certified", n, len(b))
 		}
 	}
-	if checkMatroska(t, append(bytes.Clone(b), 'x')) == nil {
+	if checkMKV(t, append(bytes.Clone(b), 'x')) == nil {
 		t.Error("a trailing byte is not found")
 	}
 	late := bytes.Replace(b, []byte("\xe7\x81\x00"), []byte("\xe7\x81\x05"), 1)
-	if checkMatroska(t, late) == nil {
+	if checkMKV(t, late) == nil {
 		t.Error("times that do not count from the start are not found")
 	}
 }
@@ -179,10 +264,10 @@ func FuzzVerifyMatroska(f *testing.F) {
 	c.picture = mkv("\x6d\x80", mkv("\x62\x40", "\x50\x31\x81\x00\x50\x32\x81\x01\x50\x33\x81\x00", mkv("\x50\x34", "\x42\x54\x81\x03\x42\x55\x81\x00")))
 	f.Add(c.bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if checkMatroska(t, b) != nil {
+		if checkMKV(t, b) != nil {
 			return
 		}
-		if checkMatroska(t, append(bytes.Clone(b), 0)) == nil {
+		if checkMKV(t, append(bytes.Clone(b), 0)) == nil {
 			t.Error("a trailing byte is certified")
 		}
 	})
