@@ -18,10 +18,9 @@ var heifUnits = map[string]func(header byte) bool{
 	},
 }
 
-// obuKept lists the types of AV1 that decoding needs (AV1, 6.2.2): sequence
-// header, temporal delimiter, frame header, tile group, frame, redundant frame
-// header and tile list.
-var obuKept = []byte{1, 2, 3, 4, 6, 7, 8}
+// obuKept lists the types of AV1 that decoding a picture needs (AV1, 6.2.2):
+// sequence header, frame header, tile group, frame, redundant frame header.
+var obuKept = []byte{1, 3, 4, 6, 7}
 
 // data makes the data of all kept items anew. Items that have the very same
 // data, as equal tiles may, are read once; data that overlaps otherwise is

@@ -68,6 +68,9 @@ func (h *heifFile) choose() error {
 		if it.alpha {
 			continue
 		}
+		if len(alphas[it.id]) > 1 {
+			return errHEIFUnusual
+		}
 		for _, a := range alphas[it.id] {
 			if err := h.keep(a, true, false); err != nil {
 				return err

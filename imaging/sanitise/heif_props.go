@@ -31,6 +31,7 @@ func (h *heifFile) properties() error {
 			return errHEIFDamaged
 		}
 	}
+	h.crops()
 	total := int64(0)
 	for _, it := range h.kept {
 		for _, part := range it.parts {
@@ -40,6 +41,25 @@ func (h *heifFile) properties() error {
 		}
 	}
 	return nil
+}
+
+// crops tells of parts of the picture that are not shown, since nothing but
+// decoding could take them out.
+func (h *heifFile) crops() {
+	it := h.items[h.primary]
+	if it == nil {
+		return
+	}
+	for _, p := range it.clean {
+		if p.box[4:8] != "clap" {
+			continue
+		}
+		r := &fields{b: []byte(p.box[8:])}
+		w, wd, ht, hd := r.num(4), r.num(4), r.num(4), r.num(4)
+		if int64(w)+16*int64(wd) < int64(it.width)*int64(wd) || int64(ht)+16*int64(hd) < int64(it.height)*int64(hd) {
+			h.acc.kept("parts outside of the crop", "the picture is cropped for showing only")
+		}
+	}
 }
 
 // cleanProps makes the properties of a kept item anew, from a list of those
@@ -63,7 +83,9 @@ func (h *heifFile) cleanProps(it *heifItem) error {
 		}
 		switch {
 		case b != nil:
-			it.clean = append(it.clean, heifProp{string(box(p.typ, b)), a.essential})
+			if err := it.have(p.typ, heifProp{string(box(p.typ, b)), a.essential}); err != nil {
+				return err
+			}
 		case a.essential && !slices.Contains([]string{"colr", "a1lx"}, p.typ):
 			return errHEIFUnusual // it cannot be shown rightly without it
 		}
@@ -74,6 +96,26 @@ func (h *heifFile) cleanProps(it *heifItem) error {
 	if it.coded() && config != 1 {
 		return errHEIFDamaged
 	}
+	return nil
+}
+
+// have adds a cleaned property. Each kind may be there once, but for colours,
+// of which there may be one of numbers and one profile.
+func (it *heifItem) have(typ string, p heifProp) error {
+	for _, was := range it.clean {
+		same := typ
+		if typ == "colr" {
+			same = p.box[4:12]
+		}
+		switch {
+		case was.box[4:4+len(same)] != same:
+		case was.box == p.box && !slices.Contains([]string{"irot", "imir", "clap"}, typ):
+			return nil
+		default:
+			return errHEIFUnusual
+		}
+	}
+	it.clean = append(it.clean, p)
 	return nil
 }
 
@@ -98,6 +140,10 @@ func (h *heifFile) prop(it *heifItem, p child) ([]byte, error) {
 	case "pixi":
 		r.full()
 		n := int(r.num(1))
+		if n == 0 || n > 4 {
+			h.acc.removed("unneeded property", int64(len(p.body)))
+			return nil, nil
+		}
 		out = slices.Concat(make([]byte, 4), []byte{byte(n)}, r.take(n))
 	case "irot", "imir":
 		mask := map[string]uint64{"irot": 3, "imir": 1}[p.typ]

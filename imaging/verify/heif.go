@@ -335,8 +335,8 @@ func (w *heifWalk) needed(inline []byte) error {
 			}
 		}
 		for _, a := range planes[queue[k]] {
-			if it.alphaOf || !reach(a, true, false) {
-				return &Finding{"an alpha plane of an alpha plane", w.base}
+			if len(planes[queue[k]]) > 1 || it.alphaOf || !reach(a, true, false) {
+				return &Finding{"more alpha planes than one", w.base}
 			}
 		}
 	}
@@ -372,7 +372,13 @@ func (w *heifWalk) item(i int, inline []byte, at *int64) error {
 	bad := &Finding{"an item of an unexpected form: " + it.kind, w.base}
 	count := map[string]int{}
 	for _, p := range it.props {
-		count[w.props[p].kind]++
+		kind := w.props[p].kind
+		if kind == "colr" {
+			kind += string(w.props[p].body[:4])
+		}
+		if count[kind]++; count[kind] > 1 {
+			return &Finding{"a property that is there twice: " + w.props[p].kind, w.base}
+		}
 	}
 	if count["auxC"] > 0 && !it.alphaOf || it.auxl != nil && count["auxC"] == 0 || it.prem != nil && it.alphaOf || (it.dimg != nil) != madeOf(it.kind, "av01") {
 		return bad

@@ -65,7 +65,7 @@ func codedUnit(in *cursor, kind string, prefix int, end int64) error {
 	if kind == "av01" {
 		unit, head, n, fine := av1Unit(b, end-at)
 		whole = head + n
-		ok = fine && unit >= 1 && unit <= 8 && unit != 5
+		ok = fine && (unit == 1 || unit == 3 || unit == 4 || unit == 6 || unit == 7)
 	} else {
 		if len(b) <= prefix {
 			return &Finding{"a coded unit that is cut short", at}

@@ -64,7 +64,7 @@ func pictureProperty(kind string, b []byte, at int64) error {
 	case "ispe":
 		ok = n == 12 && zero(b[:4])
 	case "pixi":
-		ok = n >= 5 && zero(b[:4]) && n == 5+int(b[4])
+		ok = n >= 6 && n <= 9 && zero(b[:4]) && n == 5+int(b[4])
 	case "pasp", "amve":
 		ok = n == 8
 	case "clap":
