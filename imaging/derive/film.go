@@ -108,6 +108,9 @@ func (f *Films) try() error {
 	if err != nil {
 		return err
 	}
+	if !bytes.Contains(filters, []byte(" scale ")) {
+		return errors.New("the program is not ffmpeg")
+	}
 	f.tones = bytes.Contains(filters, []byte(" zscale ")) && bytes.Contains(filters, []byte(" tonemap "))
 	return nil
 }
@@ -262,10 +265,11 @@ func (f *Films) Play(ctx context.Context, src io.Reader, format media.Format, fi
 		args = append(args, "-c:v", "copy")
 	} else {
 		args = append(args, "-vf", f.chain(film, 1920, 1080, 2)+",format=yuv420p", "-fpsmax", "60",
-			"-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-profile:v", "high", "-x264-params", "info=0")
+			"-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-profile:v", "high")
 	}
+	args = append(args, "-bsf:v", "filter_units=remove_types=6") // what encoders say of themselves, and anything else in words
 	args = append(args, "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact",
-		"-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "2000000", "-f", "mp4", "pipe:1")
+		"-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-frag_duration", "2000000", "-f", "mp4", "pipe:1")
 	out := &counted{w: w}
 	err := f.run(ctx, f.cfg.PlayFor, src, out, func(line string) {
 		if us, ok := strings.CutPrefix(line, "out_time_us="); ok && film.Duration > 0 && progress != nil {

@@ -32,6 +32,7 @@ type track struct {
 	sync       []uint32
 	chunks     []piece
 	next       uint64 // decoding time after the last sample
+	end        int64  // when the last sample shown has been shown
 	size, step uint32 // defaults of the fragment being read
 	flags      uint32
 }
@@ -241,7 +242,9 @@ func (f *fragments) run(t *track, b []byte, moof int64) error {
 		if has&flags != 0 {
 			what = r.u32()
 		}
-		t.offsets = more(t.offsets, r.when(has&composition != 0))
+		late := r.when(has&composition != 0)
+		t.offsets = more(t.offsets, late)
+		t.end = max(t.end, int64(t.next)+int64(int32(late))+int64(step))
 		t.sizes = append(t.sizes, bytes)
 		t.durations = more(t.durations, step)
 		t.next += uint64(step)

@@ -107,7 +107,7 @@ func (t *track) box(place func(int64) uint64) []byte {
 		case "mdia":
 			b = t.inside(b, place)
 		case "edts":
-			b = box("elst", edits(inner(b, "elst"), t.length()))
+			b = box("elst", t.edits(inner(b, "elst")))
 		}
 		body = append(body, box(kind, b)...)
 		return true
@@ -115,24 +115,35 @@ func (t *track) box(place func(int64) uint64) []byte {
 	return box("trak", body)
 }
 
-// edits gives an edit list whose open end is the track's.
-func edits(b []byte, length uint64) []byte {
+// edits gives the track's edit list with its last edit, which the tool leaves
+// open, lasting to the track's end.
+func (t *track) edits(b []byte) []byte {
 	b = append([]byte{}, b...)
-	const head, v0, v1 = 8, 12, 20
+	const head = 8
 	if len(b) < head {
 		return b
 	}
-	n := int(binary.BigEndian.Uint32(b[4:]))
-	for i := range n {
-		if at := head + v1*i; b[0] == 1 && at+v1 <= len(b) {
-			if binary.BigEndian.Uint64(b[at:]) == 0 {
-				binary.BigEndian.PutUint64(b[at:], length)
-			}
-		} else if at := head + v0*i; b[0] == 0 && at+v0 <= len(b) {
-			if binary.BigEndian.Uint32(b[at:]) == 0 {
-				binary.BigEndian.PutUint32(b[at:], uint32(length))
-			}
-		}
+	n := int64(binary.BigEndian.Uint32(b[4:]))
+	wide, size := b[0] == 1, int64(12)
+	if wide {
+		size = 20
+	}
+	at := head + size*(n-1)
+	if n < 1 || at+size > int64(len(b)) {
+		return b
+	}
+	last := b[at:]
+	start := int64(int32(binary.BigEndian.Uint32(last[4:])))
+	if wide {
+		start = int64(binary.BigEndian.Uint64(last[8:]))
+	}
+	if start < 0 || start > t.end {
+		return b
+	}
+	if length := uint64(t.end-start) * movieScale / uint64(max(t.timescale, 1)); wide {
+		binary.BigEndian.PutUint64(last, length)
+	} else {
+		binary.BigEndian.PutUint32(last, uint32(min(length, 1<<32-1)))
 	}
 	return b
 }

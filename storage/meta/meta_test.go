@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -653,6 +654,35 @@ func TestJobs(t *testing.T) {
 		}
 		if jobs, err := w.JobsOf(ctx, it.ID); err != nil || len(jobs) != 1 || jobs[0].State != meta.JobDead {
 			t.Errorf("%v %v", jobs, err)
+		}
+	})
+}
+
+func TestProgressAndQuality(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		ctx := t.Context()
+		it := w.file(nil)
+		more := meta.Job{ID: uuid.NewString(), Kind: "playable", Item: it.ID}
+		w.must(w.AddJob(ctx, more))
+		w.wants(w.AddJob(ctx, more), meta.ErrExists, "the same job again")
+		w.must(w.SetProgress(ctx, more.ID, 4200))
+		w.wants(w.SetProgress(ctx, uuid.NewString(), 1), meta.ErrNotFound, "progress of no job")
+		jobs, err := w.JobsOf(ctx, it.ID)
+		if err != nil || len(jobs) != 2 || jobs[1].Kind != "playable" || jobs[1].Progress != 1000 || jobs[0].Progress != 0 {
+			t.Errorf("%+v %v", jobs, err)
+		}
+		if it, err := w.Item(ctx, it.ID); err != nil || it.Quality != nil {
+			t.Errorf("%+v %v", it.Quality, err)
+		}
+		q := media.Quality{Width: 3, Height: 4, Sharpness: 1.5, Shadows: 0.25, Flags: []media.Flag{media.Dark}}
+		w.must(w.SetQuality(ctx, it.ID, q, ev(audit.QualityMeasured)))
+		w.wants(w.SetQuality(ctx, media.NewItemID(), q, ev(audit.QualityMeasured)), meta.ErrNotFound, "quality of no item")
+		got, err := w.Item(ctx, it.ID)
+		if err != nil || got.Quality == nil || !reflect.DeepEqual(*got.Quality, q) {
+			t.Errorf("%+v %v", got.Quality, err)
+		}
+		if events, err := w.Events(ctx, meta.EventFilter{Type: audit.QualityMeasured, Limit: 5}); err != nil || len(events) != 1 {
+			t.Errorf("%d events, %v", len(events), err)
 		}
 	})
 }
