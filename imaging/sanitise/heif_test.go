@@ -123,7 +123,7 @@ func u16(v ...int) string {
 	return string(b)
 }
 
-func u32(v ...int) string {
+func words(v ...int) string {
 	var b []byte
 	for _, n := range v {
 		b = binary.BigEndian.AppendUint32(b, uint32(n))
@@ -133,10 +133,10 @@ func u32(v ...int) string {
 
 func atom(typ string, body ...string) string {
 	s := strings.Join(body, "")
-	return u32(8+len(s)) + typ + s
+	return words(8+len(s)) + typ + s
 }
 
-func ispe(w, h int) string { return atom("ispe", u32(0, w, h)) }
+func ispe(w, h int) string { return atom("ispe", words(0, w, h)) }
 
 func (m heifMaker) bytes() []byte {
 	layout := func(at int) (meta, data string) {
@@ -149,7 +149,7 @@ func (m heifMaker) bytes() []byte {
 			}
 			places = append(places, u16(it.id, it.method, 0, len(where)))
 			for _, w := range where {
-				places = append(places, u32(w[0], w[1]))
+				places = append(places, words(w[0], w[1]))
 			}
 			all = append(all, it.data)
 			at += len(it.data)
@@ -165,12 +165,12 @@ func (m heifMaker) bytes() []byte {
 			refs = append(refs, atom(r.typ, u16(r.from, len(r.to)), u16(r.to...)))
 		}
 		of := func(list []string) string { return strings.Join(list, "") }
-		meta = atom("meta", u32(0), atom("hdlr", u32(0, 0), "pict", u32(0, 0, 0), "MARKER-HANDLER\x00"), atom("pitm", u32(0), u16(m.primary)),
-			atom("iloc", "\x01\x00\x00\x00\x44\x00", u16(len(m.items)), of(places)), atom("iinf", u32(0), u16(len(m.items)), of(infos)), atom("iref", u32(0), of(refs)),
-			atom("iprp", atom("ipco", m.props...), atom("ipma", u32(0, len(m.items)), of(assoc))), of(m.meta))
+		meta = atom("meta", words(0), atom("hdlr", words(0, 0), "pict", words(0, 0, 0), "MARKER-HANDLER\x00"), atom("pitm", words(0), u16(m.primary)),
+			atom("iloc", "\x01\x00\x00\x00\x44\x00", u16(len(m.items)), of(places)), atom("iinf", words(0), u16(len(m.items)), of(infos)), atom("iref", words(0), of(refs)),
+			atom("iprp", atom("ipco", m.props...), atom("ipma", words(0, len(m.items)), of(assoc))), of(m.meta))
 		return meta, of(all)
 	}
-	head := atom("ftyp", m.brands[:4], u32(0), m.brands)
+	head := atom("ftyp", m.brands[:4], words(0), m.brands)
 	meta, data := layout(0)
 	meta, _ = layout(len(head) + len(meta) + 8)
 	return []byte(head + meta + atom("mdat", data) + m.tail)
@@ -198,7 +198,7 @@ func tile(t testing.TB, typ string) (config, data string) {
 func plain(t testing.TB, typ string) heifMaker {
 	config, data := tile(t, typ)
 	brands := map[string]string{"hvc1": "heicmif1miaf", "av01": "avifmif1miaf"}[typ]
-	pixi := atom("pixi", u32(0), "\x03\x08\x08\x08")
+	pixi := atom("pixi", words(0), "\x03\x08\x08\x08")
 	return heifMaker{brands: brands, primary: 1, props: []string{config, ispe(64, 64), pixi}, items: []heifItem{{id: 1, typ: typ, data: data, props: []int{-1, 2, 3}}}}
 }
 
@@ -226,7 +226,7 @@ func TestHEIFTracesGo(t *testing.T) {
 	for _, n := range []string{"1.png", "2.png", "3.png"} {
 		made(t, dir, n, "convert", "-size", "64x64", "-depth", "8", "plasma:", "-alpha", "set", "-channel", "A", "-evaluate", "set", "60%", n)
 	}
-	sei := u32(30) + "\x4e\x01\x05\x19" + strings.Repeat("u", 16) + "MARKER-SEI"
+	sei := words(30) + "\x4e\x01\x05\x19" + strings.Repeat("u", 16) + "MARKER-SEI"
 	hevc := plain(t, "hvc1")
 	inHEVC := plain(t, "hvc1")
 	inHEVC.items[0].data = sei + inHEVC.items[0].data + sei
@@ -236,17 +236,17 @@ func TestHEIFTracesGo(t *testing.T) {
 	inAV1.props[0] = atom("av1C", inAV1.props[0][8:12], "\x2a\x0e\x04\xb5MARKER-OBU-T")
 	aux := plain(t, "hvc1")
 	for i, name := range []string{"urn:com:apple:photo:2020:aux:hdrgainmap", "urn:mpeg:hevc:2015:auxid:2", "urn:com:apple:photo:2018:aux:portraiteffectsmatte", "urn:MARKER:other"} {
-		aux.props = append(aux.props, atom("auxC", u32(0), name, "\x00"))
-		aux.items = append(aux.items, heifItem{id: 10 + i, typ: "hvc1", data: aux.items[0].data + u32(9) + "\x02MARKERAU"[:9], props: []int{-1, 2, 4 + i}})
+		aux.props = append(aux.props, atom("auxC", words(0), name, "\x00"))
+		aux.items = append(aux.items, heifItem{id: 10 + i, typ: "hvc1", data: aux.items[0].data + words(9) + "\x02MARKERAU"[:9], props: []int{-1, 2, 4 + i}})
 		aux.refs = append(aux.refs, heifRef{"auxl", 10 + i, []int{1}})
 	}
 	aux.items = append(aux.items, heifItem{id: 20, typ: "hvc1", data: aux.items[0].data + "\x00\x00\x00\x08\x02MARKER2"[:12], props: []int{-1, 2}, flags: 1},
 		heifItem{id: 21, typ: "uri ", data: "MARKER-URI"}, heifItem{id: 22, typ: "tmap", data: "MARKER-TMAP"}, heifItem{id: 23, typ: "mime", data: "MARKER-MIME"})
 	aux.refs = append(aux.refs, heifRef{"dimg", 22, []int{1, 20}}, heifRef{"cdsc", 23, []int{1}})
-	aux.meta = []string{atom("grpl", atom("altr", u32(0, 7, 2, 1, 22))), atom("free", "MARKER-FREE")}
+	aux.meta = []string{atom("grpl", atom("altr", words(0, 7, 2, 1, 22))), atom("free", "MARKER-FREE")}
 	aux.tail = atom("uuid", strings.Repeat("i", 16), "MARKER-UUID") + atom("mpvd", "MARKER-MOTION") + atom("sefd", "MARKER-SEFD") + "MARKER-TAIL"
 	told := plain(t, "av01")
-	told.props = append(told.props, atom("udes", u32(0), "en\x00MARKER-DESCRIPTION\x00\x00\x00"), atom("crtt", u32(0), "MARKERTI"), atom("altt", u32(0), "MARKER-ALT\x00en\x00"), atom("mkrP", "MARKER-PROPERTY"))
+	told.props = append(told.props, atom("udes", words(0), "en\x00MARKER-DESCRIPTION\x00\x00\x00"), atom("crtt", words(0), "MARKERTI"), atom("altt", words(0), "MARKER-ALT\x00en\x00"), atom("mkrP", "MARKER-PROPERTY"))
 	told.items[0].props = append(told.items[0].props, 4, 5, 6, 7)
 	quad := "\x00\x00\x01\x01" + u16(120, 110)
 	over := "\x00\x00" + u16(9, 9, 9, 65535, 100, 100, 65530, 0, 50, 0, 0, 50, 50, 50)
@@ -377,7 +377,7 @@ func TestHEIFRefusals(t *testing.T) {
 		m.items[1].data, m.items[1].where = "", [][2]int{{1 << 20, len(data)}}
 	})
 	at := bytes.Index(overlapping, []byte(data)) + len(data)
-	overlapping = bytes.Replace(overlapping, []byte(u32(1<<20, len(data))), []byte(u32(at, len(data))), 1)
+	overlapping = bytes.Replace(overlapping, []byte(words(1<<20, len(data))), []byte(words(at, len(data))), 1)
 	many := func(n int, s string) string { return strings.Repeat(s, n) }
 	for name, c := range map[string]struct {
 		file []byte
@@ -390,7 +390,7 @@ func TestHEIFRefusals(t *testing.T) {
 		"no size":           {change(func(m *heifMaker) { m.items[0].props = []int{-1} }), "damaged"},
 		"no configuration":  {change(func(m *heifMaker) { m.items[0].props = []int{2} }), "damaged"},
 		"needed property": {change(func(m *heifMaker) {
-			m.props = append(m.props, atom("iscl", u32(1)))
+			m.props = append(m.props, atom("iscl", words(1)))
 			m.items[0].props = []int{-1, 2, -4}
 		}), "structure"},
 		"no such property": {change(func(m *heifMaker) { m.items[0].props = []int{-1, 2, 77} }), "damaged"},
@@ -400,7 +400,7 @@ func TestHEIFRefusals(t *testing.T) {
 		"data of length 0": {change(func(m *heifMaker) { m.items[0].where = [][2]int{{400, 0}} }), "truncated"},
 		"no data":          {change(func(m *heifMaker) { m.items[0].where = [][2]int{} }), "truncated"},
 		"unit too long":    {change(func(m *heifMaker) { m.items[0].data = "\xff" + data[1:] }), "truncated"},
-		"no slices":        {change(func(m *heifMaker) { m.items[0].data = u32(4) + "\x4e\x01\x05\x00" }), "damaged"},
+		"no slices":        {change(func(m *heifMaker) { m.items[0].data = words(4) + "\x4e\x01\x05\x00" }), "damaged"},
 		"overlap":          {overlapping, "structure"},
 		"made of itself":   {grid(func(m *heifMaker) { m.refs[0].to = []int{9, 1, 2, 9} }), "structure"},
 		"made of each other": {grid(func(m *heifMaker) {
@@ -408,27 +408,27 @@ func TestHEIFRefusals(t *testing.T) {
 			m.refs = append(m.refs, heifRef{"dimg", 2, []int{9, 9, 9, 9}})
 		}), "structure"},
 		"alpha of itself": {change(func(m *heifMaker) {
-			m.props = append(m.props, atom("auxC", u32(0), "urn:mpeg:hevc:2015:auxid:1\x00"))
+			m.props = append(m.props, atom("auxC", words(0), "urn:mpeg:hevc:2015:auxid:1\x00"))
 			m.items[0].props = append(m.items[0].props, 4)
 			m.refs = []heifRef{{"auxl", 1, []int{1}}}
 		}), "structure"},
 		"tile missing":      {grid(func(m *heifMaker) { m.refs[0].to = []int{1, 2, 1} }), "damaged"},
 		"tile unknown":      {grid(func(m *heifMaker) { m.refs[0].to = []int{1, 2, 1, 40} }), "damaged"},
 		"grid cut short":    {grid(func(m *heifMaker) { m.items[2].data = "\x00\x00\x01\x01\x00" }), "damaged"},
-		"references cut":    {patched("iref", "iref"+u32(0, 99)[4:]), "damaged"},
+		"references cut":    {patched("iref", "iref"+words(0, 99)[4:]), "damaged"},
 		"many in a list":    {patched("iinf\x00\x00\x00\x00", "iinf\x01\x00\xff\xff"), "structure"},
 		"many in places":    {patched("iloc\x01\x00\x00\x00\x44\x00\x00\x01", "iloc\x02\x00\x00\x00\x44\x00\xff\xff"), "structure"},
 		"many associations": {patched("ipma\x00\x00\x00\x00\x00\x00", "ipma\x00\x00\x00\x00\xff\xff"), "damaged"},
-		"protected":         {change(func(m *heifMaker) { m.meta = []string{atom("ipro", u32(0))} }), "protected"},
-		"small form":        {[]byte(atom("ftyp", "mif3", u32(0), "heic") + atom("mini", "x")), "structure"},
-		"two descriptions":  {change(func(m *heifMaker) { m.tail = atom("meta", u32(0)) }), "structure"},
+		"protected":         {change(func(m *heifMaker) { m.meta = []string{atom("ipro", words(0))} }), "protected"},
+		"small form":        {[]byte(atom("ftyp", "mif3", words(0), "heic") + atom("mini", "x")), "structure"},
+		"two descriptions":  {change(func(m *heifMaker) { m.tail = atom("meta", words(0)) }), "structure"},
 		"boxes in meta":     {change(func(m *heifMaker) { m.meta = []string{many(1_000_000, atom("free"))} }), "structure"},
 		"boxes in file":     {change(func(m *heifMaker) { m.tail = many(1_000_000, atom("free")) }), "structure"},
 		"properties":        {change(func(m *heifMaker) { m.props = append(m.props, many(1_000_000, atom("irot", "\x00"))) }), "damaged"},
 		"references":        {change(func(m *heifMaker) { m.meta = nil; m.refs = slices.Repeat([]heifRef{{"dimg", 8, []int{1}}}, 100_000) }), "damaged"},
-		"units":             {change(func(m *heifMaker) { m.items[0].data += many(1_000_000, u32(2)+"\x4e\x01") }), "structure"},
+		"units":             {change(func(m *heifMaker) { m.items[0].data += many(1_000_000, words(2)+"\x4e\x01") }), "structure"},
 		"items":             {change(func(m *heifMaker) { m.items = slices.Repeat([]heifItem{{id: 3, typ: "Exif"}}, 60_000) }), "structure"},
-		"movie of nothing":  {[]byte(atom("ftyp", "avis", u32(0), "avismsf1") + atom("moov", "x")), "damaged"},
+		"movie of nothing":  {[]byte(atom("ftyp", "avis", words(0), "avismsf1") + atom("moov", "x")), "damaged"},
 		"huge box":          {append(hevc.bytes()[:24], "\x00\x00\x00\x01meta\x7f\xff\xff\xff\xff\xff\xff\xff"...), "truncated"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -452,7 +452,7 @@ func TestHEIFSharesEqualTiles(t *testing.T) {
 	m.items[1].data = ""
 	file := m.bytes()
 	at := bytes.Index(file, []byte(m.items[0].data))
-	file = bytes.Replace(file, []byte(u32(head, len(m.items[0].data))), []byte(u32(at, len(m.items[0].data))), 1)
+	file = bytes.Replace(file, []byte(words(head, len(m.items[0].data))), []byte(words(at, len(m.items[0].data))), 1)
 	out, _ := must(t, file)
 	if want := len(apart) - len(m.items[0].data); len(out) != want {
 		t.Errorf("%d bytes, want %d", len(out), want)
