@@ -14,8 +14,8 @@ const (
 	maxEBMLHeader = 4096
 	maxMKVHeader  = 8 << 20  // information and tracks
 	maxElements   = 16 << 20 // in segment and clusters: many hours
-	maxPieces     = 600_000  // ranges that are copied apart from one another
-	maxClusters   = 250_000
+	maxPieces     = 400_000  // ranges that are copied apart from one another
+	maxClusters   = 120_000
 	maxTime       = 1 << 50 // ticks
 )
 
