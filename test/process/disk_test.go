@@ -3,6 +3,9 @@ package process
 import (
 	"bytes"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,7 +16,7 @@ import (
 // A disk that takes no more is stood in for by a limit on the size of files: it
 // lets the database go on, and neither an object nor a spool file grow.
 func TestDiskFull(t *testing.T) {
-	for name, size := range map[string]int{"no room for the object": 4 << 20, "no room to receive it": 20 << 20} {
+	for name, file := range map[string][]byte{"no room for the object": large(t), "no room to receive it": append(phone(t), make([]byte, 20<<20)...)} {
 		t.Run(name, func(t *testing.T) {
 			dir := deploy(t)
 			s := servers.ServeUnder(t, []string{"bash", "-c", `ulimit -f 3000; exec "$@"`, "limited"}, "--data", dir, "--no-derivatives")
@@ -27,7 +30,7 @@ func TestDiskFull(t *testing.T) {
 					t.Errorf("%s: %v %s", what, err, got)
 				}
 			}
-			full(name, bigger(t, size))
+			full(name, file)
 			if items, stored := nurse.items(), objects(t, dir); len(items) != 0 || len(stored) != 0 {
 				t.Errorf("%d items and %d objects", len(items), len(stored))
 			}
@@ -39,12 +42,18 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// bigger is the phone's picture with more of everything in its scan.
-func bigger(t *testing.T, size int) []byte {
+// large is a photo of about 4 MB: noise, which no codec makes smaller.
+func large(t *testing.T) []byte {
 	t.Helper()
-	p := phone(t)
-	p = append(p[:len(p)-2:len(p)-2], bytes.Repeat([]byte{0x5a}, size)...)
-	return append(p, 0xff, 0xd9)
+	path := filepath.Join(t.TempDir(), "large.jpg")
+	if out, err := exec.Command(servers.Binary(t, "convert"), "-size", "2560x1920", "xc:gray", "+noise", "Random", "-quality", "95", path).CombinedOutput(); err != nil {
+		t.Fatalf("convert: %v\n%s", err, out)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) < 3500<<10 {
+		t.Fatalf("%d bytes, %v", len(b), err)
+	}
+	return b
 }
 
 // A disk that fails to keep what was written is not believed: the upload is

@@ -43,9 +43,10 @@ func Wardseal(tb testing.TB) string {
 func Run(tb testing.TB, stdin string, args ...string) (stdout, stderr string, status int) {
 	tb.Helper()
 	var out, errs bytes.Buffer
+	program := Wardseal(tb) // building it is not part of the time
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, Wardseal(tb), args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
 	err := cmd.Run()
 	var exit *exec.ExitError
