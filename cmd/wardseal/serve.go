@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,7 +20,14 @@ import (
 // serveCmd is production.
 type serveCmd struct{ config.Config }
 
+// memoryGoal is what the server keeps its memory near, unless GOMEMLIMIT says
+// otherwise: what it needs is bounded, and what it has needed goes back.
+const memoryGoal = 112 << 20
+
 func (s *serveCmd) Run(ctx context.Context) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryGoal)
+	}
 	srv, err := startServer(ctx, s.Config)
 	if err != nil {
 		return err
