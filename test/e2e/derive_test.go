@@ -15,6 +15,7 @@ import (
 
 	"github.com/wardseal/wardseal/api"
 	"github.com/wardseal/wardseal/internal/config"
+	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/test/servers"
 )
 
@@ -146,5 +147,71 @@ func TestPicturesGetPreviewAndQuality(t *testing.T) {
 	d := h.settled(item)
 	if want := []string{"original-clean", "preview", "thumbnail"}; d.Deriving != "done" || !slices.Equal(names(d), want) || d.Quality == nil || d.Quality.Width == 0 {
 		t.Fatalf("%s %v %+v", d.Deriving, names(d), d.Quality)
+	}
+}
+
+// A server that dies in the middle of a derivation is no reason for a picture
+// to stay without a preview.
+func TestDerivationsSurviveARestart(t *testing.T) {
+	h := open(t, "sqlite+filesystem", func(c *config.Config) { c.Limits.NoDerivatives = false })
+	photo, film := h.put(phone(t)), h.put(hevc(t))
+	for range 2 { // two workers took the jobs, and the machine stopped
+		if _, err := h.sys.Store.LeaseJob(t.Context(), "gone", []string{"derive", "poster"}, time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.sys.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sys, err := config.Open(t.Context(), h.sys.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sys.Close() })
+	h.sys = sys
+	h.serve()
+	stop := h.work()
+	for { // stopped again as soon as the slow part has begun
+		jobs, err := sys.Store.JobsOf(t.Context(), media.ItemID(film))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(jobs) == 2 && jobs[1].Attempts > 0 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	stop()
+	h.work()
+	if d := h.settled(photo); d.Deriving != "done" || len(d.Renditions) != 3 {
+		t.Errorf("the photo: %s %v", d.Deriving, names(d))
+	}
+	if d := h.settled(film); d.Deriving != "done" || len(d.Renditions) != 4 {
+		t.Errorf("the film: %s %s %v", d.Deriving, d.Reason, names(d))
+	}
+}
+
+// What cannot be decoded is kept, and the item says why it has no preview.
+func TestUndecodablePicturesSayWhy(t *testing.T) {
+	h := working(t, "sqlite+filesystem", nil)
+	arithmetic := phone(t)
+	arithmetic[bytes.LastIndex(arithmetic, []byte{0xff, 0xc0, 0, 17})+1] = 0xc9
+	d := h.settled(h.put(arithmetic))
+	if d.Deriving != "failed" || d.Reason != "undecodable" || d.Quality != nil || !slices.Equal(names(d), []string{"original-clean"}) {
+		t.Errorf("%s %s %v", d.Deriving, d.Reason, names(d))
+	}
+	if n := h.events("item.rendition-failed"); n != 1 {
+		t.Errorf("%d failures are recorded", n)
+	}
+}
+
+// Without the video tool everything else works, and a video says what it lacks.
+func TestWithoutTheVideoTool(t *testing.T) {
+	h := working(t, "sqlite+filesystem", func(c *config.Config) { c.FFmpeg = "/nonexistent/ffmpeg" })
+	if d := h.settled(h.put(hevc(t))); d.Deriving != "unavailable" || !slices.Equal(names(d), []string{"original-clean"}) {
+		t.Errorf("the film: %s %v", d.Deriving, names(d))
+	}
+	if d := h.settled(h.put(phone(t))); d.Deriving != "done" {
+		t.Errorf("the photo: %s", d.Deriving)
 	}
 }

@@ -90,12 +90,7 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 	}
 	t.Cleanup(func() { _ = sys.Close() })
 	h := &house{t: t, sys: sys, data: dir, ids: map[string]access.PersonID{}}
-	if h.api, err = api.New(sys.Flows(), sys.Edge("https://wardseal.example")); err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(h.api)
-	t.Cleanup(srv.Close)
-	h.url = srv.URL
+	h.serve()
 	ours, err := sys.Staff.AddFirstTeam(t.Context(), "Tissue viability")
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +110,18 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 	h.as("nurse").must("POST", "/patients", http.StatusCreated, map[string]string{
 		"patient_number_kind": "nhs", "patient_number": "999 000 0018", "name": "Test Patient", "date_of_birth": "1950-01-31"})
 	return h
+}
+
+// serve puts the house's system behind an address.
+func (h *house) serve() {
+	h.t.Helper()
+	var err error
+	if h.api, err = api.New(h.sys.Flows(), h.sys.Edge("https://wardseal.example")); err != nil {
+		h.t.Fatal(err)
+	}
+	srv := httptest.NewServer(h.api)
+	h.t.Cleanup(srv.Close)
+	h.url = srv.URL
 }
 
 func secret(t *testing.T, dir, name, content string) string {
