@@ -1,4 +1,5 @@
-// Package derive makes previews and thumbnails.
+// Package derive makes previews, thumbnails, posters and playable videos, and
+// measures how good a picture is.
 //
 // Decoding pixels is where hostile pictures do harm, so it never happens in
 // the server: each Derive starts this same binary again as a child with a
@@ -15,11 +16,16 @@
 // keeps every viewer simple. Resampling is in the picture's own colour space
 // and its ICC profile goes with it, so that skin tones do not shift: RGB
 // and grey profiles are carried byte for byte, a CMYK one is dropped because
-// the decoder has already converted. A PNG's gAMA, cHRM and cICP chunks are
-// not applied: without an ICC profile a derivative is taken for sRGB.
+// the decoder has already converted. Without an ICC profile, what the file
+// says of its primaries and transfer (ITU-T H.273) decides: Display P3 gets a
+// profile, wider colours and HDR are converted to it, and the rest is taken
+// for sRGB. A PNG's gAMA and cHRM chunks are not applied.
 //
-// Not decoded here: video, and JPEG coded arithmetically, losslessly or
-// with 12 bits. They give ErrUndecodable.
+// Of animated pictures the first frame is shown. JPEG coded arithmetically,
+// losslessly or with 12 bits, and what the other decoders do not know, gives
+// ErrUndecodable.
+//
+// Videos are another matter: see Films. There the child becomes ffmpeg.
 package derive
 
 import (

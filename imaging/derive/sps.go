@@ -46,8 +46,10 @@ func spsCoding(nal []byte) (c coding, ok bool) {
 	for range 6 {
 		r.ue()
 	}
-	if r.flag() && r.flag() {
-		r.scaling()
+	if r.flag() { // scaling lists, and perhaps their own
+		if r.flag() {
+			r.scaling()
+		}
 	}
 	r.skip(2)
 	if r.flag() { // pcm
@@ -191,7 +193,11 @@ func (r *bits) pictureSets() {
 			r.ue()
 			kept := uint32(0)
 			for range last + 1 {
-				if r.flag() || r.flag() {
+				used := r.flag()
+				if !used {
+					used = r.flag() // kept for later
+				}
+				if used {
 					kept++
 				}
 			}
