@@ -11,9 +11,13 @@ FUZZTIME ?= 30s
 tools:
 	@bash test/install.sh
 
+# What follows the first run is without the race detector: the memory limits of
+# derive do not suit it, sanitise walks each file in one goroutine, browser
+# speaks to the real program, and ten thousand open one link.
 test: tools
-	go run ./test/noskip -- go test -race -timeout 20m $$(go list ./... | grep -v /imaging/derive)
-	go run ./test/noskip -- go test -timeout 10m ./imaging/derive # its memory limits do not suit the race detector
+	go run ./test/noskip -- go test -race -p 3 -timeout 20m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(browser|bench|peers)$$')
+	go run ./test/noskip -- go test -p 3 -timeout 15m ./imaging/derive ./imaging/sanitise ./test/browser
+	go run ./test/noskip -- go test -run TestSingleUseLink ./test/e2e
 
 lint: tools
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: the files above are not formatted"; exit 1; }

@@ -154,7 +154,7 @@ func TestSingleUseLink(t *testing.T) {
 		var won, used, other atomic.Int64
 		var wg sync.WaitGroup
 		turn := make(chan struct{}, 100)
-		for range 10_000 {
+		for range opens {
 			turn <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-turn }()
