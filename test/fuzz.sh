@@ -13,8 +13,15 @@ one() { # one PACKAGE TARGET
   local dir=$1 target=$2 log
   log="$work/$target-$(tr / _ <<<"$dir").log"
   mkdir -p "$cache/$dir"
-  if (cd "$dir" && "$work/$(tr / _ <<<"$dir").test" -test.run "^$target\$" -test.fuzz "^$target\$" -test.fuzztime "$for" \
-    -test.fuzzcachedir "$cache/$dir" -test.fuzzminimizetime 20x -test.parallel 1 -test.timeout 20m) >"$log" 2>&1; then
+  local status=0
+  (cd "$dir" && "$work/$(tr / _ <<<"$dir").test" -test.run "^$target\$" -test.fuzz "^$target\$" -test.fuzztime "$for" \
+    -test.fuzzcachedir "$cache/$dir" -test.fuzzminimizetime 20x -test.parallel 1 -test.timeout 20m) >"$log" 2>&1 || status=$?
+  # The Go fuzzer now and then calls its own end of time a failure; a real one
+  # is written down.
+  if ((status)) && grep -q '^    context deadline exceeded$' "$log" && ! grep -qE 'Failing input written|panic:|_test.go:' "$log"; then
+    status=0
+  fi
+  if ((status == 0)); then
     echo "ok   $dir $target: $(grep -o 'execs: [0-9]*' "$log" | tail -1)"
   else
     echo "FAIL $dir $target"; cat "$log"; return 1
