@@ -45,7 +45,14 @@ type score struct {
 
 // good is what a clinical picture needs.
 func (s score) good() bool {
-	return s.made && s.clean && s.pixels == "identical" && s.profile != "lost" && s.profile != "changed"
+	return s.made && s.clean && (s.pixels == "identical" || s.framesSame()) && s.profile != "lost" && s.profile != "changed"
+}
+
+// framesSame reports whether packets changed and no decoded frame did, as when
+// text between the pictures of a film is blanked. The judge names what differs.
+func (s score) framesSame() bool {
+	return strings.HasPrefix(s.pixels, "different") && strings.Contains(s.pixels, "packets=different") &&
+		!strings.Contains(s.pixels, "pixels=") && !strings.Contains(s.pixels, "timing=") && !strings.Contains(s.pixels, "rotation=")
 }
 
 func main() {
@@ -232,7 +239,7 @@ func summarise(all []score, broken map[string]bool) string {
 		times[s.peer] = append(times[s.peer], s.seconds)
 	}
 	var b strings.Builder
-	b.WriteString("Files in which nothing is left, every pixel or packet is the same and the colour profile is not lost, of the files given; in brackets how many were taken at all. Files that are damaged on purpose count only where they were taken.\n\n| format |")
+	b.WriteString("Files in which nothing is left, every pixel or decoded frame is the same and the colour profile is not lost, of the files given (sound alone, protected and unreadable files among them); in brackets how many were taken at all. Files that are damaged on purpose count only where they were taken.\n\n| format |")
 	for _, p := range peers {
 		b.WriteString(" " + p.title + " |")
 	}
@@ -316,8 +323,11 @@ func cell(s score, ok bool) string {
 		parts[0] = "left: " + strings.ReplaceAll(s.left, "|", "/")
 	}
 	pixels, _, _ := strings.Cut(s.pixels, ":")
-	if pixels == "identical" {
+	switch {
+	case pixels == "identical":
 		pixels = "same"
+	case s.framesSame():
+		pixels = "frames same"
 	}
 	parts = append(parts, pixels)
 	if s.profile == "lost" || s.profile == "changed" {
