@@ -22,7 +22,7 @@ type serveCmd struct{ config.Config }
 
 // memoryGoal is what the server keeps its memory near, unless GOMEMLIMIT says
 // otherwise: what it needs is bounded, and what it has needed goes back.
-const memoryGoal = 112 << 20
+const memoryGoal = 96 << 20
 
 func (s *serveCmd) Run(ctx context.Context) error {
 	if os.Getenv("GOMEMLIMIT") == "" {

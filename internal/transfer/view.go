@@ -35,7 +35,7 @@ const (
 	// larger one is authenticated in a first pass and served in a second.
 	wholeBytes = 16 << 20
 	// wholeRoom bounds the memory of all pictures being decrypted at once.
-	wholeRoom = 48 << 20
+	wholeRoom = 32 << 20
 	// viewingFor is how long one audit event covers repeated requests for the
 	// same rendition in the same session: the many ranges of one playing video
 	// are one viewing.
