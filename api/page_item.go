@@ -140,12 +140,7 @@ func (s *Server) itemPage(c *gin.Context) { s.item(c, http.StatusOK, nil, nil, n
 // was made.
 func (s *Server) item(c *gin.Context, status int, order map[string]string, made *madeLink, problem *ui.Problem) {
 	who := principal(c)
-	v, err := s.Items.Describe(c.Request.Context(), who, media.ItemID(c.Param("id")))
-	if err != nil {
-		failPage(c, err)
-		return
-	}
-	out, err := s.itemView(c, v)
+	v, out, err := s.described(c, media.ItemID(c.Param("id")))
 	if err != nil {
 		failPage(c, err)
 		return
@@ -170,17 +165,21 @@ func (s *Server) item(c *gin.Context, status int, order map[string]string, made 
 	render(c, status, "item", ui.Page{Title: out.BodySite, Wide: true, Problem: problem, Data: out})
 }
 
-func (s *Server) itemView(c *gin.Context, v transfer.ItemView) (itemView, error) {
-	_, teams, err := s.teams(c)
+// described gives an item and what its page says of it, without the picture.
+func (s *Server) described(c *gin.Context, id media.ItemID) (transfer.ItemView, itemView, error) {
+	v, err := s.Items.Describe(c.Request.Context(), principal(c), id)
 	if err != nil {
-		return itemView{}, err
+		return v, itemView{}, err
 	}
-	people, err := s.colleagues(c)
-	return itemView{
+	people, teams, err := s.names(c)
+	if err != nil {
+		return v, itemView{}, err
+	}
+	return v, itemView{
 		ID: v.ID, Patient: patient(*v.Patient), BodySite: v.BodySite, Note: v.Note, Case: v.Case, Team: teamName(teams, v.Team), Uploader: personName(people, v.Uploader),
 		Consent: consentWords[v.Consent], TakenAt: v.CapturedAt, FiledAt: v.FiledAt, Receipt: v.Receipt, Video: v.Format.Video(),
 		People: people, Teams: teams,
-	}, err
+	}, nil
 }
 
 // sharing adds what making links to the item needs.
@@ -213,12 +212,7 @@ func (s *Server) openedPage(c *gin.Context) {
 		failPage(c, err)
 		return
 	}
-	v, err := s.Items.Describe(c.Request.Context(), principal(c), g.Item)
-	if err != nil {
-		failPage(c, err)
-		return
-	}
-	out, err := s.itemView(c, v)
+	v, out, err := s.described(c, g.Item)
 	if err != nil {
 		failPage(c, err)
 		return

@@ -82,12 +82,7 @@ func (s *Server) linkForm(c *gin.Context) {
 		s.item(c, logged500(c, err), order, nil, problemOf(err))
 		return
 	}
-	people, err := s.colleagues(c)
-	if err != nil {
-		failPage(c, err)
-		return
-	}
-	_, teams, err := s.teams(c)
+	people, teams, err := s.names(c)
 	if err != nil {
 		failPage(c, err)
 		return
@@ -107,12 +102,7 @@ func (s *Server) linksPage(c *gin.Context) {
 		failPage(c, err)
 		return
 	}
-	people, err := s.colleagues(c)
-	if err != nil {
-		failPage(c, err)
-		return
-	}
-	_, teams, err := s.teams(c)
+	people, teams, err := s.names(c)
 	if err != nil {
 		failPage(c, err)
 		return

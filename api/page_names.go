@@ -39,6 +39,16 @@ func (s *Server) colleagues(c *gin.Context) ([]Person, error) {
 	return out, err
 }
 
+// names gives the people and the teams that a page names.
+func (s *Server) names(c *gin.Context) ([]Person, []Team, error) {
+	people, err := s.colleagues(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, teams, err := s.teams(c)
+	return people, teams, err
+}
+
 func personName(all []Person, id access.PersonID) string {
 	for _, p := range all {
 		if p.ID == id {

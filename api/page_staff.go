@@ -35,12 +35,7 @@ func (s *Server) staff(c *gin.Context, status int, typed map[string]string, prob
 		failPage(c, fault.New(fault.Denied, "not-allowed", "Your role does not manage people and teams."))
 		return
 	}
-	people, err := s.colleagues(c)
-	if err != nil {
-		failPage(c, err)
-		return
-	}
-	_, teams, err := s.teams(c)
+	people, teams, err := s.names(c)
 	if err != nil {
 		failPage(c, err)
 		return

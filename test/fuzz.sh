@@ -18,7 +18,7 @@ one() { # one PACKAGE TARGET
     -test.fuzzcachedir "$cache/$dir" -test.fuzzminimizetime 20x -test.parallel 1 -test.timeout 20m) >"$log" 2>&1 || status=$?
   # The Go fuzzer now and then calls its own end of time a failure; a real one
   # is written down.
-  if ((status)) && grep -q '^    context deadline exceeded$' "$log" && ! grep -qE 'Failing input written|panic:|_test.go:' "$log"; then
+  if ((status)) && grep -q '^    context deadline exceeded$' "$log" && ! grep -qE 'Failing input written|panic:|_test.go:|hung or terminated' "$log"; then
     status=0
   fi
   if ((status == 0)); then
@@ -34,5 +34,6 @@ while read -r dir; do
   go test -c -fuzz . -o "$work/$(tr / _ <<<"$dir").test" "./$dir" >/dev/null
   while read -r target; do targets+=("$dir $target"); done < <(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$dir"/*_test.go)
 done < <(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | sed 's|^\./||')
+((${#targets[@]})) || { echo "test/fuzz.sh: there is no fuzz target" >&2; exit 1; }
 printf '%s\n' "${targets[@]}" | xargs -P 2 -L 1 bash -c 'one "$0" "$1"'
 echo "${#targets[@]} fuzz targets, $for each"

@@ -135,8 +135,8 @@ func (b *Bytes) ReadAt(p []byte, off int64) (int, error) {
 func (b *Bytes) Free() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i, k := range b.blocks {
-		clear(k[:max(0, min(BlockBytes, b.n-int64(i)*BlockBytes))])
+	for _, k := range b.blocks {
+		clear(k[:]) // all of it: a reader may have used more than it filled
 		b.pool.take(k)
 	}
 	b.blocks, b.n, b.freed = nil, 0, true

@@ -122,26 +122,6 @@ func bmff(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 	return &plan{out: out, receipt: f.acc.receipt, width: f.width, height: f.height}, nil
 }
 
-func mdatHeader(n int64) []byte {
-	if n+8 <= 1<<32-1 {
-		return append(binary.BigEndian.AppendUint32(nil, uint32(n+8)), "mdat"...)
-	}
-	b := append(binary.BigEndian.AppendUint32(nil, 1), "mdat"...)
-	return binary.BigEndian.AppendUint64(b, uint64(n+16))
-}
-
-func box(typ string, parts ...[]byte) []byte {
-	n := 8
-	for _, p := range parts {
-		n += len(p)
-	}
-	b := append(binary.BigEndian.AppendUint32(make([]byte, 0, n), uint32(n)), typ...)
-	for _, p := range parts {
-		b = append(b, p...)
-	}
-	return b
-}
-
 // top walks the boxes of the file.
 func (f *bmffFile) top() error {
 	at, in := int64(0), newWindow(f.ctx, f.src, f.size, filmWindow)

@@ -1,54 +1,8 @@
 package sanitise
 
 import (
-	"bytes"
-	"encoding/binary"
 	"slices"
 )
-
-var be = binary.BigEndian
-
-// child is one box inside a body in memory.
-type child struct {
-	typ  string
-	body []byte
-}
-
-// children splits a body into its boxes; a terminator of four zero bytes, which
-// QuickTime writes, is passed over.
-func children(b []byte) ([]child, error) {
-	var out []child
-	for len(b) > 0 {
-		if len(b) < 8 {
-			if len(bytes.Trim(b, "\x00")) == 0 {
-				break
-			}
-			return nil, errVideoDamaged
-		}
-		n := uint64(be.Uint32(b))
-		head := uint64(8)
-		if n == 1 && len(b) >= 16 {
-			n, head = be.Uint64(b[8:]), 16
-		} else if n == 0 && len(bytes.Trim(b[:8], "\x00")) == 0 {
-			break
-		}
-		if n < head || n > uint64(len(b)) || len(out) > 4096 {
-			return nil, errVideoDamaged
-		}
-		out = append(out, child{string(b[4:8]), b[head:n]})
-		b = b[n:]
-	}
-	return out, nil
-}
-
-func one(boxes []child, typ string) []byte {
-	for _, c := range boxes {
-		if c.typ == typ {
-			return c.body
-		}
-	}
-	return nil
-}
 
 // track is one kept track, as clean boxes. The chunk offsets are apart since
 // they change.

@@ -157,6 +157,15 @@ func (f *matroskaFile) content(e element, most int64) ([]byte, error) {
 	return b, nil
 }
 
+// list reads an element that holds others.
+func (f *matroskaFile) list(e element, most int64) ([]node, error) {
+	b, err := f.content(e, most)
+	if err != nil {
+		return nil, err
+	}
+	return nodes(b)
+}
+
 // document walks the header and the segment.
 func (f *matroskaFile) document() error {
 	e, err := f.element(0, f.size)
@@ -187,11 +196,7 @@ func (f *matroskaFile) document() error {
 
 // ebmlHeader accepts what a reader of this package understands.
 func (f *matroskaFile) ebmlHeader(e element) error {
-	b, err := f.content(e, maxEBMLHeader)
-	if err != nil {
-		return err
-	}
-	all, err := nodes(b)
+	all, err := f.list(e, maxEBMLHeader)
 	if err != nil {
 		return err
 	}
@@ -270,11 +275,7 @@ var matroskaEpoch = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // info keeps the length of a tick and of the video.
 func (f *matroskaFile) info(e element) error {
-	b, err := f.content(e, maxMKVHeader)
-	if err != nil {
-		return err
-	}
-	all, err := nodes(b)
+	all, err := f.list(e, maxMKVHeader)
 	if err != nil {
 		return err
 	}

@@ -93,11 +93,7 @@ func kept(list []form, b []byte) ([]byte, error) {
 
 // trackList reads the tracks and keeps those of pictures and sound.
 func (f *matroskaFile) trackList(e element) error {
-	b, err := f.content(e, maxMKVHeader)
-	if err != nil {
-		return err
-	}
-	all, err := nodes(b)
+	all, err := f.list(e, maxMKVHeader)
 	if err != nil {
 		return err
 	}
