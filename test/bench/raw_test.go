@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 
+	"filippo.io/age"
+
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/blob/s3"
 	"github.com/wardseal/wardseal/test/servers"
@@ -119,6 +121,33 @@ func drain(r io.ReadCloser, want int64) error {
 	return errors.Join(err, r.Close())
 }
 
+// encrypted is what age alone costs: how near to raw storage any encrypted one
+// can come on this machine.
+func encrypted(b *testing.B, r raw, file []byte) func(int) error {
+	b.Helper()
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		b.Fatal(err)
+	}
+	seal := func() (io.Reader, error) { return age.EncryptReader(bytes.NewReader(file), key.Recipient()) }
+	once, err := seal()
+	if err != nil {
+		b.Fatal(err)
+	}
+	size, err := io.Copy(io.Discard, once)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := new(atomic.Int64)
+	return func(int) error {
+		sealed, err := seal()
+		if err != nil {
+			return err
+		}
+		return r.keep(fmt.Sprintf("sealed-%d", n.Add(1)), sealed, size)
+	}
+}
+
 // pipeline is what a script would do for each photo: exiftool, age, and a PUT
 // with curl.
 func pipeline(b *testing.B, srv servers.S3, recipients string, photo []byte) func(int) error {
@@ -130,14 +159,14 @@ func pipeline(b *testing.B, srv servers.S3, recipients string, photo []byte) fun
 	if err != nil {
 		b.Fatal(err)
 	}
-	age, exiftool, curl := servers.Binary(b, "age"), servers.Binary(b, "exiftool"), servers.Binary(b, "curl")
+	ageCommand, exiftool, curl := servers.Binary(b, "age"), servers.Binary(b, "exiftool"), servers.Binary(b, "curl")
 	script := `set -o pipefail
 "$1" -q -q -all= -o - "$2" | "$3" -R "$4" -o "$5"
 "$6" --fail --silent --show-error --config "$7" --cacert "$8" --aws-sigv4 aws:amz:` + srv.Region + `:s3 -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" -T "$5" "$9"
 rm "$5"`
 	return func(int) error {
 		k := n.Add(1)
-		cmd := exec.Command("bash", "-euc", script, "pipeline", exiftool, in, age, recipients, filepath.Join(dir, fmt.Sprint(k)), curl, config, srv.CAFile,
+		cmd := exec.Command("bash", "-euc", script, "pipeline", exiftool, in, ageCommand, recipients, filepath.Join(dir, fmt.Sprint(k)), curl, config, srv.CAFile,
 			fmt.Sprintf("https://%s/%s/%d", srv.Endpoint, name, k))
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		if out, err := cmd.CombinedOutput(); err != nil {

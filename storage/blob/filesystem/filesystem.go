@@ -81,8 +81,7 @@ func (s *Store) Create(ctx context.Context, key blob.Key, r io.Reader, size int6
 		return blob.Info{}, classify("create", key, err)
 	}
 	defer func() { _ = s.root.Remove(temp) }()
-	_, err = io.CopyBuffer(struct{ io.Writer }{f}, &cancelled{ctx, blob.Exactly(r, size)}, make([]byte, 256<<10))
-	if err == nil {
+	if err = fill(f, &cancelled{ctx, blob.Exactly(r, size)}, size); err == nil {
 		err = f.Sync()
 	}
 	var info os.FileInfo
