@@ -36,6 +36,11 @@ type itemView struct {
 	People []Person // whom a link can be for
 	Teams  []Team
 	Until  time.Time // end of an opened link
+
+	Asks      bool              // may ask about it
+	Asking    map[string]string // as typed
+	Questions []questionRow     // about this patient, to which the item can be added
+	SeenBy    []seenRow
 }
 
 // viewer is a picture or video as it is shown.
@@ -134,25 +139,31 @@ var consentWords = map[media.Consent]string{
 	media.ConsentPublication: "For the record, teaching and publication",
 }
 
-func (s *Server) itemPage(c *gin.Context) { s.item(c, http.StatusOK, nil, nil, nil) }
+func (s *Server) itemPage(c *gin.Context) { s.item(c, http.StatusOK, said{}, nil) }
 
-// item shows an item; order is a link that was asked for, made the one that
-// was made.
-func (s *Server) item(c *gin.Context, status int, order map[string]string, made *madeLink, problem *ui.Problem) {
+// said is what was typed into the forms of an item's page, and the link that
+// was made of it.
+type said struct {
+	order, asking map[string]string
+	made          *madeLink
+}
+
+// item shows an item.
+func (s *Server) item(c *gin.Context, status int, said said, problem *ui.Problem) {
 	who := principal(c)
 	v, out, err := s.described(c, media.ItemID(c.Param("id")))
 	if err != nil {
 		failPage(c, err)
 		return
 	}
-	rel := relation(who, v.Item)
+	rel := v.Relation
 	if access.Decide(who, access.ShowItem, rel) == access.Allow {
 		out.Viewer = viewerOf(v, "/api/v1/items/"+string(v.ID)+"/renditions/")
 		out.Viewer.Retake = v.Uploader == who.Person.ID
 	}
 	out.Shares = access.Decide(who, access.MakeLink, rel) == access.Allow
 	out.Sends = access.May(who, access.UploadItem) == access.Allow
-	out.Filed, out.Order, out.Made = c.Query("filed"), order, made
+	out.Filed, out.Order, out.Made, out.Asking = c.Query("filed"), said.order, said.made, said.asking
 	if out.Order == nil {
 		out.Order = map[string]string{"uses": "1", "ttl": "1h0m0s"}
 	}
@@ -161,6 +172,10 @@ func (s *Server) item(c *gin.Context, status int, order map[string]string, made 
 			failPage(c, err)
 			return
 		}
+	}
+	if err := s.conversing(c, &out, v); err != nil {
+		failPage(c, err)
+		return
 	}
 	render(c, status, "item", ui.Page{Title: out.BodySite, Wide: true, Problem: problem, Data: out})
 }

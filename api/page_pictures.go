@@ -107,22 +107,10 @@ func (s *Server) rows(c *gin.Context, f transfer.ItemFilter) ([]row, bool, error
 	var out []row
 	for _, v := range views {
 		r := row{ID: v.ID, Patient: patient(*v.Patient), BodySite: v.BodySite, Note: v.Note, Team: teamName(all, v.Team), Format: v.Format.String(), Video: v.Format.Video(), TakenAt: v.CapturedAt, FiledAt: v.FiledAt}
-		r.Pictured = access.Decide(who, access.ShowItem, relation(who, v.Item)) == access.Allow
+		r.Pictured = access.Decide(who, access.ShowItem, v.Relation) == access.Allow
 		out = append(out, r)
 	}
 	return out, more, nil
-}
-
-// relation is what the edge knows of how somebody stands to an item; it serves
-// to leave out what would be refused. The flows decide.
-func relation(who access.Principal, it media.Item) (rel access.Relation) {
-	if it.Uploader == who.Person.ID {
-		rel |= access.Uploader
-	}
-	if who.In(it.Team) {
-		rel |= access.SameTeam
-	}
-	return rel
 }
 
 // thumbnail shows a thumbnail, or a drawing where there is none yet.

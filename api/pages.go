@@ -46,6 +46,10 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/pictures/:id", s.itemPage)
 	p.GET("/pictures/:id/thumbnail", s.thumbnail)
 	p.POST("/pictures/:id/links", s.linkForm)
+	p.POST("/pictures/:id/ask", s.askForm)
+	p.GET("/inbox", s.inboxPage)
+	p.GET("/referrals/:id", s.referralPage)
+	p.POST("/referrals/:id", s.writeForm)
 	p.GET("/links", s.linksPage)
 	p.POST("/links/:id/revoke", s.revokeForm)
 	p.POST("/links/revoke", s.revokeToForm)
@@ -102,13 +106,29 @@ func (s *Server) signedInPage(c *gin.Context) {
 		return
 	}
 	c.Set(keyPrincipal, who)
+	if c.Request.Method == http.MethodGet && !byScript(c) {
+		waiting, more, err := s.Referrals.Counts(c.Request.Context(), who)
+		if err != nil {
+			failPage(c, err)
+			return
+		}
+		c.Set(keyWaiting, waiting+more)
+	}
 }
+
+// keyWaiting is where a request keeps how many questions wait for who asks.
+const keyWaiting = "waiting"
 
 // render answers with a page.
 func render(c *gin.Context, status int, name string, p ui.Page) {
 	who := principal(c)
 	if who.SignedIn() {
 		p.Person, p.Nav = who.Person.Name, places(who, c.Request.URL.Path)
+		for i := range p.Nav {
+			if p.Nav[i].Path == "/inbox" {
+				p.Nav[i].Count = c.GetInt(keyWaiting)
+			}
+		}
 	}
 	var b bytes.Buffer
 	if err := ui.Render(&b, name, p); err != nil {
@@ -128,6 +148,7 @@ func places(who access.Principal, here string) []ui.Place {
 		need       access.Action
 	}{
 		{"/send", "Send a picture", access.UploadItem},
+		{"/inbox", "Questions", access.ListReferrals},
 		{"/pictures", "Pictures", access.ListItems},
 		{"/links", "My links", access.ListLinks},
 		{"/audit", "Audit", access.ReadAudit},
@@ -145,6 +166,8 @@ func homeOf(who access.Principal) string {
 	switch who.Person.Role {
 	case access.Clinician:
 		return "/send"
+	case access.Consultant:
+		return "/inbox"
 	case access.Auditor:
 		return "/audit"
 	case access.Administrator:
@@ -157,6 +180,8 @@ func (s *Server) homePage(c *gin.Context) {
 	switch homeOf(principal(c)) {
 	case "/send":
 		s.sendPage(c)
+	case "/inbox":
+		s.inboxPage(c)
 	case "/audit":
 		s.auditPage(c)
 	case "/staff":
@@ -193,7 +218,7 @@ var forPeople = map[string]string{
 var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
-	"username": true, "password": true, "present_password": true, "role": true, "title": true, "person": true,
+	"username": true, "password": true, "to": true, "question": true, "text": true, "present_password": true, "role": true, "title": true, "person": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -25,6 +25,9 @@ type Flows struct {
 	Links    *transfer.Links
 	Patients *transfer.Patients
 	Account  *transfer.Account
+
+	Referrals *transfer.Referrals
+	Seen      *transfer.Seen
 }
 
 // Config is how the edge behaves.
@@ -109,6 +112,13 @@ func (s *Server) routes() {
 	v1.GET("/items/:id/renditions/:rendition", s.showItem)
 	v1.HEAD("/items/:id/renditions/:rendition", s.showItem)
 	v1.POST("/items/:id/links", s.makeLink)
+
+	v1.GET("/items/:id/seen", s.seenBy)
+
+	v1.POST("/referrals", s.makeReferral)
+	v1.GET("/referrals", s.listReferrals)
+	v1.GET("/referrals/:id", s.readReferral)
+	v1.POST("/referrals/:id/messages", s.writeReferral)
 
 	v1.GET("/links", s.listLinks)
 	v1.DELETE("/links/:id", s.revokeLink)

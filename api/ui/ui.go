@@ -38,6 +38,7 @@ type Page struct {
 type Place struct {
 	Path, Text string
 	Here       bool
+	Count      int // of what waits there
 }
 
 // Problem is what went wrong, and the form field at fault if there is one.

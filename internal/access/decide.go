@@ -13,12 +13,13 @@ const (
 	Uploader Relation = 1 << iota // took the picture
 	SameTeam                      // is a member of the team that the item belongs to
 	Referred                      // a live link to the item is addressed to them, their team or their role
+	Asked                         // a referral that is not closed asks them, their team or their role about the item
 )
 
 var relationNames = []struct {
 	r    Relation
 	name string
-}{{Uploader, "uploader"}, {SameTeam, "same team"}, {Referred, "referred"}}
+}{{Uploader, "uploader"}, {SameTeam, "same team"}, {Referred, "referred"}, {Asked, "asked"}}
 
 // String lists the relations in words, such as "uploader or same team".
 func (r Relation) String() string {
@@ -58,6 +59,10 @@ const (
 	OpenLink        Action = "link.open"
 	RevokeLink      Action = "link.revoke"
 	ReadAudit       Action = "audit.read"
+	MakeReferral    Action = "referral.make"   // ask a question about items
+	ListReferrals   Action = "referral.list"   // those that one asked, one's teams asked, or that ask one
+	ReadReferral    Action = "referral.read"   // the question, its items and the thread
+	AnswerReferral  Action = "referral.answer" // write in the thread
 )
 
 // Rule is one row of the table: what an action is, and which relation each
@@ -74,7 +79,9 @@ const AnyRelation Relation = 0
 
 const (
 	ownOrTeam     = Uploader | SameTeam
+	ownOrAsked    = Uploader | SameTeam | Asked
 	ownTeamOrLink = Uploader | SameTeam | Referred
+	anyOfThese    = Uploader | SameTeam | Referred | Asked
 )
 
 func all(r Relation, roles ...Role) map[Role]Relation {
@@ -100,13 +107,17 @@ func Table() []Rule {
 		{ListCases, "List a patient's cases (those of one's teams; records officers: all)", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
 		{UploadItem, "File a photo or video, in a team", all(SameTeam, Clinician, Consultant)},
 		{ListItems, "List items (only those that one may see described)", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
-		{DescribeItem, "See an item's facts and receipt, without the picture", withRecords(all(ownTeamOrLink, Clinician, Consultant))},
-		{ShowItem, "See the picture or video itself", all(ownOrTeam, Clinician, Consultant)},
+		{DescribeItem, "See an item's facts and receipt, without the picture", withRecords(all(anyOfThese, Clinician, Consultant))},
+		{ShowItem, "See the picture or video itself", all(ownOrAsked, Clinician, Consultant)},
 		{ShowOpened, "See the picture or video itself through a link that one has opened", all(ownTeamOrLink, Clinician, Consultant)},
 		{MakeLink, "Make a link to an item", all(ownOrTeam, Clinician, Consultant)},
 		{ListLinks, "List one's own live links", all(AnyRelation, Clinician, Consultant)},
 		{OpenLink, "Open a link", all(Referred, Clinician, Consultant)},
 		{RevokeLink, "Revoke a link, or all of one's links to a person", all(ownOrTeam, Clinician, Consultant)},
+		{MakeReferral, "Ask a person, a team or a role about items", all(ownOrTeam, Clinician, Consultant)},
+		{ListReferrals, "List referrals (one's own, those of one's teams, and those that ask one)", all(AnyRelation, Clinician, Consultant)},
+		{ReadReferral, "Read a referral: its question, its items and the thread (who asked it counts as uploader)", all(ownOrAsked, Clinician, Consultant)},
+		{AnswerReferral, "Answer a referral, ask for another picture, add to it, close it", all(ownOrAsked, Clinician, Consultant)},
 		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
 	}
 }

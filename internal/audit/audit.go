@@ -58,6 +58,10 @@ const (
 	KeyMade          Type = "key.made"
 	KeyReleased      Type = "key.released"
 	AuditRead        Type = "audit.read"
+	ReferralMade     Type = "referral.made"
+	ReferralsListed  Type = "referral.listed"
+	ReferralRead     Type = "referral.read"
+	ReferralWritten  Type = "referral.written"
 )
 
 // Types lists the vocabulary with what each type means, in documents' order.
@@ -107,6 +111,10 @@ var typeDocs = []TypeDoc{
 	{KeyMade, "a key of the keyring was made"},
 	{KeyReleased, "an item's identity was released to an operator"},
 	{AuditRead, "the audit events were searched"},
+	{ReferralMade, "a person, a team or a role was asked about items"},
+	{ReferralsListed, "a list of referrals was shown"},
+	{ReferralRead, "a referral's question and thread were shown"},
+	{ReferralWritten, "something was added to a referral; the detail says what, and whose turn it is now"},
 }
 
 // Event is one thing that happened. Seq and At are set by the database when it
@@ -135,6 +143,7 @@ type Subject struct {
 	Grant     string `json:"grant,omitempty"`
 	Token     string `json:"token,omitempty"`
 	Key       string `json:"key,omitempty"`
+	Referral  string `json:"referral,omitempty"`
 }
 
 // NewEvent starts an event of type t done by who.

@@ -148,6 +148,9 @@ func (s *System) compose() error {
 		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
 		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},
 		Account:  &transfer.Account{Gate: db, Store: db},
+
+		Referrals: &transfer.Referrals{Gate: db, Store: db, Audience: db, Ring: s.Ring, Clock: time.Now, Overdue: c.Limits.OverdueAfter},
+		Seen:      &transfer.Seen{Gate: db, Store: db},
 	}
 	return nil
 }

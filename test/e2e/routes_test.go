@@ -34,6 +34,8 @@ var unguarded = map[string]bool{"POST /api/v1/session": true, "GET /api/v1/opena
 type fixture struct {
 	*person
 	item, link, secret string
+	referral           string
+	rel                access.Relation
 	patient, other     string // a patient; a person to act on
 	picture            []byte
 }
@@ -42,7 +44,7 @@ func (f *fixture) to(method, path string, in any) answer { return f.ask(method, 
 
 func ask(method, path string, in any) func(f *fixture) answer {
 	return func(f *fixture) answer {
-		return f.to(method, strings.NewReplacer("{item}", f.item, "{link}", f.link, "{patient}", f.patient, "{other}", f.other, "{team}", string(f.h.team)).Replace(path), in)
+		return f.to(method, strings.NewReplacer("{item}", f.item, "{link}", f.link, "{patient}", f.patient, "{other}", f.other, "{team}", string(f.h.team), "{referral}", f.referral).Replace(path), in)
 	}
 }
 
@@ -98,6 +100,20 @@ var guards = map[string]guard{
 	"GET /items/:id/renditions/:rendition":  {action: access.ShowItem, allowed: "200", ask: ask("GET", "/items/{item}/renditions/original-clean", nil)},
 	"HEAD /items/:id/renditions/:rendition": {action: access.ShowItem, allowed: "200", ask: ask("HEAD", "/items/{item}/renditions/original-clean", nil)},
 	"POST /items/:id/links":                 {action: access.MakeLink, allowed: "422 link-purpose", ask: ask("POST", "/items/{item}/links", body{"audience": body{"kind": "role", "id": "consultant"}})},
+
+	"GET /items/:id/seen": {action: access.DescribeItem, allowed: "200", ask: ask("GET", "/items/{item}/seen", nil)},
+	"POST /referrals": {action: access.MakeReferral, allowed: "422 question-missing", ask: func(f *fixture) answer {
+		return f.to("POST", "/referrals", body{"items": []string{f.item}, "audience": body{"kind": "role", "id": "consultant"}, "question": " "})
+	}},
+	"GET /referrals":     {action: access.ListReferrals, allowed: "200", ask: ask("GET", "/referrals?box=to-me", nil)},
+	"GET /referrals/:id": {action: access.ReadReferral, allowed: "200", ask: ask("GET", "/referrals/{referral}", nil)},
+	"POST /referrals/:id/messages": {action: access.AnswerReferral, allowed: "422 text-missing", ask: func(f *fixture) answer {
+		kind := "note"
+		if f.rel == access.Asked {
+			kind = "answer"
+		}
+		return f.to("POST", "/referrals/"+f.referral+"/messages", body{"kind": kind, "text": ""})
+	}},
 
 	"GET /links":                             {action: access.ListLinks, allowed: "200", ask: ask("GET", "/links", nil)},
 	"DELETE /links/:id":                      {action: access.RevokeLink, allowed: "204", ask: ask("DELETE", "/links/{link}", nil)},
@@ -173,7 +189,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		}
 	}
 	for _, role := range access.Roles() {
-		for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, 0} {
+		for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, access.Asked, 0} {
 			h.walk(role, rel)
 		}
 	}
@@ -241,6 +257,12 @@ func (h *house) walk(role access.Role, rel access.Relation) {
 	}
 	var f api.Filing
 	h.session(uploader).upload(picture, h.details()).into(t, &f)
+	asked := h.ids["consultant"]
+	if rel == access.Asked {
+		asked = id
+	}
+	var question api.Referral
+	h.session(uploader).must("POST", "/referrals", http.StatusCreated, body{"items": []any{f.Item.ID}, "audience": body{"kind": "person", "id": asked}, "question": "Is this infected?"}).into(t, &question)
 	if rel == access.Uploader {
 		if err := h.sys.Staff.Leave(ctx, admin, h.team, id); err != nil {
 			t.Fatal(err)
@@ -253,7 +275,7 @@ func (h *house) walk(role access.Role, rel access.Relation) {
 		t.Fatal(err)
 	}
 	for route, g := range guards {
-		fx := &fixture{person: h.session(name), item: string(f.Item.ID), patient: string(f.Item.Patient), other: string(h.ids["outsider"]), picture: picture}
+		fx := &fixture{person: h.session(name), item: string(f.Item.ID), patient: string(f.Item.Patient), other: string(h.ids["outsider"]), picture: picture, referral: string(question.ID), rel: rel}
 		audience := h.ids["consultant"]
 		if rel == access.Referred {
 			audience = id
