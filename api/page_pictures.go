@@ -43,6 +43,7 @@ type picturesView struct {
 	Cases   []Case
 	Narrow  bool
 	Sends   bool
+	Breaks  bool // may take emergency access
 }
 
 func (s *Server) picturesPage(c *gin.Context) {
@@ -65,6 +66,7 @@ func (s *Server) pictures(c *gin.Context, status int, typed map[string]string, p
 			return
 		}
 	}
+	v.Breaks = access.May(who, access.BreakGlass) == access.Allow
 	v.Narrow = f.Patient != "" || f.Case != "" || f.Team != "" || v.Mine
 	rows, more, err := s.rows(c, f)
 	if err == nil && f.Patient != "" {

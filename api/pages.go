@@ -13,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/oversight"
 )
 
 // pages serves what people see. The pages call the same flows as the JSON API
@@ -30,7 +31,16 @@ func (s *Server) pages(e *gin.Engine) {
 	open.GET("/l", s.linkPage)
 	open.HEAD("/l", s.linkPage)
 
-	p := open.Group("", s.signedInPage)
+	p := open.Group("", s.signedInPage, s.guided)
+	p.GET("/guidance", s.guidancePage)
+	p.POST("/guidance", s.guidanceForm)
+	p.GET("/report", s.reportPage)
+	p.POST("/report", s.reportForm)
+	p.GET("/review", s.reviewPage)
+	p.POST("/review/incidents/:id", s.closeForm)
+	p.POST("/review/emergencies/:id", s.findingForm)
+	p.POST("/emergencies", s.emergencyForm)
+	p.POST("/emergencies/:id/end", s.emergencyEndForm)
 	p.GET("/", s.homePage)
 	p.POST("/sign-out", s.signOutForm)
 	p.GET("/account", s.accountPage)
@@ -107,27 +117,52 @@ func (s *Server) signedInPage(c *gin.Context) {
 	}
 	c.Set(keyPrincipal, who)
 	if c.Request.Method == http.MethodGet && !byScript(c) {
-		waiting, more, err := s.Referrals.Counts(c.Request.Context(), who)
-		if err != nil {
+		if err := s.waiting(c, who); err != nil {
 			failPage(c, err)
-			return
 		}
-		c.Set(keyWaiting, waiting+more)
 	}
 }
 
-// keyWaiting is where a request keeps how many questions wait for who asks.
-const keyWaiting = "waiting"
+// Where a request keeps what every page shows of what goes on: how much waits
+// at which page, and one's emergency accesses.
+const (
+	keyWaiting     = "waiting"
+	keyEmergencies = "emergencies"
+)
+
+func (s *Server) waiting(c *gin.Context, who access.Principal) error {
+	ctx := c.Request.Context()
+	waiting, more, err := s.Referrals.Counts(ctx, who)
+	if err != nil {
+		return err
+	}
+	review, err := s.Oversight.ToReview(ctx, who)
+	if err != nil {
+		return err
+	}
+	emergencies, err := s.Oversight.Live(ctx, who)
+	if err != nil {
+		return err
+	}
+	c.Set(keyWaiting, map[string]int{"/inbox": waiting + more, "/review": review})
+	c.Set(keyEmergencies, emergencies)
+	return nil
+}
 
 // render answers with a page.
 func render(c *gin.Context, status int, name string, p ui.Page) {
 	who := principal(c)
 	if who.SignedIn() {
 		p.Person, p.Nav = who.Person.Name, places(who, c.Request.URL.Path)
+		waiting, _ := c.Get(keyWaiting)
+		counts, _ := waiting.(map[string]int)
 		for i := range p.Nav {
-			if p.Nav[i].Path == "/inbox" {
-				p.Nav[i].Count = c.GetInt(keyWaiting)
-			}
+			p.Nav[i].Count = counts[p.Nav[i].Path]
+		}
+		live, _ := c.Get(keyEmergencies)
+		emergencies, _ := live.([]oversight.Emergency)
+		for _, e := range emergencies {
+			p.Emergencies = append(p.Emergencies, ui.Emergency{ID: string(e.ID), Patient: string(e.Patient), Until: e.ExpiresAt})
 		}
 	}
 	var b bytes.Buffer
@@ -151,6 +186,7 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/inbox", "Questions", access.ListReferrals},
 		{"/pictures", "Pictures", access.ListItems},
 		{"/links", "My links", access.ListLinks},
+		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
 		{"/staff", "People and teams", access.ManagePeople},
 	} {
@@ -218,7 +254,7 @@ var forPeople = map[string]string{
 var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
-	"username": true, "password": true, "to": true, "question": true, "text": true, "present_password": true, "role": true, "title": true, "person": true,
+	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "finding": true, "present_password": true, "role": true, "title": true, "person": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -28,6 +28,8 @@ type Flows struct {
 
 	Referrals *transfer.Referrals
 	Seen      *transfer.Seen
+	Oversight *transfer.Oversight
+	Guidance  *signin.Guidance
 }
 
 // Config is how the edge behaves.
@@ -119,6 +121,14 @@ func (s *Server) routes() {
 	v1.GET("/referrals", s.listReferrals)
 	v1.GET("/referrals/:id", s.readReferral)
 	v1.POST("/referrals/:id/messages", s.writeReferral)
+
+	v1.POST("/incidents", s.reportIncident)
+	v1.GET("/incidents", s.listIncidents)
+	v1.POST("/incidents/:id/close", s.closeIncident)
+	v1.POST("/emergencies", s.breakGlass)
+	v1.GET("/emergencies", s.listEmergencies)
+	v1.POST("/emergencies/:id/end", s.endEmergency)
+	v1.POST("/emergencies/:id/review", s.reviewEmergency)
 
 	v1.GET("/links", s.listLinks)
 	v1.DELETE("/links/:id", s.revokeLink)

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 )
 
 //go:embed templates/*.html dist/*
@@ -30,8 +31,16 @@ type Page struct {
 	Nav     []Place
 	Problem *Problem
 	Notice  string // something that went well
-	Wide    bool   // tables and pictures may use the whole width
-	Data    any
+	// What is open as an emergency to who looks, shown on every page.
+	Emergencies []Emergency
+	Wide        bool // tables and pictures may use the whole width
+	Data        any
+}
+
+// Emergency is an emergency access to a patient.
+type Emergency struct {
+	ID, Patient string
+	Until       time.Time
 }
 
 // Place is a link of the navigation.

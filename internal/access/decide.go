@@ -10,16 +10,17 @@ import (
 type Relation uint8
 
 const (
-	Uploader Relation = 1 << iota // took the picture
-	SameTeam                      // is a member of the team that the item belongs to
-	Referred                      // a live link to the item is addressed to them, their team or their role
-	Asked                         // a referral that is not closed asks them, their team or their role about the item
+	Uploader  Relation = 1 << iota // took the picture
+	SameTeam                       // is a member of the team that the item belongs to
+	Referred                       // a live link to the item is addressed to them, their team or their role
+	Emergency                      // has taken emergency access to the item's patient
+	Asked                          // a referral that is not closed asks them, their team or their role about the item
 )
 
 var relationNames = []struct {
 	r    Relation
 	name string
-}{{Uploader, "uploader"}, {SameTeam, "same team"}, {Referred, "referred"}, {Asked, "asked"}}
+}{{Uploader, "uploader"}, {SameTeam, "same team"}, {Referred, "referred"}, {Emergency, "emergency"}, {Asked, "asked"}}
 
 // String lists the relations in words, such as "uploader or same team".
 func (r Relation) String() string {
@@ -63,6 +64,11 @@ const (
 	ListReferrals   Action = "referral.list"   // those that one asked, one's teams asked, or that ask one
 	ReadReferral    Action = "referral.read"   // the question, its items and the thread
 	AnswerReferral  Action = "referral.answer" // write in the thread
+
+	ReportIncident    Action = "incident.report"
+	HandleIncidents   Action = "incident.handle" // list and close reports
+	BreakGlass        Action = "emergency.start" // see a patient of other teams, with a reason
+	ReviewEmergencies Action = "emergency.review"
 )
 
 // Rule is one row of the table: what an action is, and which relation each
@@ -81,7 +87,8 @@ const (
 	ownOrTeam     = Uploader | SameTeam
 	ownOrAsked    = Uploader | SameTeam | Asked
 	ownTeamOrLink = Uploader | SameTeam | Referred
-	anyOfThese    = Uploader | SameTeam | Referred | Asked
+	ownOrNeeded   = Uploader | SameTeam | Asked | Emergency
+	anyOfThese    = Uploader | SameTeam | Referred | Asked | Emergency
 )
 
 func all(r Relation, roles ...Role) map[Role]Relation {
@@ -108,7 +115,7 @@ func Table() []Rule {
 		{UploadItem, "File a photo or video, in a team", all(SameTeam, Clinician, Consultant)},
 		{ListItems, "List items (only those that one may see described)", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
 		{DescribeItem, "See an item's facts and receipt, without the picture", withRecords(all(anyOfThese, Clinician, Consultant))},
-		{ShowItem, "See the picture or video itself", all(ownOrAsked, Clinician, Consultant)},
+		{ShowItem, "See the picture or video itself", all(ownOrNeeded, Clinician, Consultant)},
 		{ShowOpened, "See the picture or video itself through a link that one has opened", all(ownTeamOrLink, Clinician, Consultant)},
 		{MakeLink, "Make a link to an item", all(ownOrTeam, Clinician, Consultant)},
 		{ListLinks, "List one's own live links", all(AnyRelation, Clinician, Consultant)},
@@ -118,6 +125,10 @@ func Table() []Rule {
 		{ListReferrals, "List referrals (one's own, those of one's teams, and those that ask one)", all(AnyRelation, Clinician, Consultant)},
 		{ReadReferral, "Read a referral: its question, its items and the thread (who asked it counts as uploader)", all(ownOrAsked, Clinician, Consultant)},
 		{AnswerReferral, "Answer a referral, ask for another picture, add to it, close it", all(ownOrAsked, Clinician, Consultant)},
+		{BreakGlass, "Take emergency access to a patient of other teams, with a reason, for a while; end it", all(AnyRelation, Clinician, Consultant)},
+		{ReviewEmergencies, "List and review emergency accesses", all(AnyRelation, Auditor)},
+		{ReportIncident, "Report a problem or a breach", all(AnyRelation, Roles()...)},
+		{HandleIncidents, "List and close reports of problems and breaches", all(AnyRelation, Auditor)},
 		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
 	}
 }

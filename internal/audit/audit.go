@@ -62,6 +62,14 @@ const (
 	ReferralsListed  Type = "referral.listed"
 	ReferralRead     Type = "referral.read"
 	ReferralWritten  Type = "referral.written"
+
+	GuidanceRead      Type = "guidance.acknowledged"
+	IncidentReported  Type = "incident.reported"
+	IncidentClosed    Type = "incident.closed"
+	GlassBroken       Type = "emergency.started"
+	EmergencyEnded    Type = "emergency.ended"
+	EmergencyReviewed Type = "emergency.reviewed"
+	OversightRead     Type = "oversight.read"
 )
 
 // Types lists the vocabulary with what each type means, in documents' order.
@@ -115,6 +123,13 @@ var typeDocs = []TypeDoc{
 	{ReferralsListed, "a list of referrals was shown"},
 	{ReferralRead, "a referral's question and thread were shown"},
 	{ReferralWritten, "something was added to a referral; the detail says what, and whose turn it is now"},
+	{GuidanceRead, "a person acknowledged the guidance for staff"},
+	{IncidentReported, "a problem or a breach was reported"},
+	{IncidentClosed, "a report was closed"},
+	{GlassBroken, "a person took emergency access to a patient of other teams"},
+	{EmergencyEnded, "a person ended their emergency access before its time"},
+	{EmergencyReviewed, "an emergency access was reviewed"},
+	{OversightRead, "the reports, or the emergency accesses, were listed"},
 }
 
 // Event is one thing that happened. Seq and At are set by the database when it
@@ -144,6 +159,8 @@ type Subject struct {
 	Token     string `json:"token,omitempty"`
 	Key       string `json:"key,omitempty"`
 	Referral  string `json:"referral,omitempty"`
+	Incident  string `json:"incident,omitempty"`
+	Emergency string `json:"emergency,omitempty"`
 }
 
 // NewEvent starts an event of type t done by who.

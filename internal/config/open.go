@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -137,6 +138,10 @@ func (s *System) compose() error {
 	if err != nil {
 		return err
 	}
+	guidance, err := c.guidance(db)
+	if err != nil {
+		return err
+	}
 	s.flows = api.Flows{
 		Door: door, Own: own, Staff: s.Staff,
 		Uploads: &transfer.Uploads{
@@ -151,8 +156,25 @@ func (s *System) compose() error {
 
 		Referrals: &transfer.Referrals{Gate: db, Store: db, Audience: db, Ring: s.Ring, Clock: time.Now, Overdue: c.Limits.OverdueAfter},
 		Seen:      &transfer.Seen{Gate: db, Store: db},
+		Oversight: &transfer.Oversight{Gate: db, Store: db, Ring: s.Ring, Lasts: c.Limits.EmergencyFor},
+		Guidance:  guidance,
 	}
 	return nil
+}
+
+// guidance reads the text that staff must acknowledge.
+func (c Config) guidance(db signin.GuidanceStore) (*signin.Guidance, error) {
+	if c.GuidanceFile == "" {
+		return signin.NewGuidance(db, ""), nil
+	}
+	text, err := os.ReadFile(c.GuidanceFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the guidance for staff: %w", err)
+	}
+	if len(strings.TrimSpace(string(text))) == 0 || !utf8.Valid(text) {
+		return nil, fmt.Errorf("the guidance for staff in %s is empty or not UTF-8", c.GuidanceFile)
+	}
+	return signin.NewGuidance(db, string(text)), nil
 }
 
 // jobs makes the runners of background jobs, unless this server makes no

@@ -21,6 +21,7 @@ import (
 type GateStore interface {
 	LinksTo(ctx context.Context, item media.ItemID, p access.Principal) (bool, error)
 	AsksAbout(ctx context.Context, item media.ItemID, p access.Principal) (bool, error)
+	EmergencyFor(ctx context.Context, patient media.PatientID, p access.PersonID) (bool, error)
 	AppendEvent(ctx context.Context, ev audit.Event) error
 }
 
@@ -78,6 +79,13 @@ func (g gate) relation(ctx context.Context, who access.Principal, it media.Item)
 	}
 	if asked {
 		rel |= access.Asked
+	}
+	emergency, err := g.store.EmergencyFor(ctx, it.Patient, who.Person.ID)
+	if err != nil {
+		return 0, fmt.Errorf("look for emergency access: %w", err)
+	}
+	if emergency {
+		rel |= access.Emergency
 	}
 	return rel, nil
 }

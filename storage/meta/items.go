@@ -154,8 +154,9 @@ func (s *Store) Items(ctx context.Context, f ItemFilter) ([]media.Item, error) {
 		audience, audienceArgs := v.audience()
 		asked, askedArgs := v.asked()
 		add("(i.uploader = ? OR i.team IN "+teams+" OR EXISTS (SELECT 1 FROM links l WHERE l.item = i.id AND "+audience+`)
-			OR EXISTS (SELECT 1 FROM referral_items ri JOIN referrals r ON r.id = ri.referral WHERE ri.item = i.id AND r.state <> 'closed' AND `+asked+"))",
-			slices.Concat([]any{string(v.Person)}, teamArgs, audienceArgs, askedArgs)...)
+			OR EXISTS (SELECT 1 FROM referral_items ri JOIN referrals r ON r.id = ri.referral WHERE ri.item = i.id AND r.state <> 'closed' AND `+asked+`)
+			OR EXISTS (SELECT 1 FROM emergencies e WHERE e.patient = i.patient AND e.person = ? AND e.expires_at > {now}))`,
+			slices.Concat([]any{string(v.Person)}, teamArgs, audienceArgs, askedArgs, []any{string(v.Person)})...)
 	}
 	var out []media.Item
 	err := s.all(ctx, func(scan func(...any) error) error {

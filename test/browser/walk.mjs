@@ -44,6 +44,11 @@ class Screen {
     await this.page.fill("#username", name);
     await this.page.fill("#password", password);
     await this.page.click("main button");
+    await this.page.waitForLoadState();
+    if (new URL(this.page.url()).pathname !== "/guidance") return;
+    await this.check("guidance"); // once for each member of staff
+    await this.page.click("main button");
+    await this.page.waitForLoadState();
   }
   async signOut() { await this.page.click("text=Sign out"); }
   heading() { return this.page.locator("h1").innerText(); }

@@ -115,6 +115,14 @@ var guards = map[string]guard{
 		return f.to("POST", "/referrals/"+f.referral+"/messages", body{"kind": kind, "text": ""})
 	}},
 
+	"POST /incidents":              {action: access.ReportIncident, allowed: "422 kind-missing", ask: ask("POST", "/incidents", body{"kind": "", "text": "x"})},
+	"GET /incidents":               {action: access.HandleIncidents, allowed: "200", ask: ask("GET", "/incidents", nil)},
+	"POST /incidents/:id/close":    {action: access.HandleIncidents, allowed: "404 not-found", ask: ask("POST", "/incidents/{item}/close", body{"outcome": "none"})},
+	"POST /emergencies":            {action: access.BreakGlass, allowed: "422 reason-missing", ask: ask("POST", "/emergencies", body{"patient": "x", "reason": ""})},
+	"GET /emergencies":             {action: access.ReviewEmergencies, allowed: "200", ask: ask("GET", "/emergencies", nil)},
+	"POST /emergencies/:id/end":    {action: access.BreakGlass, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/end", nil)},
+	"POST /emergencies/:id/review": {action: access.ReviewEmergencies, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/review", body{"finding": "none"})},
+
 	"GET /links":                             {action: access.ListLinks, allowed: "200", ask: ask("GET", "/links", nil)},
 	"DELETE /links/:id":                      {action: access.RevokeLink, allowed: "204", ask: ask("DELETE", "/links/{link}", nil)},
 	"POST /links/revoke":                     {action: access.RevokeLink, allowed: "200", any: true, ask: func(f *fixture) answer { return f.to("POST", "/links/revoke", body{"person": f.other}) }},
@@ -189,7 +197,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		}
 	}
 	for _, role := range access.Roles() {
-		for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, access.Asked, 0} {
+		for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, access.Asked, access.Emergency, 0} {
 			h.walk(role, rel)
 		}
 	}
@@ -270,6 +278,9 @@ func (h *house) walk(role access.Role, rel access.Relation) {
 	}
 	if rel == access.SameTeam {
 		join()
+	}
+	if rel == access.Emergency {
+		h.session(name).must("POST", "/emergencies", http.StatusCreated, body{"patient": f.Item.Patient, "reason": "bleeding"})
 	}
 	if err := h.sys.Staff.Change(ctx, admin, id, "Example", role); err != nil {
 		t.Fatal(err)
