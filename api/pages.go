@@ -45,6 +45,7 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/sign-out", s.signOutForm)
 	p.GET("/account", s.accountPage)
 	p.POST("/account/password", s.passwordForm)
+	p.POST("/account/email", s.emailForm)
 
 	p.GET("/send", s.sendPage)
 	p.POST("/send", s.sendForm)
@@ -254,7 +255,7 @@ var forPeople = map[string]string{
 var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
-	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "finding": true, "present_password": true, "role": true, "title": true, "person": true,
+	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "present_password": true, "role": true, "title": true, "person": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

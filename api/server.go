@@ -38,6 +38,7 @@ type Config struct {
 	MaxBytes    int64         // of one uploaded file
 	Trusted     []string      // addresses of proxies whose X-Forwarded-For is believed
 	ReadIdleFor time.Duration // an upload that sends nothing for this long is cut off; 0 means a minute
+	Mails       bool          // this deployment sends mail
 	Ready       func(ctx context.Context) map[string]error
 	Metrics     *Metrics
 }
@@ -87,6 +88,8 @@ func (s *Server) routes() {
 	v1.GET("/session", s.whoAmI)
 	v1.DELETE("/session", s.signOut)
 	v1.PUT("/session/password", s.changePassword)
+	v1.GET("/session/email", s.showEmail)
+	v1.PUT("/session/email", s.setEmail)
 	v1.GET("/tokens", s.listTokens)
 	v1.POST("/tokens", s.mintToken)
 	v1.DELETE("/tokens/:id", s.revokeToken)

@@ -36,6 +36,18 @@ type Config struct {
 	Keys     Keys     `embed:"" prefix:"keys-" group:"Keys"`
 	Limits   Limits   `embed:"" prefix:"" group:"Limits"`
 	Sessions Sessions `embed:"" prefix:"" group:"Sign-in"`
+	Mail     Mail     `embed:"" prefix:"mail-" group:"Mail"`
+}
+
+// Mail says who takes the mail that tells staff that something waits. Without
+// a server none is sent.
+type Mail struct {
+	Server       string `env:"WARDSEAL_MAIL_SERVER" placeholder:"HOST:PORT" help:"SMTP server; port 465 for TLS from the start, another for STARTTLS, which must succeed."`
+	From         string `env:"WARDSEAL_MAIL_FROM" placeholder:"ADDRESS" help:"Sender's address."`
+	Username     string `env:"WARDSEAL_MAIL_USERNAME" help:"User name at the server, if it wants one."`
+	PasswordFile string `type:"path" env:"WARDSEAL_MAIL_PASSWORD_FILE" help:"File that holds the password at the server."`
+	CAFile       string `type:"path" env:"WARDSEAL_MAIL_CA_FILE" help:"Certificate authority (PEM) that the server's certificate is checked against, if not a public one."`
+	Plain        bool   `env:"WARDSEAL_MAIL_PLAIN" help:"Speak without TLS, to a relay on this machine."`
 }
 
 // Database says where the metadata is.

@@ -18,6 +18,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/jobs"
+	"github.com/wardseal/wardseal/internal/mail"
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/internal/transfer"
 	"github.com/wardseal/wardseal/storage/blob"
@@ -138,6 +139,9 @@ func (s *System) compose() error {
 	if err != nil {
 		return err
 	}
+	if err := s.mails(); err != nil {
+		return err
+	}
 	guidance, err := c.guidance(db)
 	if err != nil {
 		return err
@@ -175,6 +179,29 @@ func (c Config) guidance(db signin.GuidanceStore) (*signin.Guidance, error) {
 		return nil, fmt.Errorf("the guidance for staff in %s is empty or not UTF-8", c.GuidanceFile)
 	}
 	return signin.NewGuidance(db, string(text)), nil
+}
+
+// mails makes the runner that tells staff by mail, if there is a mail server.
+func (s *System) mails() error {
+	m := s.Config.Mail
+	if m.Server == "" {
+		return nil
+	}
+	password := ""
+	if m.PasswordFile != "" {
+		b, err := os.ReadFile(m.PasswordFile)
+		if err != nil {
+			return fmt.Errorf("read the password of the mail server: %w", err)
+		}
+		password = strings.TrimRight(string(b), "\r\n")
+	}
+	sender, err := mail.New(mail.Config{Server: m.Server, From: m.From, Username: m.Username, Password: password, CAFile: m.CAFile, Plain: m.Plain})
+	if err != nil {
+		return err
+	}
+	n := &transfer.Notifier{Store: s.Store, Send: sender.Send, Base: strings.TrimSuffix(s.Config.PublicURL, "/")}
+	s.runners = append(s.runners, jobs.New(queue{s.Store}, n.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
+	return nil
 }
 
 // jobs makes the runners of background jobs, unless this server makes no
@@ -221,6 +248,7 @@ func (s *System) Flows() api.Flows { return s.flows }
 func (s *System) Edge(url string) api.Config {
 	return api.Config{
 		PublicURL: strings.TrimSuffix(url, "/"), MaxBytes: s.Config.Limits.MaxUploadBytes, Trusted: s.Config.Proxies, Metrics: s.metrics, Ready: s.ready,
+		Mails: s.Config.Mail.Server != "",
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/link"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/notice"
 	"github.com/wardseal/wardseal/internal/referral"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -28,7 +29,7 @@ type ReferralStore interface {
 	AddReferral(ctx context.Context, r referral.Referral, items []media.ItemID, ev audit.Event) (referral.Referral, error)
 	Referral(ctx context.Context, id referral.ID, reader access.PersonID) (referral.Referral, error)
 	ReadReferral(ctx context.Context, id referral.ID, by access.PersonID, asked bool, ev audit.Event) error
-	AddMessage(ctx context.Context, id referral.ID, m referral.Message, from, to referral.State, items []media.ItemID, ev audit.Event) error
+	AddMessage(ctx context.Context, id referral.ID, m referral.Message, from, to referral.State, items []media.ItemID, tell meta.Notify, ev audit.Event) error
 	Messages(ctx context.Context, id referral.ID) ([]referral.Message, error)
 	ReferralItems(ctx context.Context, id referral.ID) ([]media.Item, error)
 	Referrals(ctx context.Context, f meta.ReferralFilter) ([]referral.Referral, error)
@@ -269,11 +270,26 @@ func (s *Referrals) Write(ctx context.Context, who access.Principal, id referral
 		return f.err
 	}
 	ev := audit.NewEvent(audit.ReferralWritten, who, audit.Subject{Referral: string(id), Patient: string(r.Patient)}).With("kind", string(k)).With("state", string(next))
-	err = s.Store.AddMessage(ctx, id, m, r.State, next, ids, ev)
+	err = s.Store.AddMessage(ctx, id, m, r.State, next, ids, telling(r, k, who), ev)
 	if errors.Is(err, meta.ErrExists) {
 		return fault.New(fault.Conflict, "referral-changed", "Somebody else wrote here at the same moment. Look at it again; what you wrote was not added.")
 	}
 	return down(err)
+}
+
+// telling says who is told of a message: the other side.
+func telling(r referral.Referral, k referral.Kind, who access.Principal) meta.Notify {
+	asker := link.Audience{Kind: link.ToPerson, ID: string(r.AskedBy)}
+	n := meta.Notify{But: who.Person.ID}
+	switch k {
+	case referral.Answer:
+		n.Kind, n.To = notice.Answered, asker
+	case referral.AskMore:
+		n.Kind, n.To = notice.More, asker
+	case referral.Note, referral.Items, referral.Reopen:
+		n.Kind, n.To = notice.Added, r.Audience
+	}
+	return n // nobody waits for a question to be closed
 }
 
 // Box is whose referrals are listed.

@@ -6,7 +6,9 @@ import (
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/link"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/notice"
 	"github.com/wardseal/wardseal/internal/oversight"
 )
 
@@ -32,7 +34,10 @@ func (s *Store) AddIncident(ctx context.Context, i oversight.Incident, ev audit.
 		err := t.row("INSERT INTO incidents (id, kind, reported_by, page, text, at, outcome) VALUES (?,?,?,?,?,{now},?) RETURNING at",
 			string(i.ID), string(i.Kind), string(i.ReportedBy), i.Page, blob(i.Text), blob(i.Outcome)).Scan(&when)
 		i.At = when.time()
-		return err
+		if err != nil || i.Kind != oversight.Breach {
+			return err
+		}
+		return t.notify(forAuditors(i.ReportedBy))
 	})
 	return i, err
 }
@@ -68,9 +73,16 @@ func (s *Store) AddEmergency(ctx context.Context, e oversight.Emergency, lasts t
 		err := t.row("INSERT INTO emergencies (id, person, patient, reason, at, expires_at, finding) VALUES (?,?,?,?,{now},{now} + ?,?) RETURNING at, expires_at",
 			string(e.ID), string(e.Person), string(e.Patient), blob(e.Reason), lasts.Microseconds(), blob(e.Finding)).Scan(&made, &ends)
 		e.At, e.ExpiresAt = made.time(), ends.time()
-		return err
+		if err != nil {
+			return err
+		}
+		return t.notify(forAuditors(e.Person))
 	})
 	return e, err
+}
+
+func forAuditors(but access.PersonID) Notify {
+	return Notify{notice.Review, link.Audience{Kind: link.ToRole, ID: string(access.Auditor)}, but}
 }
 
 const emergencyColumns = "e.id, e.person, e.patient, e.reason, e.at, e.expires_at, e.reviewed_at, e.reviewed_by, e.finding"

@@ -7,6 +7,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/notice"
 	"github.com/wardseal/wardseal/internal/referral"
 )
 
@@ -33,6 +34,9 @@ func (s *Store) AddReferral(ctx context.Context, r referral.Referral, items []me
 		}
 		r.AskedAt, r.ChangedAt = asked.time(), asked.time()
 		if err := t.addReferralItems(r.ID, items); err != nil {
+			return err
+		}
+		if err := t.notify(Notify{notice.Asked, r.Audience, r.AskedBy}); err != nil {
 			return err
 		}
 		return t.readReferral(r.ID, r.AskedBy)
@@ -74,8 +78,9 @@ func (s *Store) ReadReferral(ctx context.Context, id referral.ID, by access.Pers
 }
 
 // AddMessage adds a message to a referral that is in the state from, and moves
-// it to the state to; ErrExists when it is in another state by now.
-func (s *Store) AddMessage(ctx context.Context, id referral.ID, m referral.Message, from, to referral.State, items []media.ItemID, ev audit.Event) error {
+// it to the state to, and has somebody told; ErrExists when it is in another
+// state by now.
+func (s *Store) AddMessage(ctx context.Context, id referral.ID, m referral.Message, from, to referral.State, items []media.ItemID, tell Notify, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
 		n, err := t.exec("UPDATE referrals SET state = ?, changed_at = {now} WHERE id = ? AND state = ?", string(to), string(id), string(from))
 		if err != nil {
@@ -89,6 +94,9 @@ func (s *Store) AddMessage(ctx context.Context, id referral.ID, m referral.Messa
 			return err
 		}
 		if err := t.addReferralItems(id, items); err != nil {
+			return err
+		}
+		if err := t.notify(tell); err != nil {
 			return err
 		}
 		return t.readReferral(id, m.Person)
