@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -67,6 +68,7 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/opened/:id", s.openedPage)
 
 	p.GET("/audit", s.auditPage)
+	p.GET("/status", s.statusPage)
 	p.GET("/staff", s.staffPage)
 	p.POST("/staff/people", s.addPersonForm)
 	p.POST("/staff/people/:id", s.changePersonForm)
@@ -129,6 +131,7 @@ func (s *Server) signedInPage(c *gin.Context) {
 const (
 	keyWaiting     = "waiting"
 	keyEmergencies = "emergencies"
+	keyIdle        = "idle"
 )
 
 func (s *Server) waiting(c *gin.Context, who access.Principal) error {
@@ -147,6 +150,7 @@ func (s *Server) waiting(c *gin.Context, who access.Principal) error {
 	}
 	c.Set(keyWaiting, map[string]int{"/inbox": waiting + more, "/review": review})
 	c.Set(keyEmergencies, emergencies)
+	c.Set(keyIdle, int(s.cfg.IdleFor/time.Second))
 	return nil
 }
 
@@ -155,6 +159,7 @@ func render(c *gin.Context, status int, name string, p ui.Page) {
 	who := principal(c)
 	if who.SignedIn() {
 		p.Person, p.Nav = who.Person.Name, places(who, c.Request.URL.Path)
+		p.IdleSeconds = c.GetInt(keyIdle)
 		waiting, _ := c.Get(keyWaiting)
 		counts, _ := waiting.(map[string]int)
 		for i := range p.Nav {
@@ -190,6 +195,7 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
 		{"/staff", "People and teams", access.ManagePeople},
+		{"/status", "This system", access.WatchSystem},
 	} {
 		if access.May(who, p.need) == access.Allow && (p.need != access.UploadItem || len(who.Teams) > 0) {
 			out = append(out, ui.Place{Path: p.path, Text: p.text, Here: here == p.path || strings.HasPrefix(here, p.path+"/") || here == "/" && p.path == homeOf(who)})

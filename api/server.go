@@ -34,11 +34,13 @@ type Flows struct {
 
 // Config is how the edge behaves.
 type Config struct {
-	PublicURL   string        // how people reach the server, such as https://wardseal.example; links start with it
-	MaxBytes    int64         // of one uploaded file
-	Trusted     []string      // addresses of proxies whose X-Forwarded-For is believed
-	ReadIdleFor time.Duration // an upload that sends nothing for this long is cut off; 0 means a minute
-	Mails       bool          // this deployment sends mail
+	PublicURL   string                           // how people reach the server, such as https://wardseal.example; links start with it
+	MaxBytes    int64                            // of one uploaded file
+	Trusted     []string                         // addresses of proxies whose X-Forwarded-For is believed
+	ReadIdleFor time.Duration                    // an upload that sends nothing for this long is cut off; 0 means a minute
+	IdleFor     time.Duration                    // a session ends after this long without a request; pages warn before
+	Mails       bool                             // this deployment sends mail
+	Status      func(ctx context.Context) []Part // for administrators
 	Ready       func(ctx context.Context) map[string]error
 	Metrics     *Metrics
 }
@@ -94,6 +96,7 @@ func (s *Server) routes() {
 	v1.POST("/tokens", s.mintToken)
 	v1.DELETE("/tokens/:id", s.revokeToken)
 
+	v1.GET("/status", s.showStatus)
 	v1.GET("/people", s.listPeople)
 	v1.POST("/people", s.addPerson)
 	v1.PUT("/people/:id", s.changePerson)

@@ -34,6 +34,7 @@ type Page struct {
 	// What is open as an emergency to who looks, shown on every page.
 	Emergencies []Emergency
 	Wide        bool // tables and pictures may use the whole width
+	IdleSeconds int  // after which the session ends by itself; 0 when nobody is signed in
 	Data        any
 }
 

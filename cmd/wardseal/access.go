@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strings"
 
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/config"
 )
 
 // accessCmd prints docs/access.md from the decision table.
@@ -47,15 +47,6 @@ type versionCmd struct{}
 
 // Run prints it.
 func (versionCmd) Run(out io.Writer) error {
-	v := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		v = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v += " " + s.Value
-			}
-		}
-	}
-	_, err := fmt.Fprintln(out, "wardseal", v)
+	_, err := fmt.Fprintln(out, "wardseal", config.Version())
 	return err
 }

@@ -69,6 +69,7 @@ const (
 	HandleIncidents   Action = "incident.handle" // list and close reports
 	BreakGlass        Action = "emergency.start" // see a patient of other teams, with a reason
 	ReviewEmergencies Action = "emergency.review"
+	WatchSystem       Action = "system.watch"
 )
 
 // Rule is one row of the table: what an action is, and which relation each
@@ -129,6 +130,7 @@ func Table() []Rule {
 		{ReviewEmergencies, "List and review emergency accesses", all(AnyRelation, Auditor)},
 		{ReportIncident, "Report a problem or a breach", all(AnyRelation, Roles()...)},
 		{HandleIncidents, "List and close reports of problems and breaches", all(AnyRelation, Auditor)},
+		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},
 		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
 	}
 }

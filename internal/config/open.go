@@ -247,7 +247,7 @@ func (s *System) Flows() api.Flows { return s.flows }
 // Edge is how the edge serves them at a public URL.
 func (s *System) Edge(url string) api.Config {
 	return api.Config{
-		PublicURL: strings.TrimSuffix(url, "/"), MaxBytes: s.Config.Limits.MaxUploadBytes, Trusted: s.Config.Proxies, Metrics: s.metrics, Ready: s.ready,
+		PublicURL: strings.TrimSuffix(url, "/"), MaxBytes: s.Config.Limits.MaxUploadBytes, Trusted: s.Config.Proxies, Metrics: s.metrics, Ready: s.ready, Status: s.status, IdleFor: s.Config.Sessions.IdleFor,
 		Mails: s.Config.Mail.Server != "",
 	}
 }

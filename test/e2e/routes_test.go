@@ -79,6 +79,7 @@ var guards = map[string]guard{
 	"POST /tokens":          {action: access.OwnAccount, allowed: "201", ask: ask("POST", "/tokens", body{"name": "script", "ttl_seconds": 60})},
 	"DELETE /tokens/:id":    {action: access.OwnAccount, allowed: "404 token-unknown", ask: ask("DELETE", "/tokens/{item}", nil)},
 
+	"GET /status":                       {action: access.WatchSystem, allowed: "200", ask: ask("GET", "/status", nil)},
 	"GET /people":                       {action: access.ListPeople, allowed: "200", ask: ask("GET", "/people", nil)},
 	"POST /people":                      {action: access.ManagePeople, allowed: "422 username-form", ask: ask("POST", "/people", body{"username": "!", "name": "x", "role": "auditor", "password": password})},
 	"PUT /people/:id":                   {action: access.ManagePeople, allowed: "204", ask: ask("PUT", "/people/{other}", body{"name": "Example", "role": "clinician"})},
