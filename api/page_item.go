@@ -210,13 +210,7 @@ func (s *Server) sharing(c *gin.Context, out *itemView, id media.ItemID) error {
 		}
 	}
 	out.Links = linkRows(here, out.People, out.Teams)
-	var able []Person
-	for _, p := range out.People {
-		if !p.Suspended && p.ID != principal(c).Person.ID && (p.Role == access.Clinician || p.Role == access.Consultant) {
-			able = append(able, p)
-		}
-	}
-	out.People = able
+	out.People = able(out.People, principal(c))
 	return nil
 }
 

@@ -21,6 +21,7 @@ type row struct {
 	Team           string
 	Format         string
 	Video          bool
+	Asks           bool // it can be chosen, to ask about it
 	Pictured       bool // its thumbnail may be shown to who asks
 	TakenAt        time.Time
 	FiledAt        time.Time
@@ -43,6 +44,7 @@ type picturesView struct {
 	Cases   []Case
 	Narrow  bool
 	Sends   bool
+	Asks    bool // some can be asked about together
 	Breaks  bool // may take emergency access
 }
 
@@ -80,6 +82,10 @@ func (s *Server) pictures(c *gin.Context, status int, typed map[string]string, p
 		return
 	}
 	v.Rows = rows
+	for i := range rows { // of one patient, several can be asked about at once
+		rows[i].Asks = rows[i].Asks && f.Patient != ""
+		v.Asks = v.Asks || rows[i].Asks
+	}
 	if f.Patient != "" && len(rows) > 0 {
 		v.Patient = &rows[0].Patient
 	}
@@ -110,6 +116,7 @@ func (s *Server) rows(c *gin.Context, f transfer.ItemFilter) ([]row, bool, error
 	for _, v := range views {
 		r := row{ID: v.ID, Patient: patient(*v.Patient), BodySite: v.BodySite, Note: v.Note, Team: teamName(all, v.Team), Format: v.Format.String(), Video: v.Format.Video(), TakenAt: v.CapturedAt, FiledAt: v.FiledAt}
 		r.Pictured = access.Decide(who, access.ShowItem, v.Relation) == access.Allow
+		r.Asks = access.Decide(who, access.MakeReferral, v.Relation) == access.Allow
 		out = append(out, r)
 	}
 	return out, more, nil

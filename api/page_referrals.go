@@ -247,12 +247,5 @@ func (s *Server) askForm(c *gin.Context) {
 		failPage(c, err)
 		return
 	}
-	p := problemOf(err)
-	switch fault.From(err).Field {
-	case "audience":
-		p.Field = "to"
-	case "text":
-		p.Field = "question"
-	}
-	s.item(c, logged500(c, err), said{asking: map[string]string{"to": f.Get("to"), "question": f.Get("question"), "referral": f.Get("referral")}}, p)
+	s.item(c, logged500(c, err), said{asking: map[string]string{"to": f.Get("to"), "question": f.Get("question"), "referral": f.Get("referral")}}, askProblem(err))
 }

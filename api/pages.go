@@ -59,6 +59,8 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/pictures/:id/thumbnail", s.thumbnail)
 	p.POST("/pictures/:id/links", s.linkForm)
 	p.POST("/pictures/:id/ask", s.askForm)
+	p.GET("/ask", s.askPage)
+	p.POST("/ask", s.askManyForm)
 	p.GET("/inbox", s.inboxPage)
 	p.GET("/referrals/:id", s.referralPage)
 	p.POST("/referrals/:id", s.writeForm)

@@ -198,3 +198,37 @@ func TestQuestionPages(t *testing.T) {
 		t.Errorf("a suspended consultant: %d", a.status)
 	}
 }
+
+// Several pictures of one patient are ticked and asked about together.
+func TestAskAboutSeveral(t *testing.T) {
+	h := open(t, "sqlite+filesystem", nil)
+	nurse := h.as("nurse")
+	var a, b api.Filing
+	nurse.upload(append(phone(t), "a"...), h.details()).into(t, &a)
+	nurse.upload(append(phone(t), "b"...), h.details()).into(t, &b)
+	one, two := string(a.Item.ID), string(b.Item.ID)
+	if page := nurse.send("GET", "/pictures", nil); strings.Contains(string(page.body), "Ask about the ticked") {
+		t.Error("pictures of any patient can be ticked together")
+	}
+	page := nurse.send("GET", "/pictures?patient="+string(a.Item.Patient), nil)
+	if !strings.Contains(string(page.body), `name="item" type="checkbox" value="`+one+`"`) || !strings.Contains(string(page.body), "Ask about the ticked pictures") {
+		t.Error("nothing to tick")
+	}
+	if got := nurse.send("GET", "/ask", nil); got.status != http.StatusUnprocessableEntity || !strings.Contains(string(got.body), "tick them") {
+		t.Errorf("nothing ticked: %d", got.status)
+	}
+	if got := nurse.send("GET", "/ask?item="+one+"&item="+two, nil); !strings.Contains(string(got.body), "Ask about 2 pictures") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := nurse.submit("/ask", url.Values{"item": {one, two}, "question": {"Which is worse?"}}); !strings.Contains(string(got.body), `id="to-error"`) || !strings.Contains(string(got.body), "Which is worse?") {
+		t.Errorf("nobody to ask: %d", got.status)
+	}
+	got := nurse.submit("/ask", url.Values{"item": {one, two}, "to": {"person:" + string(h.ids["consultant"])}, "question": {"Which is worse?"}})
+	if !strings.Contains(string(got.body), "2 pictures") {
+		t.Errorf("asked: %d", got.status)
+	}
+	h.as("consultant").must("GET", "/items/"+two+"/renditions/original-clean", http.StatusOK, nil)
+	if got := h.as("outsider").send("GET", "/ask?item="+one, nil); got.status != http.StatusNotFound {
+		t.Errorf("an outsider asks: %d", got.status)
+	}
+}
