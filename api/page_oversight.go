@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/oversight"
@@ -113,6 +114,7 @@ type incidentRow struct {
 type emergencyRow struct {
 	ID              oversight.ID
 	Who             string
+	Person          access.PersonID
 	Patient         media.PatientID
 	Reason, Finding string
 	At, ExpiresAt   time.Time
@@ -149,7 +151,7 @@ func (s *Server) review(c *gin.Context, status int, problem *ui.Problem) {
 		v.Incidents = append(v.Incidents, incidentRow{i.ID, i.Kind == oversight.Breach, personName(people, i.ReportedBy), i.Page, i.Text, i.Outcome, i.At, i.At.Add(oversight.NotifyWithin), i.ClosedAt, personName(people, i.ClosedBy)})
 	}
 	for _, e := range emergencies {
-		v.Emergencies = append(v.Emergencies, emergencyRow{e.ID, personName(people, e.Person), e.Patient, e.Reason, e.Finding, e.At, e.ExpiresAt, e.ReviewedAt, personName(people, e.ReviewedBy)})
+		v.Emergencies = append(v.Emergencies, emergencyRow{e.ID, personName(people, e.Person), e.Person, e.Patient, e.Reason, e.Finding, e.At, e.ExpiresAt, e.ReviewedAt, personName(people, e.ReviewedBy)})
 	}
 	p := ui.Page{Title: "To review", Wide: true, Problem: problem, Data: v}
 	if c.Query("done") != "" {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -10,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/oversight"
 	"github.com/wardseal/wardseal/internal/transfer"
 )
 
@@ -68,7 +70,7 @@ func (s *Server) pictures(c *gin.Context, status int, typed map[string]string, p
 			return
 		}
 	}
-	v.Breaks = access.May(who, access.BreakGlass) == access.Allow
+	v.Breaks = access.May(who, access.BreakGlass) == access.Allow && !slices.ContainsFunc(emergencies(c), func(e oversight.Emergency) bool { return e.Patient == f.Patient })
 	v.Narrow = f.Patient != "" || f.Case != "" || f.Team != "" || v.Mine
 	rows, more, err := s.rows(c, f)
 	if err == nil && f.Patient != "" {

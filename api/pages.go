@@ -167,9 +167,7 @@ func render(c *gin.Context, status int, name string, p ui.Page) {
 		for i := range p.Nav {
 			p.Nav[i].Count = counts[p.Nav[i].Path]
 		}
-		live, _ := c.Get(keyEmergencies)
-		emergencies, _ := live.([]oversight.Emergency)
-		for _, e := range emergencies {
+		for _, e := range emergencies(c) {
 			p.Emergencies = append(p.Emergencies, ui.Emergency{ID: string(e.ID), Patient: string(e.Patient), Until: e.ExpiresAt})
 		}
 	}
@@ -181,6 +179,13 @@ func render(c *gin.Context, status int, name string, p ui.Page) {
 		return
 	}
 	c.Data(status, "text/html; charset=utf-8", b.Bytes())
+}
+
+// emergencies are the emergency accesses that who asks has now.
+func emergencies(c *gin.Context) []oversight.Emergency {
+	live, _ := c.Get(keyEmergencies)
+	out, _ := live.([]oversight.Emergency)
+	return out
 }
 
 // places are the pages that somebody's role has a use for.
