@@ -58,6 +58,10 @@ const (
 	KeyMade          Type = "key.made"
 	KeyReleased      Type = "key.released"
 	AuditRead        Type = "audit.read"
+
+	AnnotationsShown  Type = "item.annotations-shown"
+	Annotated         Type = "item.annotated"
+	AnnotationRemoved Type = "item.annotation-removed"
 )
 
 // Types lists the vocabulary with what each type means, in documents' order.
@@ -98,6 +102,9 @@ var typeDocs = []TypeDoc{
 	{RenditionDerived, "a form of a picture or video to look at was made"},
 	{RenditionFailed, "a form of a picture or video to look at could not be made"},
 	{QualityMeasured, "a picture's sharpness and exposure were measured"},
+	{AnnotationsShown, "what is drawn and written over a picture was shown"},
+	{Annotated, "somebody drew or wrote over a picture, which itself stays as it is; the detail gives the version"},
+	{AnnotationRemoved, "somebody took away what they had drawn or written; the record keeps it"},
 	{LinkMade, "a link to an item was made"},
 	{LinkVisited, "a link was checked by a signed-in person without opening it"},
 	{LinkOpened, "a link was opened and became a grant; no picture has been shown yet"},
@@ -135,6 +142,8 @@ type Subject struct {
 	Grant     string `json:"grant,omitempty"`
 	Token     string `json:"token,omitempty"`
 	Key       string `json:"key,omitempty"`
+
+	Annotation string `json:"annotation,omitempty"` // a set of marks over an item
 }
 
 // NewEvent starts an event of type t done by who.

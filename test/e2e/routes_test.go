@@ -99,6 +99,11 @@ var guards = map[string]guard{
 	"HEAD /items/:id/renditions/:rendition": {action: access.ShowItem, allowed: "200", ask: ask("HEAD", "/items/{item}/renditions/original-clean", nil)},
 	"POST /items/:id/links":                 {action: access.MakeLink, allowed: "422 link-purpose", ask: ask("POST", "/items/{item}/links", body{"audience": body{"kind": "role", "id": "consultant"}})},
 
+	"GET /items/:id/annotations":  {action: access.SeeAnnotations, allowed: "200", ask: ask("GET", "/items/{item}/annotations", nil)},
+	"POST /items/:id/annotations": {action: access.Annotate, allowed: "201", ask: ask("POST", "/items/{item}/annotations", body{"marks": marks("pressure")})},
+	"DELETE /annotations/:id":     {action: access.Annotate, allowed: "204", hidden: "404 not-found", ask: removesOwn},
+	"GET /grants/:id/annotations": {action: access.ShowOpened, allowed: "200", ask: openedAnnotations},
+
 	"GET /links":                             {action: access.ListLinks, allowed: "200", ask: ask("GET", "/links", nil)},
 	"DELETE /links/:id":                      {action: access.RevokeLink, allowed: "204", ask: ask("DELETE", "/links/{link}", nil)},
 	"POST /links/revoke":                     {action: access.RevokeLink, allowed: "200", any: true, ask: func(f *fixture) answer { return f.to("POST", "/links/revoke", body{"person": f.other}) }},
