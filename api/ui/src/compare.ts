@@ -73,7 +73,7 @@ function over(place: HTMLElement, older: Stage, newer: Stage, link: Link): [HTML
   let turn = 0;
   panel.hidden = true;
   slider.addEventListener("input", () => upper?.setOpacity(Number(slider.value) / 100));
-  const lay = tool("Lay over", "Lay the newer over the older", () => {
+  const lay = tool("Lay over", "Lay over: the newer over the older", () => {
     const on = lay.getAttribute("aria-pressed") !== "true";
     lay.setAttribute("aria-pressed", String(on));
     panel.hidden = !on;

@@ -204,7 +204,7 @@ export class Desk {
   private words(mark: Mark, scale: Scale | undefined): string {
     const size = measured(mark, scale, this.surface);
     const moment = mark.at_ms === undefined ? "" : ` (at ${clock(mark.at_ms / 1000)})`;
-    return words[mark.kind] + (size ? ` ${size}, an estimate` : "") + (mark.text ? ": " + mark.text : "") + moment;
+    return words[mark.kind] + (size ? " " + size : "") + (mark.text ? ": " + mark.text : "") + moment;
   }
 
   private show(): void {
@@ -212,13 +212,13 @@ export class Desk {
     this.overlay.draw();
     const parts: HTMLElement[] = [];
     if (this.draft.marks.shapes.length) parts.push(this.drafted());
-    if (this.kept.length) parts.push(make("h3", { class: "ws-marks__title" }, "Marks and notes"), make("ul", { class: "ws-marks__sets" }, ...this.kept.map((k) => this.set(k))));
+    if (this.kept.length) parts.push(make("h2", { class: "ws-marks__title nhsuk-heading-s" }, "Marks and notes"), make("ul", { class: "ws-marks__sets" }, ...this.kept.map((k) => this.set(k))));
     this.list.replaceChildren(this.said, ...parts);
   }
 
   private drafted(): HTMLElement {
     const { marks } = this.draft;
-    const out = make("div", { class: "ws-marks__draft" }, make("h3", { class: "ws-marks__title" }, this.annotates ? "Not saved yet" : "Measured"),
+    const out = make("div", { class: "ws-marks__draft" }, make("h2", { class: "ws-marks__title nhsuk-heading-s" }, this.annotates ? "Not saved yet" : "Measured"),
       make("ul", { class: "nhsuk-list nhsuk-list--bullet" }, ...marks.shapes.map((m) => make("li", {}, this.words(m, marks.scale)))));
     const row = make("div", { class: "ws-tools" });
     if (this.annotates) row.append(this.button("Save", () => void this.save(), { "data-save": "" }));

@@ -20,7 +20,8 @@ class Film implements Surface {
   private times: number[] = [];
   private lasts: number | undefined;
   private seen = 0; // time of the frame that is seen
-  private stepping = false;
+  private steps = 0; // that are still to be made
+  private stepping: Promise<void> = Promise.resolve();
 
   constructor(readonly window: HTMLElement, readonly video: HTMLVideoElement) {
     this.element = window;
@@ -80,27 +81,30 @@ class Film implements Surface {
   get time(): number { return tells ? this.seen : this.video.currentTime; }
   get frames(): string { return this.lasts ? `≈ ${(1 / this.lasts).toFixed(1).replace(/\.0$/, "")} frames a second` : ""; }
 
-  /** step shows the next frame or the one before, however long frames last. */
-  async step(way: 1 | -1): Promise<void> {
-    if (this.stepping) return;
-    this.stepping = true;
-    try {
-      this.video.pause();
-      const from = this.time, lasts = this.lasts ?? guess;
-      // Into the middle of the frame wanted; if that is still the same one, further.
-      for (let reach = way > 0 ? 1.5 : .5; reach < 40; reach += way > 0 ? .5 : 1) {
-        const to = Math.min(Math.max(from + way * reach * lasts, 0), this.video.duration || Infinity);
-        await this.seek(to);
-        const gone = Math.abs(this.time - from);
-        if (gone > 1e-4) {
-          if (way > 0 && (!this.lasts || gone < this.lasts)) this.lasts = gone;
-          return;
-        }
-        if (to === 0 || to >= this.video.duration) return;
-      }
-    } finally {
-      this.stepping = false;
+  /** step shows the next frame or the one before, one after the other; a key held down does not run on for long. */
+  step(way: 1 | -1): void {
+    if (this.steps > 2) return;
+    this.steps++;
+    this.stepping = this.stepping.then(() => this.frame(way)).finally(() => {
+      this.steps--;
       this.tell();
+    });
+  }
+
+  /** frame goes to the next frame or the one before, however long frames last. */
+  private async frame(way: 1 | -1): Promise<void> {
+    this.video.pause();
+    const from = this.time, lasts = this.lasts ?? guess;
+    // Into the middle of the frame wanted; if that is still the same one, further.
+    for (let reach = way > 0 ? 1.5 : .5; reach < 40; reach += way > 0 ? .5 : 1) {
+      const to = Math.min(Math.max(from + way * reach * lasts, 0), this.video.duration || Infinity);
+      await this.seek(to);
+      const gone = Math.abs(this.time - from);
+      if (gone > 1e-4) {
+        if (way > 0 && (!this.lasts || gone < this.lasts)) this.lasts = gone;
+        return;
+      }
+      if (to === 0 || to >= this.video.duration) return;
     }
   }
 
@@ -120,7 +124,7 @@ class Film implements Surface {
   private key(event: KeyboardEvent): void {
     if (event.defaultPrevented || event.target !== this.window || event.ctrlKey || event.metaKey || event.altKey) return;
     const does: Record<string, () => void> = {
-      " ": () => this.play(), k: () => this.play(), ",": () => void this.step(-1), ".": () => void this.step(1), r: () => this.turn(),
+      " ": () => this.play(), k: () => this.play(), ",": () => this.step(-1), ".": () => this.step(1), r: () => this.turn(),
       ArrowLeft: () => { this.video.currentTime -= 2; }, ArrowRight: () => { this.video.currentTime += 2; },
     };
     const act = does[event.key];
@@ -165,7 +169,7 @@ function controls(f: Film): HTMLElement[] {
   }));
   speed.addEventListener("change", () => { video.playbackRate = Number(speed.value); });
   const sound = tool("Mute", "Mute", () => { video.muted = !video.muted; sound.setAttribute("aria-pressed", String(video.muted)); }, { "aria-pressed": String(video.muted) });
-  return [play, tool("◂ Frame", "One frame back", () => void f.step(-1), { "data-step": "-1" }), tool("Frame ▸", "One frame forward", () => void f.step(1), { "data-step": "1" }), speed, sound];
+  return [play, tool("◂ Frame", "One frame back", () => f.step(-1), { "data-step": "-1" }), tool("Frame ▸", "One frame forward", () => f.step(1), { "data-step": "1" }), speed, sound];
 }
 
 /** progress is where in the video one is, to the frame, and a slider to go elsewhere. */

@@ -22,8 +22,8 @@ const svg = "http://www.w3.org/2000/svg";
 export function measured(mark: Mark, scale: Scale | undefined, surface: Surface): string {
   const points = mark.points ?? [];
   if (!scale || points.length < 2) return "";
-  if (mark.kind === "distance") return "≈ " + millimetres(lengthIn(points[0]!, points[1]!, surface.size, scale));
-  if (mark.kind === "area") return "≈ " + square(areaIn(points, surface.size, scale));
+  if (mark.kind === "distance") return "≈ " + millimetres(lengthIn(points[0]!, points[1]!, surface.size, scale)) + ", an estimate";
+  if (mark.kind === "area") return "≈ " + square(areaIn(points, surface.size, scale)) + ", an estimate";
   return "";
 }
 

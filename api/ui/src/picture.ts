@@ -45,6 +45,6 @@ export async function picture(place: HTMLElement): Promise<Look | undefined> {
 
 /** plain is a button that shows an animation move, which a stage does not. */
 function plain(window: HTMLElement): HTMLButtonElement {
-  const b = tool("Moving", "Show it move, without tools", () => b.setAttribute("aria-pressed", String(!window.classList.toggle("ws-viewer__window--live"))), { "aria-pressed": "false" });
+  const b = tool("Moving", "Moving: without zoom and marks", () => b.setAttribute("aria-pressed", String(!window.classList.toggle("ws-viewer__window--live"))), { "aria-pressed": "false" });
   return b;
 }
