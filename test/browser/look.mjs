@@ -67,9 +67,9 @@ async function file(p, width, name, details) {
 const at = (p, want, nth = 0) => p.waitForFunction(([want, nth]) => {
   const { scale, shows, turned } = document.querySelectorAll(".ws-viewer__window")[nth].dataset;
   const now = `${scale} ${shows} ${turned}`;
-  const still = window["still" + nth] === now;
-  window["still" + nth] = now;
-  return still && (want.scale === undefined || Math.abs(scale - want.scale) < .002) && (!want.shows || shows === want.shows) && (want.turned === undefined || turned === want.turned) && Number(scale) > 0;
+  const [before, times] = window["still" + nth] ?? [];
+  window["still" + nth] = [now, before === now ? times + 1 : 0];
+  return before === now && times >= 2 && (want.scale === undefined || Math.abs(scale - want.scale) < .002) && (!want.shows || shows === want.shows) && (want.turned === undefined || turned === want.turned) && Number(scale) > 0;
 }, [want, nth], { polling: 150 });
 
 /** spot is where a point of the upright picture lies on the screen, unturned and in the middle. */
@@ -114,7 +114,8 @@ async function closely(s) {
   await p.keyboard.press("r");
   await at(p, { turned: "90" });
   await p.keyboard.press("0");
-  await at(p, { turned: "90" });
+  const stage = await p.locator(".ws-viewer__canvas").boundingBox();
+  await at(p, { turned: "90", scale: Math.min(stage.width / whole.height, stage.height / whole.width) });
   const turned = Number(await p.locator(".ws-viewer__window").getAttribute("data-scale"));
   for (const [[x, y], want] of corners(true)) {
     const [got] = await drawn(p, [[x * turned, y * turned]]);

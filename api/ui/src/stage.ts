@@ -24,6 +24,7 @@ export class Stage implements Surface {
     this.image = picture;
     this.place = make("div", { class: "ws-viewer__stage" });
     picture.after(this.place);
+    window.style.setProperty("--shape", `${size.width} / ${size.height}`);
     window.classList.add("ws-viewer__window--live");
     unstyled();
     const quick = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -99,7 +100,9 @@ export class Stage implements Surface {
   get turned(): number { return ((this.viewer.viewport.getRotation(true) % 360) + 360) % 360; }
 
   zoomTo(scale: number): void {
-    this.viewer.viewport.zoomTo(scale * this.size.width / this.viewer.viewport.getContainerSize().x);
+    const { viewport } = this.viewer, zoom = scale * this.size.width / viewport.getContainerSize().x;
+    (viewport as unknown as { minZoomLevel: number }).minZoomLevel = Math.min(.7 * viewport.getHomeZoom(), zoom); // every pixel of a very small picture is less than the whole stage
+    viewport.zoomTo(zoom);
     this.settle();
   }
   zoomBy(factor: number): void { this.viewer.viewport.zoomBy(factor); this.settle(); }
