@@ -29,6 +29,7 @@ export async function looks(Screen, width, { EARLIER, LATER }) {
   await measures(s);
   await marks(s);
   await wholeScreen(s);
+  await opened(Screen, width, s, first);
   await p.click("text=This case over time");
   await compares(s, first, second);
   await s.context.close();
@@ -247,6 +248,35 @@ async function wholeScreen(s) {
   assert.ok(!marked.equals(bare), "a screenshot has the watermark in it");
   await p.click("button:text-is('Full screen')");
   await p.waitForFunction(() => !document.fullscreenElement);
+}
+
+/** opened: through a link the marks are seen and not made, and measuring keeps nothing. */
+async function opened(Screen, width, nurse, item) {
+  const { people } = await api(nurse.page, "GET", "/people");
+  const { url } = await api(nurse.page, "POST", `/items/${item}/links`, { audience: { kind: "person", id: people.find((one) => one.name.startsWith("Colin")).id }, purpose: "advice" });
+  const s = await Screen.open(width), p = s.page;
+  await s.go("/pictures");
+  await s.signIn("consultant");
+  await p.waitForURL("**/pictures");
+  const fetched = [];
+  p.on("request", (r) => { if (r.url().includes("/renditions/")) fetched.push(r.url().split("/").pop()); });
+  const grant = await api(p, "POST", "/links/open", { secret: url.split("#")[1] });
+  await s.go("/opened/" + grant.id);
+  await p.waitForSelector(".ws-marks__set:has-text('version 2')");
+  await at(p, { shows: "preview" });
+  assert.deepEqual(fetched, ["preview"], "the picture is fetched once, and not as taken before somebody looks closer");
+  assert.match(await p.locator(".ws-watermark").textContent(), /Colin Sample/);
+  assert.ok(await p.locator(".ws-overlay path").count() > 5);
+  assert.equal(await p.locator("button:text-is('Mark'), .ws-marks__set button").count(), 0);
+  await p.click("button:text-is('Measure')");
+  await p.click("[data-tool=distance]");
+  await p.locator(".ws-viewer__canvas").scrollIntoViewIfNeeded();
+  await clicks(p, [500, 1400], [2000, 1400]);
+  const mm = number(await p.locator(".ws-marks__draft").innerText(), "mm");
+  assert.ok(Math.abs(mm / 150 - 1) < .02, `by the nurse's ruler 150 mm measure as ${mm}`);
+  assert.equal(await p.locator("[data-save]").count(), 0);
+  await s.check("look-opened");
+  await s.context.close();
 }
 
 /** compares: chosen on the timeline, moved together, laid over. */
