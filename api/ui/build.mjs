@@ -19,7 +19,7 @@ await build({
   target: "es2022",
   charset: "utf8",
   minify: true,
-  legalComments: "none",
+  legalComments: "eof",
 });
 const { css } = compile(here + "src/pages.scss", { style: "compressed", loadPaths: [here + "node_modules"], quietDeps: true });
 writeFileSync(here + "dist/pages.css", css + "\n");

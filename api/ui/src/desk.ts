@@ -93,6 +93,7 @@ export class Desk {
     if (asked) {
       this.surface.hold?.();
       this.surface.element.focus({ preventScroll: true });
+      this.surface.element.scrollIntoView({ block: "nearest" });
     }
   }
 
