@@ -19,6 +19,7 @@ await build({
   target: "es2022",
   charset: "utf8",
   minify: true,
+  preserveSymlinks: true, // the names of pieces go by the paths of what is in them
   legalComments: "eof",
 });
 const { css } = compile(here + "src/pages.scss", { style: "compressed", loadPaths: [here + "node_modules"], quietDeps: true });
