@@ -41,6 +41,7 @@ type itemView struct {
 	Asking    map[string]string // as typed
 	Questions []questionRow     // about this patient, to which the item can be added
 	SeenBy    []seenRow
+	Ours      bool // of one of the reader's teams: the case and the patient over time are theirs to see
 }
 
 // viewer is a picture or video as it is shown.
@@ -52,7 +53,7 @@ type viewer struct {
 	Poster   string
 	Full     string // what 100 % shows, when that is more than Src
 	Original string // as taken
-	File     string // name to save the original under, when no browser shows it
+	Foreign  bool   // no browser shows the original
 	Format   string
 	Bytes    int64
 	State    string   // done, waiting, failed, none or unavailable
@@ -61,6 +62,12 @@ type viewer struct {
 	Item     media.ItemID
 	Looks    []string // what was measured and may be put right
 	Retake   bool     // say so to who took it
+
+	Width, Height int    // of the original, upright; 0 when not known
+	Moving        bool   // it may be an animation
+	Marks         string // address in the API of what is drawn and written over it; empty for who may not see that
+	Annotates     bool
+	Mark          watermark
 }
 
 // browsers show these as they are; of the rest they need a rendition. The
@@ -84,6 +91,7 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	}
 	original := have[media.Original]
 	w := &viewer{
+		Width: original.Width, Height: original.Height,
 		Alt: "Clinical picture: " + v.BodySite, Video: v.Format.Video(), Original: at(media.Original), Format: v.Format.String(), Bytes: original.Bytes,
 		State: v.Deriving.State, Progress: v.Deriving.Progress, Item: v.ID, Looks: looks(v.Quality),
 	}
@@ -110,9 +118,7 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	case shown[v.Format]:
 		w.Src = w.Original
 	}
-	if !shown[v.Format] {
-		w.File = "picture-" + string(v.ID) + v.Format.Ext()
-	}
+	w.Foreign, w.Moving = !shown[v.Format], moving[v.Format] && v.Format != media.PNG
 	return w
 }
 
@@ -159,8 +165,13 @@ func (s *Server) item(c *gin.Context, status int, said said, problem *ui.Problem
 	rel := v.Relation
 	if access.Decide(who, access.ShowItem, rel) == access.Allow {
 		out.Viewer = viewerOf(v, "/api/v1/items/"+string(v.ID)+"/renditions/")
-		out.Viewer.Retake = v.Uploader == who.Person.ID
+		out.Viewer.Retake, out.Viewer.Mark = v.Uploader == who.Person.ID, watermarkFor(c, "viewer")
+		if access.Decide(who, access.SeeAnnotations, rel) == access.Allow {
+			out.Viewer.Marks = "/items/" + string(v.ID) + "/annotations"
+		}
+		out.Viewer.Annotates = access.Decide(who, access.Annotate, rel) == access.Allow
 	}
+	out.Ours = rel&access.SameTeam != 0 || who.Person.Role == access.RecordsOfficer
 	out.Shares = access.Decide(who, access.MakeLink, rel) == access.Allow
 	out.Sends = access.May(who, access.UploadItem) == access.Allow
 	out.Filed, out.Order, out.Made, out.Asking = c.Query("filed"), said.order, said.made, said.asking
@@ -227,5 +238,6 @@ func (s *Server) openedPage(c *gin.Context) {
 		return
 	}
 	out.Viewer, out.Until = viewerOf(v, "/api/v1/grants/"+string(g.ID)+"/renditions/"), g.ExpiresAt
+	out.Viewer.Mark, out.Viewer.Marks = watermarkFor(c, "viewer"), "/grants/"+string(g.ID)+"/annotations"
 	render(c, http.StatusOK, "item", ui.Page{Title: out.BodySite, Wide: true, Data: out})
 }

@@ -64,6 +64,9 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/inbox", s.inboxPage)
 	p.GET("/referrals/:id", s.referralPage)
 	p.POST("/referrals/:id", s.writeForm)
+	p.GET("/cases/:id", s.casePage)
+	p.GET("/patients/:id", s.patientPage)
+	p.GET("/compare", s.comparePage)
 	p.GET("/links", s.linksPage)
 	p.POST("/links/:id/revoke", s.revokeForm)
 	p.POST("/links/revoke", s.revokeToForm)
@@ -268,7 +271,7 @@ var forPeople = map[string]string{
 var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
-	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "present_password": true, "role": true, "title": true, "person": true,
+	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -22,6 +22,7 @@ type Flows struct {
 	Uploads  *transfer.Uploads
 	Views    *transfer.Views
 	Items    *transfer.Items
+	Marks    *transfer.Annotations
 	Links    *transfer.Links
 	Patients *transfer.Patients
 	Account  *transfer.Account
@@ -120,6 +121,9 @@ func (s *Server) routes() {
 	v1.GET("/items/:id/renditions/:rendition", s.showItem)
 	v1.HEAD("/items/:id/renditions/:rendition", s.showItem)
 	v1.POST("/items/:id/links", s.makeLink)
+	v1.GET("/items/:id/annotations", s.listAnnotations)
+	v1.POST("/items/:id/annotations", s.annotate)
+	v1.DELETE("/annotations/:id", s.removeAnnotation)
 
 	v1.GET("/items/:id/seen", s.seenBy)
 
@@ -143,6 +147,7 @@ func (s *Server) routes() {
 	v1.POST("/links/open", s.openLink)
 	v1.GET("/grants/:id/renditions/:rendition", s.showGrant)
 	v1.HEAD("/grants/:id/renditions/:rendition", s.showGrant)
+	v1.GET("/grants/:id/annotations", s.openedAnnotations)
 
 	v1.GET("/audit", s.searchAudit)
 }

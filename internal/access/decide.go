@@ -55,6 +55,8 @@ const (
 	DescribeItem    Action = "item.describe"    // facts and receipt, without the picture
 	ShowItem        Action = "item.show"        // the picture itself
 	ShowOpened      Action = "item.show-opened" // the picture itself, through an opened link
+	SeeAnnotations  Action = "annotation.see"   // what is drawn and written over a picture
+	Annotate        Action = "annotation.make"  // and remove one's own
 	MakeLink        Action = "link.make"
 	ListLinks       Action = "link.list" // one's own live links
 	OpenLink        Action = "link.open"
@@ -118,6 +120,8 @@ func Table() []Rule {
 		{DescribeItem, "See an item's facts and receipt, without the picture", withRecords(all(anyOfThese, Clinician, Consultant))},
 		{ShowItem, "See the picture or video itself", all(ownOrNeeded, Clinician, Consultant)},
 		{ShowOpened, "See the picture or video itself through a link that one has opened", all(ownTeamOrLink, Clinician, Consultant)},
+		{SeeAnnotations, "See what is drawn and written over a picture (through an opened link: with the picture)", all(ownOrNeeded, Clinician, Consultant)},
+		{Annotate, "Draw and write over a picture, which itself stays as it is; change and remove one's own", all(ownOrAsked, Clinician, Consultant)},
 		{MakeLink, "Make a link to an item", all(ownOrTeam, Clinician, Consultant)},
 		{ListLinks, "List one's own live links", all(AnyRelation, Clinician, Consultant)},
 		{OpenLink, "Open a link", all(Referred, Clinician, Consultant)},

@@ -70,6 +70,10 @@ const (
 	EmergencyEnded    Type = "emergency.ended"
 	EmergencyReviewed Type = "emergency.reviewed"
 	OversightRead     Type = "oversight.read"
+
+	AnnotationsShown  Type = "item.annotations-shown"
+	Annotated         Type = "item.annotated"
+	AnnotationRemoved Type = "item.annotation-removed"
 )
 
 // Types lists the vocabulary with what each type means, in documents' order.
@@ -110,6 +114,9 @@ var typeDocs = []TypeDoc{
 	{RenditionDerived, "a form of a picture or video to look at was made"},
 	{RenditionFailed, "a form of a picture or video to look at could not be made"},
 	{QualityMeasured, "a picture's sharpness and exposure were measured"},
+	{AnnotationsShown, "what is drawn and written over a picture was shown"},
+	{Annotated, "somebody drew or wrote over a picture, which itself stays as it is; the detail gives the version"},
+	{AnnotationRemoved, "somebody took away what they had drawn or written; the record keeps it"},
 	{LinkMade, "a link to an item was made"},
 	{LinkVisited, "a link was checked by a signed-in person without opening it"},
 	{LinkOpened, "a link was opened and became a grant; no picture has been shown yet"},
@@ -161,6 +168,8 @@ type Subject struct {
 	Referral  string `json:"referral,omitempty"`
 	Incident  string `json:"incident,omitempty"`
 	Emergency string `json:"emergency,omitempty"`
+
+	Annotation string `json:"annotation,omitempty"` // a set of marks over an item
 }
 
 // NewEvent starts an event of type t done by who.

@@ -146,13 +146,15 @@ func (s *System) compose() error {
 	if err != nil {
 		return err
 	}
+	views := &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)}
 	s.flows = api.Flows{
 		Door: door, Own: own, Staff: s.Staff,
 		Uploads: &transfer.Uploads{
 			Gate: db, Store: db, Patients: transfer.PatientFinder{Store: db, Ring: s.Ring}, Objects: s.Objects, Ring: s.Ring, Spool: box,
 			Clock: time.Now, MaxBytes: c.Limits.MaxUploadBytes, MaxPixels: c.Limits.MaxPixels, NoSound: c.Limits.NoSound, Filed: s.wake,
 		},
-		Views:    &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)},
+		Views:    views,
+		Marks:    &transfer.Annotations{Gate: db, Store: db, Views: views, Ring: s.Ring},
 		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring, Films: films},
 		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
 		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},

@@ -125,6 +125,10 @@ var guards = map[string]guard{
 	"GET /emergencies":             {action: access.ReviewEmergencies, allowed: "200", ask: ask("GET", "/emergencies", nil)},
 	"POST /emergencies/:id/end":    {action: access.BreakGlass, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/end", nil)},
 	"POST /emergencies/:id/review": {action: access.ReviewEmergencies, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/review", body{"finding": "none"})},
+	"GET /items/:id/annotations":   {action: access.SeeAnnotations, allowed: "200", ask: ask("GET", "/items/{item}/annotations", nil)},
+	"POST /items/:id/annotations":  {action: access.Annotate, allowed: "201", ask: ask("POST", "/items/{item}/annotations", body{"marks": marks("pressure")})},
+	"DELETE /annotations/:id":      {action: access.Annotate, allowed: "204", hidden: "404 not-found", ask: removesOwn},
+	"GET /grants/:id/annotations":  {action: access.ShowOpened, allowed: "200", ask: openedAnnotations},
 
 	"GET /links":                             {action: access.ListLinks, allowed: "200", ask: ask("GET", "/links", nil)},
 	"DELETE /links/:id":                      {action: access.RevokeLink, allowed: "204", ask: ask("DELETE", "/links/{link}", nil)},
