@@ -38,6 +38,7 @@ type ItemView struct {
 	Renditions     []media.RenditionRow
 	Deriving       Deriving
 	Patient        *Patient // only in a single description
+	ConsentDetail  string
 }
 
 // List gives a page of the items that who may see described, newest first,
@@ -156,6 +157,9 @@ func (s *Items) deriving(ctx context.Context, id media.ItemID) (Deriving, error)
 func (s *Items) open(it media.Item) (ItemView, error) {
 	f := fields{ring: s.Ring, table: "items", row: string(it.ID)}
 	v := ItemView{Item: it, BodySite: f.open("body_site", it.BodySite), Note: f.open("note", it.Note)}
+	if len(it.ConsentDetail) > 0 { // items from before it was asked for have none
+		v.ConsentDetail = f.open("consent_detail", it.ConsentDetail)
+	}
 	if f.err != nil {
 		return v, f.err
 	}
