@@ -62,6 +62,9 @@ func (s *Server) pages(e *gin.Engine) {
 func serveAsset(a ui.Asset) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		c.Header("Cache-Control", "public, max-age=31536000, immutable") // the address has a hash of it
+		if a.Policy != "" {
+			c.Header("Content-Security-Policy", a.Policy)
+		}
 		c.Data(http.StatusOK, a.MediaType, a.Body)
 	}
 }
