@@ -122,7 +122,227 @@ async function wholeWay(width) {
   await n.context.close();
 }
 
-const walks = [["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)]];
+/** The number says while it is typed whether it can be right, and whose it is. */
+async function typing() {
+  const n = await Nurse.open(390), p = n.page;
+  const says = (id = "#number-says") => n.text(id);
+  n.expected = ["status of 422"];
+  await p.fill("#patient_number", "943476591");
+  assert.equal(await says(), "", "nothing is wrong yet");
+  await p.fill("#patient_number", "943 476 5918");
+  assert.match(await says(), /check digit/);
+  await p.fill("#patient_number", "943 476 5919");
+  assert.match(await says(), /NHS number/);
+  await p.fill("#patient_number", "021116 5794");
+  assert.match(await says(), /CHI number: born 2.11.…16, male/);
+  assert.ok(await p.isChecked("#patient_number_kind-chi"), "the kind is known by itself");
+  await p.fill("#date_of_birth", "3");
+  assert.match(await says("#born-says"), /does not match/);
+  await p.fill("#date_of_birth", "2");
+  await p.fill("#dob_month", "11");
+  assert.equal(await says("#born-says"), "");
+  await p.selectOption("#sex", "female");
+  assert.match(await says("#sex-says"), /does not match the sex/);
+  await p.fill("#dob_year", "1916");
+  await n.check("typing");
+  await p.click("text=Check patient");
+  await p.waitForSelector("#sex-error");
+  assert.equal(await p.locator("#found > *").count(), 0, "nobody is found by what does not match");
+  await p.selectOption("#sex", "");
+  await p.fill("#name", "Fictitious Person");
+  await p.click("text=Register patient");
+  await p.waitForSelector("#yes");
+  assert.match(await n.text("#found"), /Fictitious Person[^]*2 November 1916[^]*CHI/);
+  await p.fill("#dob_year", "191");
+  assert.equal(await p.locator("#yes").count(), 0, "what was found belongs to what was typed");
+  await n.context.close();
+}
+
+/** Changing the patient asks what becomes of the pictures, and does that. */
+async function otherPatient(width) {
+  const n = await Nurse.open(width), p = n.page;
+  n.expected = ["status of 422"];
+  const other = { number: "999 000 0026", born: ["2", "2", "1962"] };
+  await n.type(other);
+  await p.waitForSelector("#name, #yes"); // the other width may have registered them
+  if (await p.locator("#name").count()) {
+    await p.fill("#name", "Other Patient");
+    await p.click("text=Register patient");
+    await p.waitForSelector("#yes");
+  }
+  await n.type();
+  await p.waitForSelector("#found:has-text('Test Patient') #yes");
+  await p.click("#yes");
+  await p.setInputFiles("#file", [picture(), picture()]);
+  await p.waitForSelector("#chosen li >> nth=1");
+  await p.fill("#body_site", "Sacrum");
+  await p.click("#consent");
+
+  // Stay: nothing happens.
+  await p.click("#patient-change");
+  await n.check("change");
+  await p.click("text=Stay with Test Patient");
+  assert.equal(await n.tiles().count(), 2);
+  assert.match(await n.text("#patient-bar"), /Test Patient/);
+
+  // Keep: they wait with all that was entered, and nothing of it is with the next.
+  await p.click("#patient-change");
+  await p.click("text=Keep them for Test Patient");
+  assert.match(await n.text("#waiting"), /2 pictures of Test Patient/);
+  await n.type(other);
+  await p.click("#yes");
+  assert.equal(await n.tiles().count(), 0, "no picture of the first patient is the second's");
+  assert.equal(await p.inputValue("#body_site"), "");
+  assert.ok(!await p.isChecked("#consent"), "nor their consent");
+  await p.setInputFiles("#file", picture());
+  await n.tiles().first().waitFor();
+  await n.check("waiting");
+
+  // Back: both are where they were.
+  await p.click("text=Go back to Test Patient");
+  await p.click("#yes");
+  assert.match(await n.text("#patient-bar"), /Test Patient/);
+  assert.equal(await n.tiles().count(), 2);
+  assert.equal(await p.inputValue("#body_site"), "Sacrum");
+  assert.ok(await p.isChecked("#consent"));
+  assert.match(await n.text("#waiting"), /1 picture of Other Patient/);
+
+  // Move: said on each picture; they go to the other's record.
+  await p.click("#patient-change");
+  await p.click("text=Move them to the patient I choose next");
+  await n.type(other);
+  await p.click("#yes");
+  assert.equal(await n.tiles().count(), 3, "theirs that waited, and what was moved");
+  assert.equal(await p.locator("text=Moved from Test Patient").count(), 2);
+  assert.equal(await p.inputValue("#body_site"), "Sacrum", "what was entered moved along");
+  await p.click("button:has-text('Remove') >> nth=0");
+  assert.equal(await n.tiles().count(), 2);
+  await p.click("#go");
+  await p.waitForSelector("#done-list");
+  await p.click("#done-list a >> nth=0");
+  assert.match(await n.text(".ws-facts"), /Other Patient[^]*Chosen from the device/);
+
+  // Discard.
+  await p.click("text=Send another of this patient");
+  await p.click("#yes");
+  await p.setInputFiles("#file", picture());
+  await n.tiles().first().waitFor();
+  await p.click("#patient-change");
+  await p.click("text=Discard it");
+  await n.type();
+  await p.click("#yes");
+  assert.equal(await n.tiles().count(), 0);
+  assert.equal(await p.locator("#waiting > *").count(), 0);
+  await n.context.close();
+}
+
+/** A lost signal, an ended session and a refusal: what is not sent stays. */
+async function trouble() {
+  const n = await Nurse.open(390), p = n.page;
+  n.expected = ["ERR_INTERNET_DISCONNECTED", "status of 422", "status of 401"];
+  await n.type();
+  await p.click("#yes");
+  await p.click("#go");
+  await p.waitForSelector("#problem");
+  assert.equal(await p.locator("#problem li").count(), 3, "all that is missing is told at once: picture, place, consent");
+  await n.check("missing");
+  await p.click("#problem a >> nth=0");
+  assert.equal(await p.evaluate(() => document.activeElement.id), "take");
+  await p.click("text=Choose a file, or say when it was taken");
+  const blurred = await p.evaluate(async () => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 900, height: 600 }), pen = canvas.getContext("2d");
+    const g = pen.createLinearGradient(0, 0, 900, 600);
+    g.addColorStop(0, "#a05040"); g.addColorStop(1, "#e0c0a0");
+    pen.fillStyle = g; pen.fillRect(0, 0, 900, 600);
+    const b = await new Promise((d) => canvas.toBlob(d, "image/jpeg"));
+    return [...new Uint8Array(await b.arrayBuffer())];
+  });
+  await p.setInputFiles("#file", [picture(), { name: "soft.jpg", mimeType: "image/jpeg", buffer: Buffer.from(blurred) }]);
+  await p.waitForSelector("#chosen li >> nth=1");
+  assert.match(await n.tiles().nth(1).innerText(), /Looks blurred/, "said at once");
+  assert.doesNotMatch(await n.tiles().nth(0).innerText(), /Looks blurred/);
+  assert.match(await n.text("#delete-original"), /Delete the original/);
+  await n.check("chosen");
+  await p.fill("#body_site", "Left shin");
+  await p.click("#consent-b");
+  await p.click("#consent_given_by-best");
+  await p.click("#go");
+  await p.waitForSelector("#consent_detail-error");
+  await p.fill("#consent_detail", "Daughter and ward team");
+
+  await n.context.setOffline(true);
+  await p.click("#go");
+  await p.waitForSelector("#problem");
+  assert.match(await n.text("#problem"), /signal was lost/);
+  assert.match(await n.tiles().nth(0).innerText(), /Not sent/);
+  assert.equal(await n.tiles().count(), 2);
+  await n.check("offline");
+  await n.context.setOffline(false);
+
+  await n.context.clearCookies();
+  await p.click("#go");
+  await p.waitForSelector("dialog");
+  await p.fill("#again-username", "nurse");
+  await p.fill("#again-password", password);
+  await p.click("dialog button");
+  await p.waitForSelector("#done-list");
+  assert.match(await n.text("#done-list"), /2 pictures filed/);
+  await p.click("#done-list a >> nth=0");
+  assert.match(await n.text(".ws-facts"), /teaching[^]*best interests: Daughter and ward team/);
+  await n.context.close();
+}
+
+/** A video by the page's camera is recorded without sound, and filed. */
+async function film() {
+  const n = await Nurse.open(390), p = n.page;
+  await n.type();
+  await p.click("#yes");
+  await p.click("#take");
+  await p.waitForSelector("#record:enabled");
+  await p.click("#record");
+  await p.waitForSelector("text=/Recording without sound: 0:02/");
+  await n.check("recording");
+  await p.click("#record");
+  await p.waitForSelector("text=Recorded.");
+  await p.click("#done");
+  assert.ok(await p.locator("#sound-group").isHidden(), "there is no sound to remove");
+  await p.click("[data-site='Right knee']");
+  await p.click("#consent");
+  await p.click("#go");
+  await p.waitForURL("**/pictures/*?filed=new");
+  assert.match(await n.text("main"), /Video|video|WebM|MP4/);
+  await n.context.close();
+}
+
+/** The whole of a sending by keyboard alone. */
+async function keyboard() {
+  const n = await Nurse.open(1280), p = n.page, k = p.keyboard;
+  await p.focus("#patient_number");
+  await k.type("9990000018");
+  for (const part of ["31", "1", "1950"]) { await k.press("Tab"); await k.type(part); }
+  await p.waitForFunction(() => document.activeElement?.id === "yes");
+  await k.press("Enter");
+  await p.waitForFunction(() => document.activeElement?.id === "take");
+  await k.press("Enter");
+  await p.waitForFunction(() => document.activeElement?.id === "shutter" && !document.activeElement.disabled);
+  await k.press("Space");
+  await p.waitForSelector("text=1 picture taken");
+  await p.waitForFunction(() => document.activeElement?.id === "shutter");
+  await k.press("Escape");
+  await p.waitForFunction(() => document.activeElement?.id === "body_site");
+  await k.press("Tab"); // into the map: one stop
+  await k.press("ArrowRight");
+  await k.press("ArrowRight");
+  assert.equal(await p.inputValue("#body_site"), "Right shoulder");
+  await p.focus("#consent");
+  await k.press("Space");
+  await p.focus("#go");
+  await k.press("Enter");
+  await p.waitForURL("**/pictures/*?filed=new");
+  await n.context.close();
+}
+
+const walks = [["typing", typing], ["another patient at 390", () => otherPatient(390)], ["another patient at 1280", () => otherPatient(1280)], ["trouble", trouble], ["a film", film], ["keyboard", keyboard], ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)]];
 
 try {
   for (const [name, walk] of walks) {

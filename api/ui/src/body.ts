@@ -1,42 +1,42 @@
 import { byId } from "./small";
 
-// A part of the body: its name, where it is in the drawing (200 by 420), and
+// A part of the body: its name, where it is in the drawing (200 by 404), and
 // finer places that may be chosen after it. A part with a side is drawn twice.
 // Left is the patient's left: on the right of the front, on the left of the back.
 type Part = [name: string, x: number, y: number, w: number, h: number, side: boolean, finer?: string[]];
 
 const front: Part[] = [
-  ["head", 80, 4, 40, 48, false, ["forehead", "scalp", "nose", "mouth", "chin"]],
-  ["neck", 88, 54, 24, 14, false],
-  ["shoulder", 46, 70, 24, 28, true],
-  ["chest", 72, 70, 56, 52, false, ["right chest", "left chest", "breastbone"]],
-  ["abdomen", 72, 124, 56, 42, false, ["upper abdomen", "lower abdomen", "navel"]],
-  ["upper arm", 38, 100, 24, 42, true, ["inner upper arm", "outer upper arm"]],
-  ["forearm", 28, 144, 24, 46, true, ["inner forearm", "elbow", "wrist"]],
-  ["hand", 16, 192, 28, 34, true, ["palm", "thumb", "fingers"]],
-  ["groin", 86, 168, 28, 22, false],
-  ["hip", 58, 168, 26, 28, true],
-  ["thigh", 66, 198, 30, 66, true, ["inner thigh", "outer thigh"]],
-  ["knee", 68, 266, 28, 26, true],
-  ["shin", 70, 294, 25, 70, true, ["upper shin", "lower shin"]],
-  ["foot", 62, 378, 34, 30, true, ["toes", "big toe", "top of the foot", "ankle"]],
+  ["head", 78, 2, 44, 44, false, ["forehead", "scalp", "nose", "mouth", "chin"]],
+  ["neck", 86, 48, 28, 28, false],
+  ["shoulder", 40, 72, 28, 30, true],
+  ["chest", 70, 78, 60, 48, false, ["right side", "left side", "breastbone"]],
+  ["abdomen", 70, 128, 60, 42, false, ["upper", "lower", "navel"]],
+  ["upper arm", 32, 104, 30, 42, true, ["inner side", "outer side"]],
+  ["forearm", 22, 148, 30, 44, true, ["inner side", "elbow", "wrist"]],
+  ["hand", 8, 194, 32, 36, true, ["palm", "thumb", "fingers"]],
+  ["groin", 86, 172, 28, 30, false],
+  ["hip", 54, 172, 30, 30, true],
+  ["thigh", 66, 204, 32, 62, true, ["inner side", "outer side"]],
+  ["knee", 67, 268, 30, 28, true],
+  ["shin", 68, 298, 29, 70, true, ["upper", "lower"]],
+  ["foot", 58, 370, 38, 34, true, ["toes", "big toe", "top", "ankle"]],
 ];
 
 const back: Part[] = [
-  ["back of the head", 80, 4, 40, 48, false, ["ear"]],
-  ["back of the neck", 88, 54, 24, 14, false],
-  ["shoulder blade", 64, 72, 34, 40, true],
-  ["back of the upper arm", 36, 80, 26, 52, true],
-  ["elbow", 32, 134, 26, 26, true],
-  ["back of the forearm", 26, 162, 24, 34, true],
-  ["back of the hand", 14, 198, 28, 32, true, ["knuckles", "fingers"]],
-  ["lower back", 70, 114, 60, 36, false],
-  ["sacrum", 86, 152, 28, 28, false, ["tail bone"]],
-  ["buttock", 56, 154, 28, 42, true, ["sitting bone"]],
-  ["back of the thigh", 66, 200, 30, 60, true],
-  ["back of the knee", 68, 262, 28, 26, true],
-  ["calf", 70, 290, 26, 72, true],
-  ["heel", 66, 376, 30, 30, true, ["sole", "ankle", "Achilles tendon"]],
+  ["back of the head", 78, 2, 44, 44, false, ["ear"]],
+  ["back of the neck", 86, 48, 28, 28, false],
+  ["shoulder blade", 66, 78, 33, 40, true],
+  ["back of the upper arm", 32, 82, 30, 46, true],
+  ["elbow", 26, 130, 30, 28, true],
+  ["back of the forearm", 20, 160, 30, 34, true],
+  ["back of the hand", 6, 196, 32, 34, true, ["knuckles", "fingers"]],
+  ["lower back", 66, 120, 68, 36, false],
+  ["sacrum", 86, 158, 28, 30, false, ["tail bone"]],
+  ["buttock", 54, 158, 30, 44, true, ["sitting bone"]],
+  ["back of the thigh", 66, 204, 32, 58, true],
+  ["back of the knee", 67, 264, 30, 28, true],
+  ["calf", 68, 294, 29, 72, true],
+  ["heel", 60, 370, 36, 32, true, ["sole", "ankle", "Achilles tendon"]],
 ];
 
 const svg = <K extends keyof SVGElementTagNameMap>(tag: K, attributes: Record<string, string | number>): SVGElementTagNameMap[K] => {
@@ -51,12 +51,12 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 export function body(form: HTMLFormElement): void {
   const place = byId("body-map"), field = byId("body_site");
   if (!place || !(field instanceof HTMLInputElement)) return;
-  const map = svg("svg", { viewBox: "0 0 420 444", role: "radiogroup", "aria-label": "Map of the body", class: "ws-body" });
+  const map = svg("svg", { viewBox: "0 0 404 432", role: "radiogroup", "aria-label": "Map of the body", class: "ws-body" });
   const finer = document.createElement("p");
   finer.className = "ws-finer";
   const parts: SVGGElement[] = [];
-  for (const [title, all, x] of [["Front", front, 0], ["Back", back, 220]] as const) {
-    const label = svg("text", { x: x + 100, y: 440, class: "ws-body__title", "aria-hidden": "true" });
+  for (const [title, all, x] of [["Front", front, 0], ["Back", back, 204]] as const) {
+    const label = svg("text", { x: x + 100, y: 428, class: "ws-body__title", "aria-hidden": "true" });
     label.textContent = title;
     map.append(label);
     for (const [at, text] of [[4, title === "Front" ? "R" : "L"], [196, title === "Front" ? "L" : "R"]] as const) {
@@ -67,7 +67,10 @@ export function body(form: HTMLFormElement): void {
     for (const part of all) for (const side of part[5] ? ["right", "left"] : [""]) parts.push(draw(part, side, x, title === "Front"));
   }
   map.append(...parts);
-  place.append(map, finer);
+  const hint = document.createElement("p");
+  hint.className = "nhsuk-hint";
+  hint.textContent = "Or tap the place. R and L are the patient’s own right and left.";
+  place.append(hint, map, finer);
   place.hidden = false;
   const ends = [parts[0], parts[parts.length - 1]];
 

@@ -20,8 +20,10 @@ export function capture(form: HTMLFormElement): void {
   phone.addEventListener("click", () => native.click());
   phone.hidden = !matchMedia("(pointer: coarse)").matches || firstWay() === "native";
   ways.append(take, phone, native);
-  byId("file-group")?.classList.add("ws-file");
-  ways.append(byId("file-group") as HTMLElement);
+  // What is seldom needed is folded away.
+  const others = [byId("file-group"), document.querySelector("[data-field=captured_at]")].filter((e) => e !== null);
+  byId("chosen")?.after(make("details", { class: "nhsuk-details" }, make("summary", { class: "nhsuk-details__summary" }, make("span", { class: "nhsuk-details__summary-text" }, "Choose a file, or say when it was taken")),
+    make("div", { class: "nhsuk-details__text" }, ...others)));
   onChange(() => draw(form));
 }
 

@@ -18,13 +18,14 @@ const details = ["body_site", "note", "case", "consent_detail", "captured_at"], 
 export function patient(form: HTMLFormElement, check: () => Promise<void>): void {
   const rest = byId("rest") as HTMLElement;
   rest.hidden = true;
-  let checked = "", mine = false; // mine: the kind was chosen by hand
+  let checked = "";
+  const kind = document.querySelector<HTMLElement>("[data-field=patient_number_kind]");
+  if (kind) kind.hidden = true; // the number says it
   const look = (): void => { offerScan(); confirm(form, rest, () => look()); tell(); };
 
   form.addEventListener("input", (event) => {
     const field = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement ? event.target.name : "";
-    if (field === "patient_number_kind") mine = true;
-    if (!/^(patient_number|patient_number_kind|dob_.*|sex)$/.test(field)) return;
+    if (!/^(patient_number|dob_.*|sex)$/.test(field)) return;
     byId("found")?.replaceChildren(); // what was found belongs to what was typed then
     tell();
     const whole = complete();
@@ -36,7 +37,7 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
   form.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     if (button?.id === "scan") void scanned();
-    else if (button?.id === "patient-change") void change(form, rest).then((over) => { if (over) { mine = false; checked = ""; look(); byId("patient_number")?.focus(); } });
+    else if (button?.id === "patient-change") void change(form, rest).then((over) => { if (over) { checked = ""; look(); byId("patient_number")?.focus(); } });
     else if (button?.dataset.back !== undefined) void back(Number(button.dataset.back));
   });
   window.addEventListener("beforeunload", (event) => {
@@ -50,7 +51,7 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
   function tell(): void {
     const number = say(typed("patient_number")), says = byId("number-says");
     if (!says) return;
-    if (number.kind && !mine) (byId(number.kind === "chi" ? "patient_number_kind-chi" : "patient_number_kind") as HTMLInputElement).checked = true;
+    if (number.kind) (byId(number.kind === "chi" ? "patient_number_kind-chi" : "patient_number_kind") as HTMLInputElement).checked = true;
     const about = number.kind === "chi" ? chi(number.digits) : number.kind ? "This is an NHS number." : "";
     says.textContent = number.problem ?? about;
     says.classList.toggle("ws-says--wrong", !!number.problem);
@@ -91,7 +92,6 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
     if (state.patient && busy(form)) keep(form, state.patient);
     clear(form);
     step(rest, null);
-    mine = true;
     for (const [name, value] of Object.entries(held.entered)) fill(form, name, value);
     await check();
     look();

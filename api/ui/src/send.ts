@@ -51,9 +51,9 @@ function missing(form: HTMLFormElement): Mistake[] {
   const need = (field: string, text: string): void => {
     if (!String(data.get(field) ?? "").trim()) out.push({ field, text });
   };
-  if (!state.shots.length) out.push({ field: "file", text: "Take a picture, or choose one" });
+  if (!state.shots.length) out.push({ field: "take", text: "Take a picture, or choose one" });
   const large = state.shots.findIndex((s) => limit && s.file.size > limit);
-  if (large >= 0) out.push({ field: "file", text: `Number ${large + 1} is larger than the limit of ${size(limit)}. Send a shorter video or a smaller picture.` });
+  if (large >= 0) out.push({ field: "take", text: `Number ${large + 1} is larger than the limit of ${size(limit)}. Send a shorter video or a smaller picture.` });
   need("body_site", "Say which part of the body this shows");
   need("team", "Choose the team that this picture belongs to");
   need("consent", "Choose what the patient agreed to");
@@ -148,7 +148,12 @@ async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
 const past: Filed[] = []; // of the patient, filed before the signal was lost
 
 /** mayStand gives a field that is in sight, for the message beside it. */
-const mayStand = (field = ""): string => byId("rest")?.querySelector(`[data-field="${CSS.escape(field)}"]`) ? field : "";
+function mayStand(field = ""): string {
+  if (field === "file") return "take";
+  const group = byId("rest")?.querySelector(`[data-field="${CSS.escape(field)}"]`), folded = group?.closest("details");
+  if (folded) folded.open = true;
+  return group ? field : "";
+}
 
 async function sendShot(form: HTMLFormElement, shot: Shot): Promise<Problem | Filed> {
   const tell = (percent: number): void => {
