@@ -300,7 +300,7 @@ async function film() {
   await p.click("#take");
   await p.waitForSelector("#record:enabled");
   await p.click("#record");
-  await p.waitForSelector("text=/Recording without sound: 0:02/");
+  await p.waitForSelector("text=/Recording without sound: 0:0[1-9]/");
   await n.check("recording");
   await p.click("#record");
   await p.waitForSelector("text=Recorded.");

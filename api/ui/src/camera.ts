@@ -103,7 +103,7 @@ class Camera {
       this.said.textContent = "This page may not use the camera. Allow it in the browser’s settings for this site, or close this and use the phone’s camera.";
     }
     await closed;
-    this.recorder?.stop();
+    if (this.recorder?.state === "recording") this.recorder.stop();
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.dialog.remove();
     byId(state.shots.length ? "body_site" : "take")?.focus();
@@ -161,7 +161,7 @@ class Camera {
   /** film records until it is stopped, three minutes have passed, or it is as large as may be sent. */
   private async film(): Promise<void> {
     if (this.recorder) {
-      this.recorder.stop();
+      if (this.recorder.state === "recording") this.recorder.stop();
       return;
     }
     if (!this.stream) return;
@@ -172,20 +172,27 @@ class Camera {
     recorder.addEventListener("dataavailable", (event) => {
       parts.push(event.data);
       bytes += event.data.size;
-      const ms = Date.now() - started.getTime(), left = Math.max(0, Math.ceil((longest - ms) / 1000));
-      this.said.textContent = `Recording without sound: ${clock(ms / 1000)}, ${(bytes / (1 << 20)).toFixed(1)} MB. Stops by itself in ${clock(left)}.`;
-      if (ms > longest || (most && bytes > most)) recorder.stop();
     });
+    const tick = setInterval(() => {
+      const ms = Date.now() - started.getTime(), left = Math.max(0, (longest - ms) / 1000);
+      this.said.textContent = `Recording without sound: ${clock(ms / 1000)}, ${(bytes / (1 << 20)).toFixed(1)} MB. Stops by itself in ${clock(left)}.`;
+      if (recorder.state === "recording" && (left === 0 || (most && bytes > most))) recorder.stop();
+    }, 500);
     const stopped = new Promise((done) => recorder.addEventListener("stop", done, { once: true }));
     this.record.textContent = "Stop";
     this.record.classList.add("ws-recording");
     this.shutter.disabled = this.done.disabled = true;
     recorder.start(1000);
     await stopped;
+    clearInterval(tick);
     this.recorder = undefined;
     this.record.textContent = "Record video";
     this.record.classList.remove("ws-recording");
     this.shutter.disabled = this.done.disabled = false;
+    if (!bytes) {
+      this.said.textContent = "The camera gave no video. Try again.";
+      return;
+    }
     this.last = await add(new Blob(parts, { type: recorder.mimeType.split(";")[0] ?? "video/webm" }), "camera", started, this.instead);
     this.instead = undefined;
     this.again.hidden = true;
