@@ -32,6 +32,14 @@ class Nurse {
     n.context = await withCamera.newContext({ viewport: { width, height: width < 500 ? 844 : 900 }, hasTouch: width < 500, isMobile: width < 500, locale: "en-GB", timezoneId: "Europe/London", ...options });
     n.context.setDefaultTimeout(60_000);
     const p = n.page = await n.context.newPage();
+    // The fake camera gives the same bytes every time, which would be filed once.
+    await p.addInitScript(() => {
+      const take = ImageCapture.prototype.takePhoto;
+      ImageCapture.prototype.takePhoto = async function (settings) {
+        const photo = await take.call(this, settings);
+        return new Blob([photo, crypto.randomUUID()], { type: photo.type });
+      };
+    });
     p.on("pageerror", (e) => { throw new Error("on " + p.url() + ": " + e); });
     p.on("console", (m) => {
       const waiting = /\/renditions\/(preview|poster|playable)$/.test(m.location().url) && m.text().includes("status of 404");
@@ -109,6 +117,7 @@ async function wholeWay(width) {
   await n.tap("#go");
   await p.waitForSelector("#done-list");
   assert.match(await n.text("#done-list"), /2 pictures filed and encrypted[^]*Test Patient/);
+  assert.doesNotMatch(await n.text("#done-list"), /before/);
   await n.check("sent");
   console.log(`   ${n.taps} taps from the wristband to two pictures in the record, one of them retaken, ${((Date.now() - started) / 1000).toFixed(1)} s with axe`);
   assert.ok(n.taps <= 12, `${n.taps} taps`);
@@ -320,7 +329,10 @@ async function keyboard() {
   await p.focus("#patient_number");
   await k.type("9990000018");
   for (const part of ["31", "1", "1950"]) { await k.press("Tab"); await k.type(part); }
-  await p.waitForFunction(() => document.activeElement?.id === "yes");
+  await p.waitForFunction(() => document.activeElement?.classList.contains("ws-found"));
+  await k.press("Enter");
+  assert.ok(await p.locator("#rest").isHidden(), "Enter after the year confirms nobody");
+  await k.press("Tab");
   await k.press("Enter");
   await p.waitForFunction(() => document.activeElement?.id === "take");
   await k.press("Enter");
@@ -342,7 +354,74 @@ async function keyboard() {
   await n.context.close();
 }
 
-const walks = [["typing", typing], ["another patient at 390", () => otherPatient(390)], ["another patient at 1280", () => otherPatient(1280)], ["trouble", trouble], ["a film", film], ["keyboard", keyboard], ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)]];
+/** What a device cannot do is done otherwise, and the picture says so. */
+async function fallbacks() {
+  const at = async (script) => {
+    const n = await Nurse.open(390);
+    await n.page.addInitScript(script);
+    await n.page.goto(base + "/send");
+    await n.type();
+    await n.page.click("#yes");
+    return n;
+  };
+  const shoots = async (n) => {
+    await n.page.click("#take");
+    await n.page.waitForSelector("#shutter:enabled");
+    await n.page.click("#shutter");
+    await n.page.waitForSelector("text=1 picture taken");
+  };
+  // A camera whose photos fail gives a frame.
+  let n = await at(() => { ImageCapture.prototype.takePhoto = () => Promise.reject(new Error("no")); });
+  await shoots(n);
+  await n.page.click("#done");
+  assert.match(await n.tiles().first().innerText(), /Video frame: fewer pixels/);
+  await n.context.close();
+
+  // Light and focus, where the camera has them.
+  n = await at(() => {
+    MediaStreamTrack.prototype.getCapabilities = () => ({ torch: true, focusMode: ["continuous", "single-shot"], pointsOfInterest: {} });
+    MediaStreamTrack.prototype.applyConstraints = async (c) => { (window.asked ??= []).push(c.advanced[0]); };
+  });
+  await shoots(n);
+  await n.page.click("#torch");
+  await n.page.waitForSelector("#torch[aria-pressed=true]");
+  const box = await n.page.locator("dialog video").boundingBox();
+  await n.page.mouse.click(box.x + box.width / 4, box.y + box.height / 2);
+  const asked = await n.page.evaluate(() => window.asked);
+  assert.deepEqual(asked[0], { torch: true });
+  assert.equal(asked[1].focusMode, "single-shot");
+  assert.ok(Math.abs(asked[1].pointsOfInterest[0].x - .25) < .02 && Math.abs(asked[1].pointsOfInterest[0].y - .5) < .02, JSON.stringify(asked[1]));
+  await n.check("camera-light");
+  await n.context.close();
+
+  // Without photos at full resolution, a phone's own camera is the first choice.
+  n = await at(() => { delete window.ImageCapture; });
+  const [native] = await Promise.all([n.page.waitForEvent("filechooser"), n.page.click("#take")]);
+  assert.equal(await native.element().getAttribute("capture"), "environment");
+  await native.setFiles(picture());
+  await n.tiles().first().waitFor();
+  assert.match(await n.tiles().first().innerText(), /Phone’s camera/);
+  assert.ok(await n.page.locator("#delete-original").isHidden(), "no copy remains to delete");
+  const key = await n.page.getAttribute("#chosen li", "data-key");
+  const [again] = await Promise.all([n.page.waitForEvent("filechooser"), n.page.click("#chosen button:has-text('Retake')")]);
+  await again.setFiles(picture());
+  await n.page.waitForFunction((k) => document.querySelector("#chosen li").dataset.key !== k, key);
+  assert.equal(await n.tiles().count(), 1);
+  await n.context.close();
+
+  // A camera that may not be used says so, and leaves the other ways.
+  n = await at(() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError")); });
+  await n.page.click("#take");
+  await n.page.waitForSelector("text=may not use the camera");
+  await n.check("camera-refused");
+  await n.page.click("#done");
+  await n.page.click("#patient-change");
+  await n.page.click("#scan");
+  await n.page.waitForSelector("text=The camera cannot scan here");
+  await n.context.close();
+}
+
+const walks = [["fallbacks", fallbacks], ["typing", typing], ["another patient at 390", () => otherPatient(390)], ["another patient at 1280", () => otherPatient(1280)], ["trouble", trouble], ["a film", film], ["keyboard", keyboard], ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)]];
 
 try {
   for (const [name, walk] of walks) {

@@ -66,6 +66,7 @@ class Camera {
   private readonly video = make("video", { class: "ws-camera__video", playsinline: "", "aria-label": "What the camera sees. Tap to focus" });
   private readonly said = make("p", { role: "status", class: "ws-camera__said" });
   private readonly strip = make("p", { class: "ws-camera__strip" });
+  private readonly small = make("ul", { class: "ws-camera__small", "aria-label": "Taken so far" });
   private readonly shutter = make("button", { class: "ws-shutter", type: "button", id: "shutter", "aria-label": "Take a photo" });
   private readonly record = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "record" }, "Record video");
   private readonly torch = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "torch", "aria-pressed": "false" }, "Light");
@@ -73,7 +74,7 @@ class Camera {
   private readonly done = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "done" }, "Done");
   private readonly dialog = make("dialog", { class: "ws-camera", "aria-label": "Camera" },
     make("div", { class: "ws-patient ws-patient--camera" }, ...(state.patient ? naming(state.patient) : [])),
-    make("div", { class: "ws-camera__view" }, this.video), this.said, make("div", { class: "ws-camera__keys" }, this.again, this.strip),
+    make("div", { class: "ws-camera__view" }, this.video), this.said, make("div", { class: "ws-camera__keys" }, this.again, this.strip, this.small),
     make("div", { class: "ws-camera__keys" }, this.torch, this.record, this.shutter, this.done));
   private stream: MediaStream | undefined;
   private photographer: Photographer | undefined;
@@ -219,7 +220,12 @@ class Camera {
     await track.applyConstraints({ advanced: [{ pointsOfInterest: [point], ...(mode ? { focusMode: mode } : {}) } as MediaTrackConstraintSet] }).catch(() => undefined);
   }
 
-  private tally(): void { this.strip.textContent = state.shots.length ? `${count(state.shots.length)} taken` : "Nothing taken yet"; }
+  private tally(): void {
+    const pictures = state.shots.filter((s) => !s.video).slice(-5);
+    this.small.replaceChildren(...pictures.map((s) => make("li", {}, make("img", { src: s.url, alt: s.flags.map((f) => flagWords[f]).join(" ") || "Picture" }))));
+    this.small.hidden = !pictures.length;
+    this.strip.textContent = state.shots.length ? `${count(state.shots.length)} taken` : "Nothing taken yet";
+  }
 }
 
 const clock = (seconds: number): string => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;

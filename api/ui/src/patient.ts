@@ -145,7 +145,10 @@ function confirm(form: HTMLFormElement, rest: HTMLElement, again: () => void): v
     again();
     byId("take")?.focus();
   });
-  yes.focus();
+  // Not to the button: who presses Enter after the year has not read the name.
+  found.tabIndex = -1;
+  found.focus();
+  yes.scrollIntoView({ block: "nearest" });
 }
 
 /** step goes to the pictures of a patient, or back to who it is. */

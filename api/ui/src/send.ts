@@ -122,13 +122,17 @@ async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
   if (go.disabled) return; // a second tap
   show(mistakes);
   if (mistakes.length) return;
+  // Nothing that is touched meanwhile can change whose pictures these are.
+  const still = [byId("rest"), byId("patient-bar"), byId("waiting")].filter((e) => e !== null);
+  const forms = state.shots.map((shot): [Shot, FormData] => [shot, formOf(form, shot)]);
+  const whole = forms.length, filed: Filed[] = [], said = byId("sent") as HTMLElement;
   go.disabled = true;
-  const whole = state.shots.length, filed: Filed[] = [];
-  const said = byId("sent") as HTMLElement;
+  for (const e of still) e.inert = true;
   try {
-    for (const shot of [...state.shots]) {
+    for (const [shot, data] of forms) {
       said.textContent = `Sending ${filed.length + 1} of ${whole}…`;
-      const answer = await sendShot(form, shot);
+      said.scrollIntoView({ block: "nearest" });
+      const answer = await sendShot(data, shot);
       if (!("location" in answer)) {
         said.textContent = filed.length ? `${filed.length} of ${whole} sent.` : "";
         show([{ field: mayStand(answer.field), text: answer.detail + (filed.length ? ` ${count(filed.length)} sent before this; what is left is still here.` : "") }]);
@@ -139,6 +143,7 @@ async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
     }
   } finally {
     go.disabled = false;
+    for (const e of still) e.inert = false;
   }
   past.push(...filed);
   changed();
@@ -155,7 +160,7 @@ function mayStand(field = ""): string {
   return group ? field : "";
 }
 
-async function sendShot(form: HTMLFormElement, shot: Shot): Promise<Problem | Filed> {
+async function sendShot(data: FormData, shot: Shot): Promise<Problem | Filed> {
   const tell = (percent: number): void => {
     if (shot.percent !== percent || shot.state !== "sending") {
       Object.assign(shot, { state: "sending", percent });
@@ -163,11 +168,11 @@ async function sendShot(form: HTMLFormElement, shot: Shot): Promise<Problem | Fi
     }
   };
   tell(0);
-  const answer = await sendOne(formOf(form, shot), tell);
+  const answer = await sendOne(data, tell);
   if ("location" in answer) return answer;
   Object.assign(shot, { state: "failed", why: answer.detail });
   changed();
-  return answer.status === 401 && await signInAgain() ? sendShot(form, shot) : answer;
+  return answer.status === 401 && await signInAgain() ? sendShot(data, shot) : answer;
 }
 
 /** sendOne sends the form of one picture. It is the one place where pictures leave the page. */
