@@ -24,6 +24,7 @@ type itemView struct {
 	ConsentFrom    string // who gave it; empty when not stated
 	ConsentDetail  string
 	CapturedWith   string // empty when not known
+	FromFile       bool   // a copy may remain where it was chosen
 	TakenAt        time.Time
 	FiledAt        time.Time
 	Receipt        media.Receipt
@@ -196,7 +197,7 @@ func (s *Server) described(c *gin.Context, id media.ItemID) (transfer.ItemView, 
 	}
 	return v, itemView{
 		ID: v.ID, Patient: patient(*v.Patient), BodySite: v.BodySite, Note: v.Note, Case: v.Case, Team: teamName(teams, v.Team), Uploader: personName(people, v.Uploader),
-		Consent: consentWords[v.Consent], ConsentFrom: giverWords[v.ConsentGivenBy], ConsentDetail: v.ConsentDetail, CapturedWith: capturedWords[v.CapturedWith], TakenAt: v.CapturedAt, FiledAt: v.FiledAt, Receipt: v.Receipt, Video: v.Format.Video(),
+		Consent: consentWords[v.Consent], ConsentFrom: giverWords[v.ConsentGivenBy], ConsentDetail: v.ConsentDetail, CapturedWith: capturedWords[v.CapturedWith], FromFile: v.CapturedWith == media.CapturedFile, TakenAt: v.CapturedAt, FiledAt: v.FiledAt, Receipt: v.Receipt, Video: v.Format.Video(),
 		People: people, Teams: teams,
 	}, nil
 }

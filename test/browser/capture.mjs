@@ -106,6 +106,11 @@ async function wholeWay(width) {
   const sizes = await p.evaluate(() => [...document.querySelectorAll("#chosen img")].map((i) => [i.naturalWidth, i.naturalHeight]));
   assert.deepEqual(sizes, [[1280, 720], [1280, 720]], "all of the sensor's pixels");
 
+  const x = async (site) => (await p.locator(`[data-site='${site}']`).boundingBox()).x;
+  assert.ok(await x("Left hand") > await x("Right hand"), "seen from the front, the patient's left is on the right");
+  assert.ok(await x("Left heel") < await x("Right heel"), "and from behind on the left");
+  const small = await p.evaluate(() => [...document.querySelectorAll(".ws-body__part")].filter((e) => { const b = e.getBoundingClientRect(); return b.width < 24 || b.height < 24; }).map((e) => e.dataset.site));
+  assert.deepEqual(small, [], "every part can be hit");
   await n.tap("[data-site='Left heel']");
   assert.equal(await p.inputValue("#body_site"), "Left heel");
   await n.tap("#consent"); // and who agreed is there to see: the patient

@@ -11,7 +11,7 @@ type Photographers = new (track: MediaStreamTrack) => Photographer;
 const photographers = (): Photographers | undefined => (window as { ImageCapture?: Photographers }).ImageCapture;
 
 export const flagWords: Record<Flag, string> = {
-  blurred: "Looks blurred. Retake it?", dark: "Looks dark. Retake it with more light?", overexposed: "Much of it is plain white. Retake it with less light?",
+  blurred: "Looks blurred. Retake it?", dark: "Looks dark. Retake it with more light?", overexposed: "Much is plain white. Retake it with less light?",
 };
 
 export const wayWords: Record<Way, string> = {

@@ -66,7 +66,7 @@ function tile(form: HTMLFormElement, s: Shot, i: number, before?: HTMLElement): 
   const picture = before?.querySelector("img, video, .ws-shot__none") ?? shownOf(s, name); // a video is not loaded anew
   const words = make("div", { class: "ws-shot__text" }, make("strong", {}, name), make("span", {}, [wayWords[s.way], size(s.file.size)].join(", ")));
   if (s.from) words.append(make("span", { class: "ws-shot__odd" }, "Moved from " + s.from));
-  for (const f of s.flags) words.append(make("span", { class: "ws-shot__odd" }, flagWords[f]));
+  for (const f of s.flags) words.append(make("span", { class: "ws-shot__odd" }, s.way === "file" ? flagWords[f].replace(/\..*/, ".") : flagWords[f]));
   if (s.state === "sending") words.append(make("progress", { max: "100", value: String(s.percent), "aria-label": `Sending ${name}` }), make("span", {}, s.percent >= 100 ? "Being cleaned and encrypted…" : `${s.percent} % sent`));
   if (s.state === "failed") words.append(make("span", { class: "ws-shot__odd" }, "Not sent. " + (s.why ?? "")));
   const keys = make("div", { class: "ws-shot__keys" });

@@ -34,7 +34,7 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
       void check().then(look);
     } else if (!whole) checked = "";
   });
-  form.addEventListener("click", (event) => {
+  document.addEventListener("click", (event) => { // the patient's bar is over the whole page, and so outside the form
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     if (button?.id === "scan") void scanned();
     else if (button?.id === "patient-change") void change(form, rest).then((over) => { if (over) { checked = ""; look(); byId("patient_number")?.focus(); } });

@@ -2,7 +2,7 @@ import { asked, type Problem } from "./ask";
 import { body } from "./body";
 import { capture, size } from "./capture";
 import { clear, patient, wanted } from "./patient";
-import { changed, count, drop, state, type Patient, type Shot } from "./sets";
+import { changed, count, drop, state, type Patient, type Shot, type Way } from "./sets";
 import { signInAgain } from "./sign-in";
 import { byId, make, show, type Mistake } from "./small";
 
@@ -114,7 +114,7 @@ function formOf(form: HTMLFormElement, shot: Shot): FormData {
 }
 
 /** Where a picture is, once it is filed. */
-interface Filed { location: string }
+interface Filed { location: string; way?: Way }
 
 /** sendAll sends the pictures one by one. What fails stays, and can be sent again. */
 async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
@@ -138,7 +138,7 @@ async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
         show([{ field: mayStand(answer.field), text: answer.detail + (filed.length ? ` ${count(filed.length)} sent before this; what is left is still here.` : "") }]);
         break;
       }
-      filed.push(answer);
+      filed.push({ ...answer, way: shot.way });
       drop(shot);
     }
   } finally {
@@ -207,6 +207,7 @@ function finished(form: HTMLFormElement, who: Patient): void {
   }
   const done = make("div", { class: "ws-done", id: "done-list", tabindex: "-1", role: "status" }, make("h2", { class: "ws-done__title" }, `${count(filed.length)} filed and encrypted`), make("p", {}, `For ${who.name}, born ${who.born}.`),
     make("ul", { class: "nhsuk-list" }, ...filed.map((f, i) => make("li", {}, make("a", { href: f.location }, `Picture ${i + 1}`), f.location.endsWith("before") ? " (was filed before)" : ""))),
+    ...filed.some((f) => f.way === "file") ? [make("p", {}, make("strong", {}, "Now delete the originals"), " from the device that you chose them from.")] : [],
     make("p", {}, "Take more of this patient below, or change the patient."));
   byId("sent")!.textContent = "";
   byId("messages")?.replaceChildren(done);
