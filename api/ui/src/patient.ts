@@ -159,6 +159,7 @@ function step(rest: HTMLElement, who: Patient | null): void {
   first.hidden = !!who;
   const text = byId("patient-is");
   if (who) text?.replaceChildren(...naming(who));
+  byId("found")?.replaceChildren(); // nobody can be confirmed again by an answer from before
   show([]);
   changed();
   if (who) scrollTo(0, 0);
@@ -187,7 +188,6 @@ async function change(form: HTMLFormElement, rest: HTMLElement): Promise<boolean
     if (answer !== "move") clear(form);
   }
   for (const id of ["patient_number", "date_of_birth", "dob_month", "dob_year", "sex"]) put(id, "");
-  byId("found")?.replaceChildren();
   byId("cases")?.replaceChildren();
   step(rest, null);
   return true;
