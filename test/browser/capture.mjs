@@ -202,7 +202,7 @@ async function otherPatient(width) {
   // Keep: they wait with all that was entered, and nothing of it is with the next.
   await p.click("#patient-change");
   await p.click("text=Keep them for Test Patient");
-  assert.match(await n.text("#waiting"), /2 pictures of Test Patient/);
+  await p.waitForSelector("#waiting:has-text('2 pictures of Test Patient')");
   await n.type(other);
   await p.click("#yes");
   assert.equal(await n.tiles().count(), 0, "no picture of the first patient is the second's");
@@ -224,6 +224,7 @@ async function otherPatient(width) {
   // Move: said on each picture; they go to the other's record.
   await p.click("#patient-change");
   await p.click("text=Move them to the patient I choose next");
+  await p.waitForSelector("#patient:not([hidden])");
   await n.type(other);
   await p.click("#yes");
   assert.equal(await n.tiles().count(), 3, "theirs that waited, and what was moved");
@@ -243,6 +244,7 @@ async function otherPatient(width) {
   await n.tiles().first().waitFor();
   await p.click("#patient-change");
   await p.click("text=Discard it");
+  await p.waitForSelector("#patient:not([hidden])");
   await n.type();
   await p.click("#yes");
   assert.equal(await n.tiles().count(), 0);

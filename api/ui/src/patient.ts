@@ -18,7 +18,7 @@ const details = ["body_site", "note", "case", "consent_detail", "captured_at"], 
 export function patient(form: HTMLFormElement, check: () => Promise<void>): void {
   const rest = byId("rest") as HTMLElement;
   rest.hidden = true;
-  let checked = "";
+  let checked = "", soon = 0;
   const kind = document.querySelector<HTMLElement>("[data-field=patient_number_kind]");
   if (kind) kind.hidden = true; // the number says it
   const look = (): void => { offerScan(); confirm(form, rest, () => look()); tell(); };
@@ -29,10 +29,9 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
     byId("found")?.replaceChildren(); // what was found belongs to what was typed then
     tell();
     const whole = complete();
-    if (whole && whole !== checked) {
-      checked = whole;
-      void check().then(look);
-    } else if (!whole) checked = "";
+    clearTimeout(soon);
+    if (whole && whole !== checked) soon = window.setTimeout(() => { checked = whole; void check(); }, 300);
+    else if (!whole) checked = "";
   });
   document.addEventListener("click", (event) => { // the patient's bar is over the whole page, and so outside the form
     const button = event.target instanceof Element ? event.target.closest("button") : null;
@@ -94,7 +93,6 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
     step(rest, null);
     for (const [name, value] of Object.entries(held.entered)) fill(form, name, value);
     await check();
-    look();
   }
 }
 

@@ -14,7 +14,7 @@ export function send(): void {
   capture(form);
   body(form);
   decided(form);
-  patient(form, () => aside(form, "/send/patient"));
+  patient(form, () => aside(form, "/send/patient", false));
   changed();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -71,13 +71,13 @@ async function pressed(form: HTMLFormElement, by: HTMLButtonElement): Promise<vo
   by.disabled = false;
 }
 
-/** aside sends the form without its pictures and puts the answer's parts in place. */
-async function aside(form: HTMLFormElement, action: string): Promise<void> {
+/** aside sends the form without its pictures and puts the answer's parts in place. Nobody asked when it was typing alone that did. */
+async function aside(form: HTMLFormElement, action: string, asked = true): Promise<void> {
   const before = typedIn(form);
   try {
     const answer = await fetch(action, { method: "POST", body: before, credentials: "same-origin", redirect: "manual" });
     if (answer.type === "opaqueredirect") { // to the sign-in page
-      if (await signInAgain()) return await aside(form, action);
+      if (await signInAgain()) return await aside(form, action, asked);
       return;
     }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -87,9 +87,9 @@ async function aside(form: HTMLFormElement, action: string): Promise<void> {
       if (fresh && old) old.replaceWith(document.adoptNode(fresh));
     }
     const problem = page.querySelector("#problem li"), link = problem?.querySelector("a");
-    show(problem ? [{ field: link?.getAttribute("href")?.slice(1) ?? "", text: problem.textContent ?? "" }] : []);
+    show(problem ? [{ field: link?.getAttribute("href")?.slice(1) ?? "", text: problem.textContent ?? "" }] : [], asked);
   } catch {
-    show([{ field: "", text: "The server cannot be reached. Check your signal and try again; nothing is lost." }]);
+    show([{ field: "", text: "The server cannot be reached. Check your signal and try again; nothing is lost." }], asked);
   }
   document.dispatchEvent(new Event("patient-checked"));
 }
