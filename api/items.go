@@ -28,10 +28,15 @@ type Item struct {
 	Consent    media.Consent   `json:"consent"`
 	CapturedAt *time.Time      `json:"captured_at,omitempty"`
 	FiledAt    *time.Time      `json:"filed_at"`
+
+	CapturedWith    media.CapturedWith    `json:"captured_with"`
+	ConsentGivenBy  media.ConsentGiver    `json:"consent_given_by"`
+	ConsentCapacity media.ConsentCapacity `json:"consent_capacity"`
 }
 
 func item(it media.Item) Item {
-	return Item{it.ID, it.Patient, it.Case, it.Team, it.Uploader, it.Format.String(), it.Format.MediaType(), it.Bytes, it.Consent, at(it.CapturedAt), at(it.FiledAt)}
+	return Item{it.ID, it.Patient, it.Case, it.Team, it.Uploader, it.Format.String(), it.Format.MediaType(), it.Bytes, it.Consent, at(it.CapturedAt), at(it.FiledAt),
+		it.CapturedWith, it.ConsentGivenBy, it.ConsentCapacity}
 }
 
 // Filing is the answer to an upload.
@@ -44,8 +49,9 @@ type Filing struct {
 // ItemInList is an item with its short texts.
 type ItemInList struct {
 	Item
-	BodySite string `json:"body_site"`
-	Note     string `json:"note,omitempty"`
+	BodySite      string `json:"body_site"`
+	Note          string `json:"note,omitempty"`
+	ConsentDetail string `json:"consent_detail,omitempty"`
 }
 
 // ItemDetail is all there is to know of an item besides its picture.
@@ -70,7 +76,9 @@ type Rendition struct {
 	URL       string          `json:"url"`
 }
 
-func inList(v transfer.ItemView) ItemInList { return ItemInList{item(v.Item), v.BodySite, v.Note} }
+func inList(v transfer.ItemView) ItemInList {
+	return ItemInList{item(v.Item), v.BodySite, v.Note, v.ConsentDetail}
+}
 
 func (s *Server) listItems(c *gin.Context) {
 	f := transfer.ItemFilter{

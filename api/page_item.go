@@ -21,6 +21,10 @@ type itemView struct {
 	Team, Uploader string
 	Case           media.CaseID
 	Consent        string
+	ConsentFrom    string // who gave it; empty when not stated
+	ConsentDetail  string
+	CapturedWith   string // empty when not known
+	FromFile       bool   // a copy may remain where it was chosen
 	TakenAt        time.Time
 	FiledAt        time.Time
 	Receipt        media.Receipt
@@ -145,6 +149,22 @@ var consentWords = map[media.Consent]string{
 	media.ConsentPublication: "For the record, teaching and publication",
 }
 
+// What is not stated has no words.
+var (
+	giverWords = map[media.ConsentGiver]string{
+		media.GivenByPatient:       "Given by the patient",
+		media.GivenByParent:        "Given by a parent or guardian",
+		media.GivenByAttorney:      "Given by an attorney or deputy",
+		media.GivenByBestInterests: "Decided in the patient’s best interests",
+	}
+	capturedWords = map[media.CapturedWith]string{
+		media.CapturedCamera: "With this page’s camera",
+		media.CapturedNative: "With the phone’s own camera",
+		media.CapturedFrame:  "As a frame of the camera’s moving picture: fewer pixels than a photo",
+		media.CapturedFile:   "Chosen from the device’s files: a copy may still be there",
+	}
+)
+
 func (s *Server) itemPage(c *gin.Context) { s.item(c, http.StatusOK, said{}, nil) }
 
 // said is what was typed into the forms of an item's page, and the link that
@@ -203,7 +223,7 @@ func (s *Server) described(c *gin.Context, id media.ItemID) (transfer.ItemView, 
 	}
 	return v, itemView{
 		ID: v.ID, Patient: patient(*v.Patient), BodySite: v.BodySite, Note: v.Note, Case: v.Case, Team: teamName(teams, v.Team), Uploader: personName(people, v.Uploader),
-		Consent: consentWords[v.Consent], TakenAt: v.CapturedAt, FiledAt: v.FiledAt, Receipt: v.Receipt, Video: v.Format.Video(),
+		Consent: consentWords[v.Consent], ConsentFrom: giverWords[v.ConsentGivenBy], ConsentDetail: v.ConsentDetail, CapturedWith: capturedWords[v.CapturedWith], FromFile: v.CapturedWith == media.CapturedFile, TakenAt: v.CapturedAt, FiledAt: v.FiledAt, Receipt: v.Receipt, Video: v.Format.Video(),
 		People: people, Teams: teams,
 	}, nil
 }

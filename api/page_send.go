@@ -143,6 +143,7 @@ type typedForm struct {
 var passedOn = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "sex": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "idempotency_key": true,
+	"captured_with": true, "consent_given_by": true, "consent_capacity": true, "consent_detail": true,
 }
 
 // Next implements transfer.Form.

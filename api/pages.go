@@ -84,6 +84,9 @@ func (s *Server) pages(e *gin.Engine) {
 func serveAsset(a ui.Asset) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		c.Header("Cache-Control", "public, max-age=31536000, immutable") // the address has a hash of it
+		if a.Policy != "" {
+			c.Header("Content-Security-Policy", a.Policy)
+		}
 		c.Data(http.StatusOK, a.MediaType, a.Body)
 	}
 }
@@ -259,18 +262,19 @@ func problemOf(err error) *ui.Problem {
 }
 
 var forPeople = map[string]string{
-	"captured-at-form":       "Enter when the picture was taken as a date and a time, or leave it out.",
-	"date-of-birth-form":     "Enter the date of birth as day, month and year, for example 27 3 1984.",
-	"patient-number-kind":    "Choose NHS number or CHI number.",
-	"consent-missing":        "Choose what the patient agreed to. Without consent nothing is filed.",
-	"idempotency-key-reused": "This form has filed a picture already, and something in it was changed since. Look under Pictures; to send another, start a new form.",
-	"filter-wrong":           "This filter is not right. Choose from the list.",
+	"captured-at-form":         "Enter when the picture was taken as a date and a time, or leave it out.",
+	"date-of-birth-form":       "Enter the date of birth as day, month and year, for example 27 3 1984.",
+	"patient-number-kind":      "Choose NHS number or CHI number.",
+	"consent-missing":          "Choose what the patient agreed to. Without consent nothing is filed.",
+	"idempotency-key-reused":   "This form has filed a picture already, and something in it was changed since. Look under Pictures; to send another, start a new form.",
+	"consent-given-by-unknown": "Choose who gave the consent.",
+	"filter-wrong":             "This filter is not right. Choose from the list.",
 }
 
 // formFields are the fields that an error message can stand beside.
 var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
-	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
+	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "consent_given_by": true, "consent_detail": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
 	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
 }
 

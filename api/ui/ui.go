@@ -104,16 +104,21 @@ func Render(w io.Writer, name string, p Page) error {
 type Asset struct {
 	Path, MediaType string
 	Body            []byte
+	Policy          string // content security policy of its own, for a worker; "" means the pages'
 }
 
 // piece is a part of the script, which the script itself asks for by its name:
 // the builder has put a hash in it.
 var piece = regexp.MustCompile(`-[A-Z0-9]{8}\.js$`)
 
+// scannerPolicy lets the worker that reads wristbands, and nothing else, run
+// WebAssembly; it can fetch that from here and do nothing more.
+const scannerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
+
 var assets = load()
 
 func load() map[string]Asset {
-	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".wasm": "application/wasm"}
 	entries, err := files.ReadDir("dist")
 	if err != nil {
 		panic(err) // embedded above
@@ -125,13 +130,16 @@ func load() map[string]Asset {
 			panic(err)
 		}
 		if piece.MatchString(e.Name()) {
-			out[e.Name()] = Asset{"/assets/" + e.Name(), types[".js"], body}
+			out[e.Name()] = Asset{Path: "/assets/" + e.Name(), MediaType: types[".js"], Body: body}
 			continue
 		}
 		sum := sha256.Sum256(body)
 		ext := path.Ext(e.Name())
-		out[e.Name()] = Asset{"/assets/" + strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:8]) + ext, types[ext], body}
+		out[e.Name()] = Asset{"/assets/" + strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:8]) + ext, types[ext], body, ""}
 	}
+	scanner := out["scanner.js"]
+	scanner.Policy = scannerPolicy
+	out["scanner.js"] = scanner
 	return out
 }
 

@@ -258,6 +258,7 @@ func manifest() keyring.Manifest {
 	return keyring.Manifest{
 		Item: "i", Patient: "p", Team: "t", Uploader: "u", Format: media.JPEG, Consent: media.ConsentRecord, FiledAt: november,
 		PlainBytes: 10, ObjectBytes: 20, PlainSHA256: [32]byte{1}, ObjectSHA256: [32]byte{2}, ReceiptSHA256: [32]byte{3},
+		ConsentGivenBy: media.GivenByPatient, ConsentCapacity: media.HasCapacity, CapturedWith: media.CapturedCamera,
 	}
 }
 
@@ -286,6 +287,40 @@ func TestManifest(t *testing.T) {
 	}
 	if _, err := keyring.VerifyManifest(nil, text); !errors.Is(err, keyring.ErrManifest) {
 		t.Errorf("no key: %v", err)
+	}
+	m.CapturedWith = ""
+	if text, err := f.ring.SignManifest(m); err == nil {
+		t.Errorf("signed without saying how it was taken: %s", text)
+	}
+}
+
+// Manifests from before who consented was asked for verify still, and only
+// in the form that they had.
+func TestManifestOfVersion1(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sum = "0100000000000000000000000000000000000000000000000000000000000000"
+	one := func(v, more string) []byte {
+		text := `{"v":` + v + `,"item":"i","patient":"p","team":"t","uploader":"u","format":"JPEG","consent":"A","filed_at":"2026-11-01T00:00:00Z","plain_bytes":10,"object_bytes":20,` +
+			`"plain_sha256":"` + sum + `","object_sha256":"` + sum + `","receipt_sha256":"` + sum + `"` + more + `}`
+		sig, err := private.Sign(nil, []byte(text), &ed25519.Options{Context: "wardseal item manifest v1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Appendf(nil, `{"manifest":%s,"key":"k","signature":"%x"}`, text, sig)
+	}
+	if m, err := keyring.VerifyManifest(public, one("1", "")); err != nil || m.Item != "i" || m.CapturedWith != "" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	for name, text := range map[string][]byte{
+		"1 with fields of 2": one("1", `,"captured_with":"camera"`), "2 without its fields": one("2", ""), "3": one("3", ""),
+		"2 with an unknown way": one("2", `,"consent_given_by":"patient","consent_capacity":"has-capacity","captured_with":"drone"`),
+	} {
+		if m, err := keyring.VerifyManifest(public, text); !errors.Is(err, keyring.ErrManifest) {
+			t.Errorf("%s: %+v", name, m)
+		}
 	}
 }
 

@@ -24,6 +24,9 @@ type Manifest struct {
 	Uploader                                 access.PersonID
 	Format                                   media.Format
 	Consent                                  media.Consent
+	ConsentGivenBy                           media.ConsentGiver    // empty in version 1
+	ConsentCapacity                          media.ConsentCapacity // empty in version 1
+	CapturedWith                             media.CapturedWith    // empty in version 1
 	FiledAt                                  time.Time
 	PlainBytes, ObjectBytes                  int64
 	PlainSHA256, ObjectSHA256, ReceiptSHA256 [32]byte
@@ -52,6 +55,22 @@ type body struct {
 	PlainSHA256   string `json:"plain_sha256"`
 	ObjectSHA256  string `json:"object_sha256"`
 	ReceiptSHA256 string `json:"receipt_sha256"`
+
+	// Since version 2.
+	ConsentGivenBy  string `json:"consent_given_by,omitempty"`
+	ConsentCapacity string `json:"consent_capacity,omitempty"`
+	CapturedWith    string `json:"captured_with,omitempty"`
+}
+
+// known reports whether b has the fields of its version, and no others.
+func (b body) known() bool {
+	switch b.V {
+	case 1:
+		return b.ConsentGivenBy == "" && b.ConsentCapacity == "" && b.CapturedWith == ""
+	case 2:
+		return media.ConsentGiver(b.ConsentGivenBy).Valid() && media.ConsentCapacity(b.ConsentCapacity).Valid() && media.CapturedWith(b.CapturedWith).Valid()
+	}
+	return false
 }
 
 type signed struct {
@@ -67,11 +86,16 @@ func (r *Ring) SignManifest(m Manifest) ([]byte, error) {
 	if k.manifest == nil {
 		return nil, fmt.Errorf("%w: no manifest key", ErrNotWhole)
 	}
-	text, err := json.Marshal(body{
-		1, string(m.Item), string(m.Patient), string(m.Team), string(m.Uploader), m.Format.String(), string(m.Consent),
+	said := body{
+		2, string(m.Item), string(m.Patient), string(m.Team), string(m.Uploader), m.Format.String(), string(m.Consent),
 		m.FiledAt.UTC().Format(time.RFC3339Nano), m.PlainBytes, m.ObjectBytes,
 		hex.EncodeToString(m.PlainSHA256[:]), hex.EncodeToString(m.ObjectSHA256[:]), hex.EncodeToString(m.ReceiptSHA256[:]),
-	})
+		string(m.ConsentGivenBy), string(m.ConsentCapacity), string(m.CapturedWith),
+	}
+	if !said.known() {
+		return nil, errors.New("a manifest says who consented and how the picture was taken")
+	}
+	text, err := json.Marshal(said)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +118,13 @@ func VerifyManifest(public ed25519.PublicKey, text []byte) (Manifest, error) {
 		return Manifest{}, ErrManifest
 	}
 	var b body
-	if err := strict(s.Manifest, &b); err != nil || b.V != 1 {
+	if err := strict(s.Manifest, &b); err != nil || !b.known() {
 		return Manifest{}, ErrManifest
 	}
 	m := Manifest{
 		Item: media.ItemID(b.Item), Patient: media.PatientID(b.Patient), Team: access.TeamID(b.Team), Uploader: access.PersonID(b.Uploader),
-		Consent: media.Consent(b.Consent), PlainBytes: b.PlainBytes, ObjectBytes: b.ObjectBytes,
+		Consent: media.Consent(b.Consent), ConsentGivenBy: media.ConsentGiver(b.ConsentGivenBy), ConsentCapacity: media.ConsentCapacity(b.ConsentCapacity),
+		CapturedWith: media.CapturedWith(b.CapturedWith), PlainBytes: b.PlainBytes, ObjectBytes: b.ObjectBytes,
 	}
 	var ok bool
 	if m.Format, ok = media.ParseFormat(b.Format); !ok {

@@ -44,6 +44,11 @@ type Item struct {
 	Receipt     Sealed    // Receipt as JSON: its hashes could confirm a picture that a thief holds
 	Manifest    Sealed    // signed account of the item; see crypto/keyring
 	Quality     *Quality  // of a picture that was measured; nil before that
+
+	CapturedWith    CapturedWith
+	ConsentGivenBy  ConsentGiver
+	ConsentCapacity ConsentCapacity
+	ConsentDetail   Sealed // free text: who decided for the patient; empty when there is none
 }
 
 // RenditionRow is where one rendition of an item is, and what it is.

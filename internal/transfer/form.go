@@ -32,6 +32,7 @@ type details struct {
 	team                                         access.TeamID
 	caseID                                       media.CaseID
 	consent                                      media.Consent
+	capture                                      capture
 	bodySite, note                               string
 	capturedAt                                   time.Time
 	idempotencyKey                               string
@@ -150,6 +151,10 @@ func parseDetails(f map[string]string) (details, error) {
 	case len(d.idempotencyKey) > 200:
 		return d, fault.New(fault.Invalid, "idempotency-key-long", "An idempotency key has at most 200 characters.").In("idempotency_key")
 	}
+	var err error
+	if d.capture, err = parseCapture(f); err != nil {
+		return d, err
+	}
 	switch f["sound"] {
 	case "", "keep":
 	case "remove":
@@ -170,4 +175,5 @@ func parseDetails(f map[string]string) (details, error) {
 var knownField = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "team": true, "case": true,
 	"consent": true, "body_site": true, "note": true, "captured_at": true, "idempotency_key": true, "allow_repeat": true, "sound": true,
+	"captured_with": true, "consent_given_by": true, "consent_capacity": true, "consent_detail": true,
 }

@@ -39,6 +39,7 @@ type ItemView struct {
 	Deriving       Deriving
 	Relation       access.Relation // in which who asked stands to it now
 	Patient        *Patient        // only in a single description
+	ConsentDetail  string
 }
 
 // List gives a page of the items that who may see described, newest first,
@@ -161,6 +162,9 @@ func (s *Items) open(ctx context.Context, who access.Principal, it media.Item) (
 	}
 	f := fields{ring: s.Ring, table: "items", row: string(it.ID)}
 	v := ItemView{Item: it, Relation: rel, BodySite: f.open("body_site", it.BodySite), Note: f.open("note", it.Note)}
+	if len(it.ConsentDetail) > 0 { // items from before it was asked for have none
+		v.ConsentDetail = f.open("consent_detail", it.ConsentDetail)
+	}
 	if f.err != nil {
 		return v, f.err
 	}

@@ -163,7 +163,11 @@ func (u *Uploads) whom(ctx context.Context, who access.Principal, d details) (me
 // requestHash tells whether two requests with one idempotency key are the same.
 func (u *Uploads) requestHash(d details, file *spool.File, patient media.PatientID) []byte {
 	sum := file.SHA256()
-	b, err := json.Marshal([]any{sum[:], patient, d.team, d.caseID, d.consent, d.bodySite, d.note, d.capturedAt, d.allowRepeat, d.dropSound})
+	what := []any{sum[:], patient, d.team, d.caseID, d.consent, d.bodySite, d.note, d.capturedAt, d.allowRepeat, d.dropSound}
+	if d.capture != notStated { // what says nothing of these hashes as it did before they were asked for
+		what = append(what, d.capture.with, d.capture.givenBy, d.capture.capacity, d.capture.detail)
+	}
+	b, err := json.Marshal(what)
 	if err != nil {
 		panic(err) // strings, bytes and times only
 	}
@@ -265,6 +269,7 @@ func (u *Uploads) sealAndStore(ctx context.Context, who access.Principal, d deta
 	sum := sha256.Sum256(receipt)
 	manifest, err := u.Ring.SignManifest(keyring.Manifest{
 		Item: id, Patient: patient, Team: d.team, Uploader: who.Person.ID, Format: format, Consent: d.consent, FiledAt: u.Clock().UTC(),
+		ConsentGivenBy: d.capture.givenBy, ConsentCapacity: d.capture.capacity, CapturedWith: d.capture.with,
 		PlainBytes: stored.sums.PlainBytes, ObjectBytes: stored.sums.ObjectBytes,
 		PlainSHA256: stored.sums.PlainSHA256, ObjectSHA256: stored.sums.ObjectSHA256, ReceiptSHA256: sum,
 	})
@@ -278,6 +283,7 @@ func (u *Uploads) sealAndStore(ctx context.Context, who access.Principal, d deta
 			ID: id, Patient: patient, Case: d.caseID, Team: d.team, Uploader: who.Person.ID, Format: format, Consent: d.consent,
 			BodySite: f.seal("body_site", d.bodySite), Note: f.seal("note", d.note), CapturedAt: captured, Bytes: stored.sums.PlainBytes,
 			Fingerprint: u.fingerprint(file, patient, d.team), Receipt: f.seal("receipt", string(receipt)), Manifest: f.seal("manifest", string(manifest)),
+			CapturedWith: d.capture.with, ConsentGivenBy: d.capture.givenBy, ConsentCapacity: d.capture.capacity, ConsentDetail: f.seal("consent_detail", d.capture.detail),
 		},
 		Rendition: stored.row,
 		Key:       stored.key,

@@ -42,10 +42,12 @@ func (s *Store) FileItem(ctx context.Context, f Filing) (media.Item, error) {
 			sole = it.Fingerprint
 		}
 		var filed micros
-		err := t.row(`INSERT INTO items (id, patient, case_id, team, uploader, format, consent, body_site, note, captured_at, filed_at, bytes, fingerprint, sole, receipt, manifest)
-			VALUES (?,?,?,?,?,?,?,?,?,?,{now},?,?,?,?,?) RETURNING filed_at`,
+		err := t.row(`INSERT INTO items (id, patient, case_id, team, uploader, format, consent, body_site, note, captured_at, filed_at, bytes, fingerprint, sole, receipt, manifest,
+				captured_with, consent_given_by, consent_capacity, consent_detail)
+			VALUES (?,?,?,?,?,?,?,?,?,?,{now},?,?,?,?,?,?,?,?,?) RETURNING filed_at`,
 			string(it.ID), string(it.Patient), optional[media.CaseID]{&it.Case}, string(it.Team), string(it.Uploader), it.Format.String(), string(it.Consent),
-			blob(it.BodySite), blob(it.Note), at(it.CapturedAt), it.Bytes, blob(it.Fingerprint), sole, blob(it.Receipt), blob(it.Manifest)).Scan(&filed)
+			blob(it.BodySite), blob(it.Note), at(it.CapturedAt), it.Bytes, blob(it.Fingerprint), sole, blob(it.Receipt), blob(it.Manifest),
+			string(it.CapturedWith), string(it.ConsentGivenBy), string(it.ConsentCapacity), blob(it.ConsentDetail)).Scan(&filed)
 		if err != nil {
 			return err
 		}
@@ -76,14 +78,16 @@ func (s *Store) FiledBefore(ctx context.Context, i Idempotency) (media.ItemID, [
 }
 
 const itemColumns = `i.id, i.patient, i.case_id, i.team, i.uploader, i.format, i.consent, i.body_site, i.note,
-	i.captured_at, i.filed_at, i.bytes, i.fingerprint, i.receipt, i.manifest, i.quality`
+	i.captured_at, i.filed_at, i.bytes, i.fingerprint, i.receipt, i.manifest, i.quality,
+	i.captured_with, i.consent_given_by, i.consent_capacity, i.consent_detail`
 
 func scanItem(scan func(...any) error) (media.Item, error) {
 	var it media.Item
 	var format, quality string
 	var captured, filed micros
 	err := scan(&it.ID, &it.Patient, optional[media.CaseID]{&it.Case}, &it.Team, &it.Uploader, &format, &it.Consent, &it.BodySite, &it.Note,
-		&captured, &filed, &it.Bytes, &it.Fingerprint, &it.Receipt, &it.Manifest, &quality)
+		&captured, &filed, &it.Bytes, &it.Fingerprint, &it.Receipt, &it.Manifest, &quality,
+		&it.CapturedWith, &it.ConsentGivenBy, &it.ConsentCapacity, (*[]byte)(&it.ConsentDetail)) // whose default is text to SQLite
 	if err != nil {
 		return it, err
 	}

@@ -117,6 +117,7 @@ func (w world) filing() meta.Filing {
 		Item: media.Item{
 			ID: id, Patient: w.patient.ID, Team: w.team.ID, Uploader: w.nurse.ID, Format: media.JPEG, Consent: media.ConsentRecord,
 			BodySite: media.Sealed("b"), CapturedAt: time.UnixMicro(1234567).UTC(), Bytes: 7, Fingerprint: []byte(id), Receipt: media.Sealed("r"), Manifest: media.Sealed("m"),
+			CapturedWith: media.CapturedFrame, ConsentGivenBy: media.GivenByAttorney, ConsentCapacity: media.LacksCapacity, ConsentDetail: media.Sealed("d"),
 		},
 		Rendition: media.RenditionRow{Item: id, Rendition: media.Original, Format: media.JPEG, ObjectKey: "items/" + string(id), Bytes: 7, ObjectBytes: 9, Width: 3, Height: 4},
 		Key:       media.WrappedKey{Item: id, Rendition: media.Original, KEK: w.kek.ID, Wrapped: []byte("w")},

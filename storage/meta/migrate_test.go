@@ -73,7 +73,8 @@ func TestForwardsFromVersion1(t *testing.T) {
 				t.Fatal(err)
 			}
 			it, err := s.Item(ctx, item)
-			if err != nil || it.Quality != nil || it.Bytes != 7 || string(it.Note) != "note" || string(it.Manifest) != "manifest" || it.Format != media.JPEG || it.CapturedAt.UnixMicro() != 5 {
+			if err != nil || it.Quality != nil || it.Bytes != 7 || string(it.Note) != "note" || string(it.Manifest) != "manifest" || it.Format != media.JPEG || it.CapturedAt.UnixMicro() != 5 ||
+				it.CapturedWith != media.CapturedUnknown || it.ConsentGivenBy != media.GivenByNotStated || it.ConsentCapacity != media.CapacityNotStated || len(it.ConsentDetail) != 0 {
 				t.Errorf("%+v %v", it, err)
 			}
 			jobs, err := s.JobsOf(ctx, item)

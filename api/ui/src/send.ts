@@ -1,25 +1,26 @@
 import { asked, type Problem } from "./ask";
+import { body } from "./body";
+import { capture, size } from "./capture";
+import { clear, patient, wanted } from "./patient";
+import { changed, count, drop, state, type Patient, type Shot, type Way } from "./sets";
 import { signInAgain } from "./sign-in";
 import { byId, make, show, type Mistake } from "./small";
 
-/** send makes the form send by itself: progress is seen, and no mistake or lost signal loses what was typed. */
+/** send makes the form a walk: the patient, pictures, what they show, consent. No mistake or lost signal loses anything. */
 export function send(): void {
   const form = byId("send");
-  if (!(form instanceof HTMLFormElement)) return;
-  const file = byId("file") as HTMLInputElement;
-  file.addEventListener("change", () => preview(file));
-  preview(file);
-  // What was found belongs to what was typed then.
-  form.addEventListener("input", (event) => {
-    const name = event.target instanceof HTMLInputElement ? event.target.name : "";
-    if (/^(patient_number|patient_number_kind|dob_.*)$/.test(name)) document.querySelector(".ws-found")?.remove();
-    awake();
-  });
+  if (!(form instanceof HTMLFormElement) || !byId("rest")) return;
+  form.addEventListener("input", awake);
+  capture(form);
+  body(form);
+  decided(form);
+  patient(form, () => aside(form, "/send/patient", false));
+  changed();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const by = event.submitter;
-    if (by instanceof HTMLButtonElement && by.hasAttribute("formaction")) void aside(form, by);
-    else void upload(form, file);
+    if (by instanceof HTMLButtonElement && by.hasAttribute("formaction")) void pressed(form, by);
+    else if (state.patient) void sendAll(form, state.patient);
   });
 }
 
@@ -32,124 +33,183 @@ function awake(): void {
   fetch("/api/v1/session", { credentials: "same-origin", cache: "no-store" }).catch(() => undefined);
 }
 
-/** preview shows what was chosen, and the choice of sound when it is a video. */
-function preview(file: HTMLInputElement): void {
-  const place = byId("chosen"), sound = byId("sound-group");
-  const old = place?.querySelector<HTMLImageElement | HTMLVideoElement>("img, video");
-  if (old) URL.revokeObjectURL(old.src);
-  place?.replaceChildren();
-  const chosen = file.files?.[0];
-  const video = !!chosen && (chosen.type.startsWith("video/") || /\.(mp4|m4v|mov|3gp|3g2|webm|mkv)$/i.test(chosen.name));
-  if (sound) sound.hidden = !video;
-  if (!chosen || !place) return;
-  const text = make("p", {}, size(chosen.size));
-  const shown = video ? make("video", { controls: "", playsinline: "", preload: "metadata", "aria-label": "The video that you chose" }) : make("img", { alt: "The picture that you chose" });
-  shown.addEventListener("error", () => {
-    shown.remove();
-    text.textContent = `${size(chosen.size)}. This browser cannot show it beforehand; it can be sent all the same.`;
-  });
-  shown.src = URL.createObjectURL(chosen);
-  place.append(shown, text);
-}
-
-function size(n: number): string {
-  return n < 1 << 20 ? Math.max(1, Math.round(n / 1024)) + " KB" : (n / (1 << 20)).toFixed(1) + " MB";
+/** decided asks who decided only where somebody decides for the patient. */
+function decided(form: HTMLFormElement): void {
+  const draw = (): void => {
+    const by = String(new FormData(form).get("consent_given_by"));
+    const place = byId("decided");
+    if (place) place.hidden = !/^(attorney|best-interests)$/.test(by);
+  };
+  form.addEventListener("change", draw);
+  form.addEventListener("filled", draw);
+  draw();
 }
 
 /** missing lists everything that is not filled in yet, so that it is told at once. */
-function missing(form: HTMLFormElement, file: HTMLInputElement): Mistake[] {
-  const data = new FormData(form), out: Mistake[] = [];
-  const need = (field: string, text: string, ...names: string[]): void => {
-    if (names.some((n) => !String(data.get(n) ?? "").trim())) out.push({ field, text });
+function missing(form: HTMLFormElement): Mistake[] {
+  const data = new FormData(form), out: Mistake[] = [], limit = Number(form.dataset.max);
+  const need = (field: string, text: string): void => {
+    if (!String(data.get(field) ?? "").trim()) out.push({ field, text });
   };
-  need("patient_number", "Enter the patient’s number", "patient_number");
-  need("date_of_birth", "Enter the date of birth: day, month and year", "dob_day", "dob_month", "dob_year");
-  need("body_site", "Say which part of the body this shows", "body_site");
-  need("team", "Choose the team that this picture belongs to", "team");
-  need("consent", "Choose what the patient agreed to", "consent");
-  const chosen = file.files?.[0], limit = Number(form.dataset.max);
-  if (!chosen) out.push({ field: "file", text: "Choose a photo or video" });
-  else if (limit && chosen.size > limit) out.push({ field: "file", text: `This file is larger than the limit of ${size(limit)}. Send a shorter video or a smaller picture.` });
+  if (!state.shots.length) out.push({ field: "take", text: "Take a picture, or choose one" });
+  const large = state.shots.findIndex((s) => limit && s.file.size > limit);
+  if (large >= 0) out.push({ field: "take", text: `Number ${large + 1} is larger than the limit of ${size(limit)}. Send a shorter video or a smaller picture.` });
+  need("body_site", "Say which part of the body this shows");
+  need("team", "Choose the team that this picture belongs to");
+  need("consent", "Choose what the patient agreed to");
+  need("consent_given_by", "Choose who gave the consent");
+  if (/^(attorney|best-interests)$/.test(String(data.get("consent_given_by")))) need("consent_detail", "Say who decided for the patient");
   return out;
 }
 
-/** aside sends the form without its file and puts the answer's parts in place. */
-async function aside(form: HTMLFormElement, by: HTMLButtonElement): Promise<void> {
-  const data = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) if (typeof value === "string") data.append(name, value);
+async function pressed(form: HTMLFormElement, by: HTMLButtonElement): Promise<void> {
+  const action = by.getAttribute("formaction") ?? "", mistakes = action === "/send/patient" ? wanted() : [];
+  show(mistakes);
+  if (mistakes.length) return;
   by.disabled = true;
+  await aside(form, action);
+  by.disabled = false;
+}
+
+/** aside sends the form without its pictures and puts the answer's parts in place. Nobody asked when it was typing alone that did. */
+async function aside(form: HTMLFormElement, action: string, asked = true): Promise<void> {
+  const before = typedIn(form);
   try {
-    const answer = await fetch(by.formAction, { method: "POST", body: data, credentials: "same-origin", redirect: "manual" });
+    const answer = await fetch(action, { method: "POST", body: before, credentials: "same-origin", redirect: "manual" });
     if (answer.type === "opaqueredirect") { // to the sign-in page
-      if (await signInAgain()) return await aside(form, by);
+      if (await signInAgain()) return await aside(form, action, asked);
       return;
     }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const id of ["messages", "patient", "cases"]) {
+    if (whose(typedIn(form)) !== whose(before)) return; // it answers for another patient than is typed by now
+    for (const id of ["found", "cases"]) {
       const fresh = page.getElementById(id), old = byId(id);
       if (fresh && old) old.replaceWith(document.adoptNode(fresh));
     }
-    const focus = byId("problem") ?? document.querySelector<HTMLElement>("#found .nhsuk-inset-text");
-    focus?.setAttribute("tabindex", "-1");
-    focus?.focus();
+    const problem = page.querySelector("#problem li"), link = problem?.querySelector("a");
+    show(problem ? [{ field: link?.getAttribute("href")?.slice(1) ?? "", text: problem.textContent ?? "" }] : [], asked);
   } catch {
-    show([{ field: "", text: "The server cannot be reached. Check your signal and try again; nothing is lost." }]);
-  } finally {
-    by.disabled = false;
+    show([{ field: "", text: "The server cannot be reached. Check your signal and try again; nothing is lost." }], asked);
   }
+  document.dispatchEvent(new Event("patient-checked"));
 }
 
-async function upload(form: HTMLFormElement, file: HTMLInputElement): Promise<void> {
-  const go = byId("go") as HTMLButtonElement;
+function typedIn(form: HTMLFormElement): URLSearchParams {
+  const data = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (typeof value === "string") data.append(name, value);
+  return data;
+}
+
+const whose = (data: URLSearchParams): string => ["patient_number_kind", "patient_number", "dob_day", "dob_month", "dob_year"].map((n) => data.get(n)).join("\n");
+
+/** formOf is all that is sent of one picture: what was entered, and the picture under "file". */
+function formOf(form: HTMLFormElement, shot: Shot): FormData {
+  const data = new FormData(form);
+  data.set("idempotency_key", shot.key);
+  data.set("captured_with", shot.way);
+  if (shot.takenAt && !data.get("captured_at")) data.set("captured_at", shot.takenAt.toISOString());
+  const ending = { "image/jpeg": ".jpg", "image/png": ".png", "video/mp4": ".mp4", "video/webm": ".webm" }[shot.file.type] ?? "";
+  data.set("file", shot.file, (shot.video ? "video" : "picture") + ending); // its own name may name somebody
+  return data;
+}
+
+/** Where a picture is, once it is filed. */
+interface Filed { location: string; way?: Way }
+
+/** sendAll sends the pictures one by one. What fails stays, and can be sent again. */
+async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
+  const go = byId("go") as HTMLButtonElement, mistakes = missing(form);
   if (go.disabled) return; // a second tap
-  const mistakes = missing(form, file);
   show(mistakes);
   if (mistakes.length) return;
+  // Nothing that is touched meanwhile can change whose pictures these are.
+  const still = [byId("rest"), byId("patient-bar"), byId("waiting")].filter((e) => e !== null);
+  const forms = state.shots.map((shot): [Shot, FormData] => [shot, formOf(form, shot)]);
+  const whole = forms.length, filed: Filed[] = [], said = byId("sent") as HTMLElement;
   go.disabled = true;
-  const answer = await post(form);
-  if ("location" in answer) {
-    location.assign(answer.location);
-    return;
+  for (const e of still) e.inert = true;
+  try {
+    for (const [shot, data] of forms) {
+      said.textContent = `Sending ${filed.length + 1} of ${whole}…`;
+      said.scrollIntoView({ block: "nearest" });
+      const answer = await sendShot(data, shot);
+      if (!("location" in answer)) {
+        said.textContent = filed.length ? `${filed.length} of ${whole} sent.` : "";
+        show([{ field: mayStand(answer.field), text: answer.detail + (filed.length ? ` ${count(filed.length)} sent before this; what is left is still here.` : "") }]);
+        break;
+      }
+      filed.push({ ...answer, way: shot.way });
+      drop(shot);
+    }
+  } finally {
+    go.disabled = false;
+    for (const e of still) e.inert = false;
   }
-  go.disabled = false;
-  if (answer.status === 401 && await signInAgain()) return upload(form, file);
-  if (answer.status !== 401) show([{ field: answer.field ?? "", text: answer.detail }]);
+  past.push(...filed);
+  changed();
+  if (!state.shots.length) finished(form, who);
 }
 
-/** post sends the form and shows how far it is. fetch does not tell that. */
-function post(form: HTMLFormElement): Promise<Problem | { location: string }> {
-  const place = byId("sending") as HTMLElement, bar = byId("progress") as HTMLProgressElement, text = byId("sent") as HTMLElement;
-  const over = (): void => { place.hidden = true; };
-  return new Promise((done) => {
+const past: Filed[] = []; // of the patient, filed before the signal was lost
+
+/** mayStand gives a field that is in sight, for the message beside it. */
+function mayStand(field = ""): string {
+  if (field === "file") return "take";
+  const group = byId("rest")?.querySelector(`[data-field="${CSS.escape(field)}"]`), folded = group?.closest("details");
+  if (folded) folded.open = true;
+  return group ? field : "";
+}
+
+async function sendShot(data: FormData, shot: Shot): Promise<Problem | Filed> {
+  const tell = (percent: number): void => {
+    if (shot.percent !== percent || shot.state !== "sending") {
+      Object.assign(shot, { state: "sending", percent });
+      changed();
+    }
+  };
+  tell(0);
+  const answer = await sendOne(data, tell);
+  if ("location" in answer) return answer;
+  Object.assign(shot, { state: "failed", why: answer.detail });
+  changed();
+  return answer.status === 401 && await signInAgain() ? sendShot(data, shot) : answer;
+}
+
+/** sendOne sends the form of one picture. It is the one place where pictures leave the page. */
+export function sendOne(form: FormData, tell: (percent: number) => void): Promise<Problem | Filed> {
+  return new Promise((done) => { // fetch does not tell how far it is
     const request = new XMLHttpRequest();
-    request.open("POST", form.getAttribute("action") ?? "/send");
+    request.open("POST", "/send");
     request.setRequestHeader("Accept", "application/json");
-    let told = -1;
-    request.upload.addEventListener("progress", (e) => {
-      if (!e.lengthComputable) return;
-      bar.value = 100 * e.loaded / e.total;
-      const tenth = Math.floor(bar.value / 10) * 10; // not every step is worth a screen reader's breath
-      if (tenth !== told) text.textContent = tenth === 100 ? "Sent. It is being cleaned and encrypted…" : tenth + " % sent";
-      told = tenth;
-    });
-    request.addEventListener("error", () => {
-      over();
-      done({ status: 0, code: "", detail: "The signal was lost. Everything is still here: press Send again. If it had arrived already, it is filed once." });
-    });
+    request.upload.addEventListener("progress", (e) => { if (e.lengthComputable) tell(Math.floor(20 * e.loaded / e.total) * 5); });
+    request.addEventListener("error", () => done({ status: 0, code: "", detail: "The signal was lost. Everything is still here: press Send again. If it had arrived already, it is filed once." }));
     request.addEventListener("load", () => {
-      over();
       if (request.status === 200) {
         try {
-          const { location: where } = JSON.parse(request.responseText) as { location: string };
-          done({ location: where });
+          done(JSON.parse(request.responseText) as Filed);
           return;
         } catch { /* a problem, then */ }
       }
       done(asked(request.status, request.responseText));
     });
-    bar.value = 0;
-    text.textContent = "";
-    place.hidden = false;
-    request.send(new FormData(form));
+    request.send(form);
   });
+}
+
+/** finished tells what was filed: one picture on its own page, several here. */
+function finished(form: HTMLFormElement, who: Patient): void {
+  const filed = past.splice(0);
+  clear(form);
+  const only = filed[0];
+  if (filed.length === 1 && only && !state.waiting.length) {
+    location.assign(only.location);
+    return;
+  }
+  const done = make("div", { class: "ws-done", id: "done-list", tabindex: "-1", role: "status" }, make("h2", { class: "ws-done__title" }, `${count(filed.length)} filed and encrypted`), make("p", {}, `For ${who.name}, born ${who.born}.`),
+    make("ul", { class: "nhsuk-list" }, ...filed.map((f, i) => make("li", {}, make("a", { href: f.location }, `Picture ${i + 1}`), f.location.endsWith("before") ? " (was filed before)" : ""))),
+    ...filed.some((f) => f.way === "file") ? [make("p", {}, make("strong", {}, "Now delete the originals"), " from the device that you chose them from.")] : [],
+    make("p", {}, "Take more of this patient below, or change the patient."));
+  byId("sent")!.textContent = "";
+  byId("messages")?.replaceChildren(done);
+  done.focus();
 }

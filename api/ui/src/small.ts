@@ -38,8 +38,8 @@ export interface Mistake {
   text: string;
 }
 
-/** show puts mistakes into the error summary and beside their fields. */
-export function show(mistakes: Mistake[]): void {
+/** show puts mistakes into the error summary and beside their fields, and takes the reader there; not who is still typing. */
+export function show(mistakes: Mistake[], takeThere = true): void {
   for (const old of document.querySelectorAll(".nhsuk-error-message")) old.remove();
   for (const old of document.querySelectorAll(".nhsuk-form-group--error")) old.classList.remove("nhsuk-form-group--error");
   const messages = byId("messages");
@@ -68,5 +68,5 @@ export function show(mistakes: Mistake[]): void {
     make("h2", { class: "nhsuk-error-summary__title", id: "problem-title" }, "There is a problem"),
     make("div", { class: "nhsuk-error-summary__body" }, list));
   messages.append(summary);
-  summary.focus();
+  if (takeThere) summary.focus();
 }

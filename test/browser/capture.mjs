@@ -1,0 +1,442 @@
+// Walks the way of a picture from the wristband to the record in a real
+// Chromium whose camera shows a wristband, counting taps, with axe at each step.
+//
+//   URL, PASSWORD   the running server and its people's password
+//   PICTURE         a JPEG as a phone makes it
+//   BAND            a film of a wristband, as Chromium's fake camera takes it
+//   SHOTS           a folder for screenshots; none are taken without it
+//   ONLY            walk only those whose name matches
+import { readFileSync } from "node:fs";
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+import { AxeBuilder } from "@axe-core/playwright";
+
+const { URL: base, PASSWORD: password, PICTURE, BAND, SHOTS, ONLY, CHROMIUM } = process.env;
+const phone = readFileSync(PICTURE);
+let made = 0;
+const picture = () => ({ name: "IMG_0001.JPG", mimeType: "image/jpeg", buffer: Buffer.concat([phone, Buffer.from("other tail " + ++made)]) });
+
+const launch = (...more) => chromium.launch({
+  timeout: 180_000, executablePath: CHROMIUM,
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", "--no-first-run", ...more],
+});
+const withCamera = await launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--use-file-for-fake-video-capture=" + BAND);
+
+/** A nurse at the page to send; what goes wrong on it is an error here. */
+class Nurse {
+  static async open(width, options = {}) {
+    const n = new Nurse();
+    n.width = width;
+    n.taps = 0;
+    n.expected = [];
+    n.context = await withCamera.newContext({ viewport: { width, height: width < 500 ? 844 : 900 }, hasTouch: width < 500, isMobile: width < 500, locale: "en-GB", timezoneId: "Europe/London", ...options });
+    n.context.setDefaultTimeout(60_000);
+    const p = n.page = await n.context.newPage();
+    // The fake camera gives the same bytes every time, which would be filed once.
+    await p.addInitScript(() => {
+      const take = ImageCapture.prototype.takePhoto;
+      ImageCapture.prototype.takePhoto = async function (settings) {
+        const photo = await take.call(this, settings);
+        return new Blob([photo, crypto.randomUUID()], { type: photo.type });
+      };
+    });
+    p.on("pageerror", (e) => { throw new Error("on " + p.url() + ": " + e); });
+    p.on("console", (m) => {
+      const waiting = /\/renditions\/(preview|poster|playable)$/.test(m.location().url) && m.text().includes("status of 404");
+      if (m.type() === "error" && !waiting && !n.expected.some((s) => m.text().includes(s))) throw new Error("on " + p.url() + ": " + m.text());
+    });
+    await p.goto(base + "/send");
+    await p.fill("#username", "nurse");
+    await p.fill("#password", password);
+    await p.click("main button");
+    await p.waitForSelector("#scan:not([hidden])");
+    return n;
+  }
+  async tap(selector) {
+    this.taps++;
+    await this.page.click(selector);
+  }
+  async type({ number = "999 000 0018", born = ["31", "1", "1950"] } = {}) {
+    await this.page.fill("#patient_number", number);
+    for (const [i, id] of ["#date_of_birth", "#dob_month", "#dob_year"].entries()) await this.page.fill(id, born[i]);
+  }
+  async check(name) {
+    const p = this.page;
+    if (SHOTS) await p.screenshot({ path: `${SHOTS}/capture-${name}-${this.width}.png`, fullPage: true });
+    const { violations } = await new AxeBuilder({ page: p }).setLegacyMode(true)
+      .options({ resultTypes: ["violations"] }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`), [], `axe on ${name} at ${this.width}`);
+    const over = await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(over <= 0, `${name} at ${this.width} hangs over by ${over} pixels`);
+  }
+  text(selector) { return this.page.locator(selector).innerText(); }
+  tiles() { return this.page.locator("#chosen > li"); }
+}
+
+/** From the wristband to the record: two photos, one of them taken twice. */
+async function wholeWay(width) {
+  const n = await Nurse.open(width), p = n.page, started = Date.now();
+  await n.check("patient");
+  assert.ok(await p.locator("#rest").isHidden(), "nothing is taken before the patient is known");
+  await n.tap("#scan");
+  await p.waitForSelector("#yes");
+  assert.match(await n.text("#found"), /Test Patient[^]*31 January 1950[^]*999\s000\s0018/, "the wristband says who it is");
+  await n.check("found");
+  await n.tap("#yes");
+  assert.match(await n.text("#patient-bar"), /Test Patient[^]*31 January 1950[^]*NHS 999\s000\s0018/);
+  await n.check("pictures");
+
+  await n.tap("#take");
+  await p.waitForSelector("#shutter:enabled");
+  await n.check("camera");
+  assert.match(await n.text("dialog .ws-patient"), /Test Patient/, "the patient is in sight at the camera too");
+  await n.tap("#shutter");
+  await p.waitForSelector("text=1 picture taken");
+  const first = await p.getAttribute("#chosen li", "data-key");
+  await n.tap("#again");
+  await n.tap("#shutter");
+  await p.waitForFunction((k) => document.querySelector("#chosen li").dataset.key !== k, first);
+  assert.match(await n.text(".ws-camera__strip"), /1 picture/, "a retake replaces");
+  await n.tap("#shutter");
+  await p.waitForSelector("text=2 pictures taken");
+  await n.check("camera-taken");
+  await n.tap("#done");
+  assert.equal(await n.tiles().count(), 2);
+  assert.match(await n.tiles().first().innerText(), /Full resolution/, "each says which way it was taken");
+  const sizes = await p.evaluate(() => [...document.querySelectorAll("#chosen img")].map((i) => [i.naturalWidth, i.naturalHeight]));
+  assert.deepEqual(sizes, [[1280, 720], [1280, 720]], "all of the sensor's pixels");
+
+  const x = async (site) => (await p.locator(`[data-site='${site}']`).boundingBox()).x;
+  assert.ok(await x("Left hand") > await x("Right hand"), "seen from the front, the patient's left is on the right");
+  assert.ok(await x("Left heel") < await x("Right heel"), "and from behind on the left");
+  const small = await p.evaluate(() => [...document.querySelectorAll(".ws-body__part")].filter((e) => { const b = e.getBoundingClientRect(); return b.width < 24 || b.height < 24; }).map((e) => e.dataset.site));
+  assert.deepEqual(small, [], "every part can be hit");
+  await n.tap("[data-site='Left heel']");
+  assert.equal(await p.inputValue("#body_site"), "Left heel");
+  await n.tap("#consent"); // and who agreed is there to see: the patient
+  assert.ok(await p.isChecked("#consent_given_by"));
+  await n.check("ready");
+  await p.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  const bar = await p.locator("#patient-bar").boundingBox();
+  assert.ok(bar.y >= 0 && bar.y < 50, `the patient stays in sight (at ${bar.y})`);
+  await n.tap("#go");
+  await p.waitForSelector("#done-list");
+  assert.match(await n.text("#done-list"), /2 pictures filed and encrypted[^]*Test Patient/);
+  assert.doesNotMatch(await n.text("#done-list"), /before/);
+  await n.check("sent");
+  console.log(`   ${n.taps} taps from the wristband to two pictures in the record, one of them retaken, ${((Date.now() - started) / 1000).toFixed(1)} s with axe`);
+  assert.ok(n.taps <= 12, `${n.taps} taps`);
+  await p.click("#done-list a >> nth=1");
+  await p.waitForSelector(".ws-viewer");
+  assert.match(await n.text(".ws-facts"), /Given by the patient[^]*With this page’s camera[^]*Taken/);
+  assert.match(await n.text(".ws-patient"), /Test Patient/);
+  assert.match(await n.text("main"), /Left heel/);
+  const stores = await p.evaluate(async () => ({ local: localStorage.length, session: sessionStorage.length, databases: (await indexedDB.databases()).length, caches: (await caches.keys()).length }));
+  assert.deepEqual(stores, { local: 0, session: 0, databases: 0, caches: 0 }, "nothing is left in the browser");
+  await n.context.close();
+}
+
+/** The number says while it is typed whether it can be right, and whose it is. */
+async function typing() {
+  const n = await Nurse.open(390), p = n.page;
+  const says = (id = "#number-says") => n.text(id);
+  n.expected = ["status of 422"];
+  await p.fill("#patient_number", "943476591");
+  assert.equal(await says(), "", "nothing is wrong yet");
+  await p.fill("#patient_number", "943 476 5918");
+  assert.match(await says(), /check digit/);
+  await p.fill("#patient_number", "943 476 5919");
+  assert.match(await says(), /NHS number/);
+  await p.fill("#patient_number", "021116 5794");
+  assert.match(await says(), /CHI number: born 2.11.…16, male/);
+  assert.ok(await p.isChecked("#patient_number_kind-chi"), "the kind is known by itself");
+  await p.fill("#date_of_birth", "3");
+  assert.match(await says("#born-says"), /does not match/);
+  await p.fill("#date_of_birth", "2");
+  await p.fill("#dob_month", "11");
+  assert.equal(await says("#born-says"), "");
+  await p.selectOption("#sex", "female");
+  assert.match(await says("#sex-says"), /does not match the sex/);
+  await p.fill("#dob_year", "1916");
+  await n.check("typing");
+  await p.click("text=Check patient");
+  await p.waitForSelector("#sex-error");
+  assert.equal(await p.locator("#found > *").count(), 0, "nobody is found by what does not match");
+  await p.selectOption("#sex", "");
+  await p.fill("#name", "Fictitious Person");
+  await p.click("text=Register patient");
+  await p.waitForSelector("#yes");
+  assert.match(await n.text("#found"), /Fictitious Person[^]*2 November 1916[^]*CHI/);
+  await p.fill("#dob_year", "191");
+  assert.equal(await p.locator("#yes").count(), 0, "what was found belongs to what was typed");
+  await n.context.close();
+}
+
+/** Changing the patient asks what becomes of the pictures, and does that. */
+async function otherPatient(width) {
+  const n = await Nurse.open(width), p = n.page;
+  n.expected = ["status of 422"];
+  const other = { number: "999 000 0026", born: ["2", "2", "1962"] };
+  await n.type(other);
+  await p.waitForSelector("#name, #yes"); // the other width may have registered them
+  if (await p.locator("#name").count()) {
+    await p.fill("#name", "Other Patient");
+    await p.click("text=Register patient");
+    await p.waitForSelector("#yes");
+  }
+  await n.type();
+  await p.waitForSelector("#found:has-text('Test Patient') #yes");
+  await p.click("#yes");
+  await p.setInputFiles("#file", [picture(), picture()]);
+  await p.waitForSelector("#chosen li >> nth=1");
+  await p.fill("#body_site", "Sacrum");
+  await p.click("#consent");
+
+  // Stay: nothing happens.
+  await p.click("#patient-change");
+  await n.check("change");
+  await p.click("text=Stay with Test Patient");
+  assert.equal(await n.tiles().count(), 2);
+  assert.match(await n.text("#patient-bar"), /Test Patient/);
+
+  // Keep: they wait with all that was entered, and nothing of it is with the next.
+  await p.click("#patient-change");
+  await p.click("text=Keep them for Test Patient");
+  await p.waitForSelector("#waiting:has-text('2 pictures of Test Patient')");
+  await n.type(other);
+  await p.click("#yes");
+  assert.equal(await n.tiles().count(), 0, "no picture of the first patient is the second's");
+  assert.equal(await p.inputValue("#body_site"), "");
+  assert.ok(!await p.isChecked("#consent"), "nor their consent");
+  await p.setInputFiles("#file", picture());
+  await n.tiles().first().waitFor();
+  await n.check("waiting");
+
+  // Back: both are where they were.
+  await p.click("text=Go back to Test Patient");
+  await p.click("#yes");
+  assert.match(await n.text("#patient-bar"), /Test Patient/);
+  assert.equal(await n.tiles().count(), 2);
+  assert.equal(await p.inputValue("#body_site"), "Sacrum");
+  assert.ok(await p.isChecked("#consent"));
+  assert.match(await n.text("#waiting"), /1 picture of Other Patient/);
+
+  // Move: said on each picture; they go to the other's record.
+  await p.click("#patient-change");
+  await p.click("text=Move them to the patient I choose next");
+  await p.waitForSelector("#patient:not([hidden])");
+  await n.type(other);
+  await p.click("#yes");
+  assert.equal(await n.tiles().count(), 3, "theirs that waited, and what was moved");
+  assert.equal(await p.locator("text=Moved from Test Patient").count(), 2);
+  assert.equal(await p.inputValue("#body_site"), "Sacrum", "what was entered moved along");
+  await p.click("button:has-text('Remove') >> nth=0");
+  assert.equal(await n.tiles().count(), 2);
+  await p.click("#go");
+  await p.waitForSelector("#done-list");
+  await p.click("#done-list a >> nth=0");
+  assert.match(await n.text(".ws-facts"), /Other Patient[^]*Chosen from the device/);
+
+  // Discard.
+  await p.click("text=Send another of this patient");
+  await p.click("#yes");
+  await p.setInputFiles("#file", picture());
+  await n.tiles().first().waitFor();
+  await p.click("#patient-change");
+  await p.click("text=Discard it");
+  await p.waitForSelector("#patient:not([hidden])");
+  await n.type();
+  await p.click("#yes");
+  assert.equal(await n.tiles().count(), 0);
+  assert.equal(await p.locator("#waiting > *").count(), 0);
+  await n.context.close();
+}
+
+/** A lost signal, an ended session and a refusal: what is not sent stays. */
+async function trouble() {
+  const n = await Nurse.open(390), p = n.page;
+  n.expected = ["ERR_INTERNET_DISCONNECTED", "status of 422", "status of 401"];
+  await n.type();
+  await p.click("#yes");
+  await p.click("#go");
+  await p.waitForSelector("#problem");
+  assert.equal(await p.locator("#problem li").count(), 3, "all that is missing is told at once: picture, place, consent");
+  await n.check("missing");
+  await p.click("#problem a >> nth=0");
+  assert.equal(await p.evaluate(() => document.activeElement.id), "take");
+  await p.click("text=Choose a file, or say when it was taken");
+  const blurred = await p.evaluate(async () => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 900, height: 600 }), pen = canvas.getContext("2d");
+    const g = pen.createLinearGradient(0, 0, 900, 600);
+    g.addColorStop(0, "#a05040"); g.addColorStop(1, "#e0c0a0");
+    pen.fillStyle = g; pen.fillRect(0, 0, 900, 600);
+    const b = await new Promise((d) => canvas.toBlob(d, "image/jpeg"));
+    return [...new Uint8Array(await b.arrayBuffer())];
+  });
+  await p.setInputFiles("#file", [picture(), { name: "soft.jpg", mimeType: "image/jpeg", buffer: Buffer.from(blurred) }]);
+  await p.waitForSelector("#chosen li >> nth=1");
+  assert.match(await n.tiles().nth(1).innerText(), /Looks blurred/, "said at once");
+  assert.doesNotMatch(await n.tiles().nth(0).innerText(), /Looks blurred/);
+  assert.match(await n.text("#delete-original"), /Delete the original/);
+  await n.check("chosen");
+  await p.fill("#body_site", "Left shin");
+  await p.click("#consent-b");
+  await p.click("#consent_given_by-best");
+  await p.click("#go");
+  await p.waitForSelector("#consent_detail-error");
+  await p.fill("#consent_detail", "Daughter and ward team");
+
+  await n.context.setOffline(true);
+  await p.click("#go");
+  await p.waitForSelector("#problem");
+  assert.match(await n.text("#problem"), /signal was lost/);
+  assert.match(await n.tiles().nth(0).innerText(), /Not sent/);
+  assert.equal(await n.tiles().count(), 2);
+  await n.check("offline");
+  await n.context.setOffline(false);
+
+  await n.context.clearCookies();
+  await p.click("#go");
+  await p.waitForSelector("dialog");
+  await p.fill("#again-username", "nurse");
+  await p.fill("#again-password", password);
+  await p.click("dialog button");
+  await p.waitForSelector("#done-list");
+  assert.match(await n.text("#done-list"), /2 pictures filed/);
+  await p.click("#done-list a >> nth=0");
+  assert.match(await n.text(".ws-facts"), /teaching[^]*best interests: Daughter and ward team/);
+  await n.context.close();
+}
+
+/** A video by the page's camera is recorded without sound, and filed. */
+async function film() {
+  const n = await Nurse.open(390), p = n.page;
+  await n.type();
+  await p.click("#yes");
+  await p.click("#take");
+  await p.waitForSelector("#record:enabled");
+  await p.click("#record");
+  await p.waitForSelector("text=/Recording without sound: 0:0[1-9]/");
+  await n.check("recording");
+  await p.click("#record");
+  await p.waitForSelector("text=Recorded.");
+  await p.click("#done");
+  assert.ok(await p.locator("#sound-group").isHidden(), "there is no sound to remove");
+  await p.click("[data-site='Right knee']");
+  await p.click("#consent");
+  await p.click("#go");
+  await p.waitForURL("**/pictures/*?filed=new");
+  assert.match(await n.text("main"), /Video|video|WebM|MP4/);
+  await n.context.close();
+}
+
+/** The whole of a sending by keyboard alone. */
+async function keyboard() {
+  const n = await Nurse.open(1280), p = n.page, k = p.keyboard;
+  await p.focus("#patient_number");
+  await k.type("9990000018");
+  for (const part of ["31", "1", "1950"]) { await k.press("Tab"); await k.type(part); }
+  await p.waitForFunction(() => document.activeElement?.classList.contains("ws-found"));
+  await k.press("Enter");
+  assert.ok(await p.locator("#rest").isHidden(), "Enter after the year confirms nobody");
+  await k.press("Tab");
+  await k.press("Enter");
+  await p.waitForFunction(() => document.activeElement?.id === "take");
+  await k.press("Enter");
+  await p.waitForFunction(() => document.activeElement?.id === "shutter" && !document.activeElement.disabled);
+  await k.press("Space");
+  await p.waitForSelector("text=1 picture taken");
+  await p.waitForFunction(() => document.activeElement?.id === "shutter");
+  await k.press("Escape");
+  await p.waitForFunction(() => document.activeElement?.id === "body_site");
+  await k.press("Tab"); // into the map: one stop
+  await k.press("ArrowRight");
+  await k.press("ArrowRight");
+  assert.equal(await p.inputValue("#body_site"), "Right shoulder");
+  await p.focus("#consent");
+  await k.press("Space");
+  await p.focus("#go");
+  await k.press("Enter");
+  await p.waitForURL("**/pictures/*?filed=new");
+  await n.context.close();
+}
+
+/** What a device cannot do is done otherwise, and the picture says so. */
+async function fallbacks() {
+  const at = async (script) => {
+    const n = await Nurse.open(390);
+    await n.page.addInitScript(script);
+    await n.page.goto(base + "/send");
+    await n.type();
+    await n.page.click("#yes");
+    return n;
+  };
+  const shoots = async (n) => {
+    await n.page.click("#take");
+    await n.page.waitForSelector("#shutter:enabled");
+    await n.page.click("#shutter");
+    await n.page.waitForSelector("text=1 picture taken");
+  };
+  // A camera whose photos fail gives a frame.
+  let n = await at(() => { ImageCapture.prototype.takePhoto = () => Promise.reject(new Error("no")); });
+  await shoots(n);
+  await n.page.click("#done");
+  assert.match(await n.tiles().first().innerText(), /Video frame: fewer pixels/);
+  await n.context.close();
+
+  // Light and focus, where the camera has them.
+  n = await at(() => {
+    MediaStreamTrack.prototype.getCapabilities = () => ({ torch: true, focusMode: ["continuous", "single-shot"], pointsOfInterest: {} });
+    MediaStreamTrack.prototype.applyConstraints = async (c) => { (window.asked ??= []).push(c.advanced[0]); };
+  });
+  await shoots(n);
+  await n.page.click("#torch");
+  await n.page.waitForSelector("#torch[aria-pressed=true]");
+  const box = await n.page.locator("dialog video").boundingBox();
+  await n.page.mouse.click(box.x + box.width / 4, box.y + box.height / 2);
+  const asked = await n.page.evaluate(() => window.asked);
+  assert.deepEqual(asked[0], { torch: true });
+  assert.equal(asked[1].focusMode, "single-shot");
+  assert.ok(Math.abs(asked[1].pointsOfInterest[0].x - .25) < .02 && Math.abs(asked[1].pointsOfInterest[0].y - .5) < .02, JSON.stringify(asked[1]));
+  await n.check("camera-light");
+  await n.context.close();
+
+  // Without photos at full resolution, a phone's own camera is the first choice.
+  n = await at(() => { delete window.ImageCapture; });
+  const [native] = await Promise.all([n.page.waitForEvent("filechooser"), n.page.click("#take")]);
+  assert.equal(await native.element().getAttribute("capture"), "environment");
+  await native.setFiles(picture());
+  await n.tiles().first().waitFor();
+  assert.match(await n.tiles().first().innerText(), /Phone’s camera/);
+  assert.ok(await n.page.locator("#delete-original").isHidden(), "no copy remains to delete");
+  const key = await n.page.getAttribute("#chosen li", "data-key");
+  const [again] = await Promise.all([n.page.waitForEvent("filechooser"), n.page.click("#chosen button:has-text('Retake')")]);
+  await again.setFiles(picture());
+  await n.page.waitForFunction((k) => document.querySelector("#chosen li").dataset.key !== k, key);
+  assert.equal(await n.tiles().count(), 1);
+  await n.context.close();
+
+  // A camera that may not be used says so, and leaves the other ways.
+  n = await at(() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError")); });
+  await n.page.click("#take");
+  await n.page.waitForSelector("text=may not use the camera");
+  await n.check("camera-refused");
+  await n.page.click("#done");
+  await n.page.click("#patient-change");
+  await n.page.click("#scan");
+  await n.page.waitForSelector("text=The camera cannot scan here");
+  await n.context.close();
+}
+
+const walks = [["fallbacks", fallbacks], ["typing", typing], ["another patient at 390", () => otherPatient(390)], ["another patient at 1280", () => otherPatient(1280)], ["trouble", trouble], ["a film", film], ["keyboard", keyboard], ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)]];
+
+try {
+  for (const [name, walk] of walks) {
+    if (ONLY && !new RegExp(ONLY).test(name)) continue;
+    const started = Date.now();
+    await walk();
+    console.log(`ok ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+  }
+} finally {
+  await withCamera.close();
+}

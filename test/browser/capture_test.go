@@ -1,0 +1,165 @@
+package browser
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/test/servers"
+)
+
+// The way of a picture from the wristband to the record, with a camera that
+// sees a wristband. WARDSEAL_SHOTS names a folder for screenshots.
+func TestCapture(t *testing.T) {
+	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
+	dir := t.TempDir()
+	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyTo(t, dir, "capture.mjs")
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), node, "capture.mjs")
+	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
+	cmd.Env = append(os.Environ(), "URL="+demo(t), "PASSWORD=three plain words", "PICTURE="+picture, "BAND="+band(t, dir), "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+// band films a wristband with the demo's patient on it, as DCB1077 has it.
+func band(t *testing.T, dir string) string {
+	t.Helper()
+	drawn, film := filepath.Join(dir, "band.png"), filepath.Join(dir, "band.mjpeg")
+	draw := exec.CommandContext(t.Context(), servers.Binary(t, "node"), "band.mjs", drawn, "8018505089899900000183\x1d93SAMPLE,Test,31-Jan-1950", "DataMatrix")
+	draw.Env = append(os.Environ(), "MODULES="+servers.Modules(t, "../../api/ui"))
+	if out, err := draw.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	take := exec.CommandContext(t.Context(), servers.Binary(t, "ffmpeg"), "-v", "error", "-loop", "1", "-i", drawn, "-t", "2", "-r", "10",
+		"-vf", "scale=-1:400:flags=neighbor,pad=1280:720:(ow-iw)/2:(oh-ih)/2:color=0xd0c0b0", "-pix_fmt", "yuvj420p", "-c:v", "mjpeg", "-q:v", "3", film)
+	if out, err := take.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return film
+}
+
+// The parts of the script that need no page do what they should: numbers,
+// wristbands, codes and measures.
+func TestScriptsParts(t *testing.T) {
+	node, modules := servers.Binary(t, "node"), servers.Modules(t, "../../api/ui")
+	dir := t.TempDir()
+	for _, pattern := range []string{"../../api/ui/src/*.ts", "../../api/ui/test/*.ts"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) < 4 {
+			t.Fatal(names, err)
+		}
+		for _, name := range names {
+			to := filepath.Join(dir, filepath.Base(filepath.Dir(name)), filepath.Base(name))
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(to, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	tests, err := filepath.Glob(filepath.Join(dir, "test", "*.test.ts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), filepath.Join(modules, "esbuild", "bin", "esbuild"), append(tests, "--bundle", "--platform=node", "--format=esm", "--out-extension:.js=.mjs", "--outdir="+dir+"/built", "--log-level=warning")...)
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	built, err := filepath.Glob(filepath.Join(dir, "built", "*.mjs"))
+	if err != nil || len(built) != len(tests) {
+		t.Fatal(built, err)
+	}
+	run := exec.CommandContext(t.Context(), node, append([]string{"--test"}, built...)...)
+	run.Env = append(os.Environ(), "MODULES="+modules)
+	out, err := run.CombinedOutput()
+	if passed := regexp.MustCompile(`(?m)^# pass (\d+)$|^ℹ pass (\d+)$`).FindSubmatch(out); err != nil || passed == nil || string(passed[1])+string(passed[2]) == "0" {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// The first page is small, and only the worker that reads wristbands may run
+// WebAssembly.
+func TestFirstPageIsSmallAndStrict(t *testing.T) {
+	url := demo(t)
+	fetch := func(path string) (http.Header, []byte) {
+		t.Helper()
+		resp, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatal(path, resp.Status, err)
+		}
+		return resp.Header, b
+	}
+	header, page := fetch("/sign-in")
+	if p := header.Get("Permissions-Policy"); !strings.Contains(p, "camera=(self)") || !strings.Contains(p, "microphone=()") {
+		t.Errorf("Permissions-Policy: %s", p)
+	}
+	var size int64
+	for _, script := range regexp.MustCompile(`<script[^>]* src="([^"]*)"`).FindAllSubmatch(page, -1) {
+		header, text := fetch(string(script[1]))
+		if strings.Contains(header.Get("Content-Security-Policy"), "wasm") {
+			t.Errorf("%s: %s", script[1], header.Get("Content-Security-Policy"))
+		}
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write(text); err != nil || z.Close() != nil {
+			t.Fatal(err)
+		}
+		size += int64(b.Len())
+	}
+	if size == 0 || size > 100<<10 {
+		t.Errorf("the first page's scripts have %d bytes in gzip", size)
+	}
+	t.Logf("the first page's scripts have %d bytes in gzip", size)
+	for path, want := range assetsOf(t) {
+		header, _ := fetch(path)
+		if got := header.Get("Content-Security-Policy"); strings.Contains(got, "wasm-unsafe-eval") != want || !strings.HasPrefix(got, "default-src 'none'; script-src 'self'") || strings.Contains(got, "'unsafe") {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}
+
+// assetsOf lists the built files' addresses, and whether each may run WebAssembly.
+func assetsOf(t *testing.T) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	for _, a := range ui.Assets() {
+		out[a.Path] = strings.HasPrefix(filepath.Base(a.Path), "scanner-")
+	}
+	if len(out) < 6 {
+		t.Fatal(out)
+	}
+	return out
+}
