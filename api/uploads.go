@@ -79,7 +79,7 @@ func (s *Server) uploadOptions(c *gin.Context) {
 }
 
 // startUpload is tus's creation. Of the metadata only the phone's own name of
-// the upload is looked at, and nothing else of it is kept.
+// the upload and its person are looked at, and nothing else of it is kept.
 func (s *Server) startUpload(c *gin.Context) {
 	size, err := strconv.ParseInt(c.GetHeader("Upload-Length"), 10, 64)
 	if err != nil || size < 0 {
@@ -89,6 +89,11 @@ func (s *Server) startUpload(c *gin.Context) {
 	entry, err := metadata(c.GetHeader("Upload-Metadata"), "entry")
 	if err != nil {
 		fail(c, fault.New(fault.Invalid, "upload-metadata", "The header Upload-Metadata cannot be read.").With(err))
+		return
+	}
+	// What waited on a phone is not sent in the name of who has it now.
+	if whose, err := metadata(c.GetHeader("Upload-Metadata"), "person"); err != nil || whose != "" && whose != string(principal(c).Person.ID) {
+		fail(c, fault.New(fault.Denied, "upload-not-yours", "This was made by somebody else on this phone. It waits until they sign in again."))
 		return
 	}
 	u, err := s.Intake.Start(c.Request.Context(), principal(c), entry, size)

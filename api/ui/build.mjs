@@ -1,22 +1,16 @@
-// Builds dist/ from src/: one script and one style sheet for all pages. The
-// result is committed, so that the server needs only Go; a test compares.
+// Builds dist/ from src/: one script and one style sheet for all pages, what
+// the script loads only when it is needed (chunks), and the service worker.
+// The result is committed, so that the server needs only Go; a test compares.
 import { build } from "esbuild";
 import { compile } from "sass";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 
 const here = new URL(".", import.meta.url).pathname;
-mkdirSync(here + "dist", { recursive: true });
-await build({
-  absWorkingDir: here,
-  entryPoints: ["src/pages.ts"],
-  outfile: "dist/pages.js",
-  bundle: true,
-  format: "esm",
-  target: "es2022",
-  charset: "utf8",
-  minify: true,
-  legalComments: "none",
-});
+rmSync(here + "dist", { recursive: true, force: true }); // chunks of other builds
+mkdirSync(here + "dist");
+const common = { absWorkingDir: here, outdir: "dist", bundle: true, format: "esm", target: "es2022", charset: "utf8", minify: true, legalComments: "none" };
+await build({ ...common, entryPoints: ["src/pages.ts"], splitting: true, chunkNames: "chunk-[name]-[hash]" });
+await build({ ...common, entryPoints: ["src/worker.ts"], format: "iife" });
 const { css } = compile(here + "src/pages.scss", { style: "compressed", loadPaths: [here + "node_modules"], quietDeps: true });
 writeFileSync(here + "dist/pages.css", css + "\n");
-for (const drawing of ["icon.svg", "waiting.svg"]) copyFileSync(here + "src/" + drawing, here + "dist/" + drawing);
+for (const drawing of ["icon.svg", "icon-192.png", "icon-512.png", "waiting.svg"]) copyFileSync(here + "src/" + drawing, here + "dist/" + drawing);

@@ -27,6 +27,8 @@ var files embed.FS
 type Page struct {
 	Title   string
 	Person  string // who is signed in, for the header; empty when nobody is
+	ID      string // of who is signed in
+	Shell   bool   // the page that is kept for when there is no signal
 	Nav     []Place
 	Problem *Problem
 	Notice  string // something that went well
@@ -97,20 +99,27 @@ type Asset struct {
 var assets = load()
 
 func load() map[string]Asset {
-	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png"}
 	entries, err := files.ReadDir("dist")
 	if err != nil {
 		panic(err) // embedded above
 	}
 	out := map[string]Asset{}
 	for _, e := range entries {
+		if e.Name() == workerFile {
+			continue // it has an address of its own
+		}
 		body, err := files.ReadFile("dist/" + e.Name())
 		if err != nil {
 			panic(err)
 		}
 		sum := sha256.Sum256(body)
 		ext := path.Ext(e.Name())
-		out[e.Name()] = Asset{"/assets/" + strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:8]) + ext, types[ext], body}
+		address := "/assets/" + strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:8]) + ext
+		if strings.HasPrefix(e.Name(), "chunk-") { // named by the builder, with a hash of its own
+			address = "/assets/" + e.Name()
+		}
+		out[e.Name()] = Asset{address, types[ext], body}
 	}
 	return out
 }

@@ -342,6 +342,10 @@ func TestUploadsAreTheirPersons(t *testing.T) {
 	if colleague.start(len(whole), "same") == id {
 		t.Error("the same name of two people is one upload")
 	}
+	made := "person " + base64.StdEncoding.EncodeToString([]byte(h.ids["nurse"]))
+	if a := colleague.tus("POST", "", nil, "Upload-Length", "5000", "Upload-Metadata", made); a.status != http.StatusForbidden || a.code() != "upload-not-yours" {
+		t.Errorf("a colleague sends what the nurse made: %d %s", a.status, a.code())
+	}
 	denied := h.events("access.denied")
 	for what, a := range map[string]answer{
 		"HEAD": colleague.tus("HEAD", id, nil), "PATCH": colleague.patch(id, 0, bytes.NewReader(whole)), "DELETE": colleague.tus("DELETE", id, nil),

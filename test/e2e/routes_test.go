@@ -161,7 +161,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		route := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
 		routes[route] = true
 		switch _, guarded := guards[route]; {
-		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l":
+		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l", r.Path == "/worker.js", r.Path == "/manifest.webmanifest", r.Path == "/shell":
 			h.samePage(r.Method, r.Path)
 		case !strings.HasPrefix(r.Path, "/api/"): // a page: see TestEveryPageIsGuarded and TestPagesKeepToTheTable
 		case unguarded[r.Method+" "+r.Path]:

@@ -1,4 +1,4 @@
-import { asked, type Problem } from "./ask";
+import { sendByQueue } from "./sending";
 import { signInAgain } from "./sign-in";
 import { byId, make, show, type Mistake } from "./small";
 
@@ -106,50 +106,9 @@ async function upload(form: HTMLFormElement, file: HTMLInputElement): Promise<vo
   show(mistakes);
   if (mistakes.length) return;
   go.disabled = true;
-  const answer = await post(form);
-  if ("location" in answer) {
-    location.assign(answer.location);
-    return;
-  }
+  const answer = await sendByQueue(form);
   go.disabled = false;
-  if (answer.status === 401 && await signInAgain()) return upload(form, file);
-  if (answer.status !== 401) show([{ field: answer.field ?? "", text: answer.detail }]);
-}
-
-/** post sends the form and shows how far it is. fetch does not tell that. */
-function post(form: HTMLFormElement): Promise<Problem | { location: string }> {
-  const place = byId("sending") as HTMLElement, bar = byId("progress") as HTMLProgressElement, text = byId("sent") as HTMLElement;
-  const over = (): void => { place.hidden = true; };
-  return new Promise((done) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", form.getAttribute("action") ?? "/send");
-    request.setRequestHeader("Accept", "application/json");
-    let told = -1;
-    request.upload.addEventListener("progress", (e) => {
-      if (!e.lengthComputable) return;
-      bar.value = 100 * e.loaded / e.total;
-      const tenth = Math.floor(bar.value / 10) * 10; // not every step is worth a screen reader's breath
-      if (tenth !== told) text.textContent = tenth === 100 ? "Sent. It is being cleaned and encrypted…" : tenth + " % sent";
-      told = tenth;
-    });
-    request.addEventListener("error", () => {
-      over();
-      done({ status: 0, code: "", detail: "The signal was lost. Everything is still here: press Send again. If it had arrived already, it is filed once." });
-    });
-    request.addEventListener("load", () => {
-      over();
-      if (request.status === 200) {
-        try {
-          const { location: where } = JSON.parse(request.responseText) as { location: string };
-          done({ location: where });
-          return;
-        } catch { /* a problem, then */ }
-      }
-      done(asked(request.status, request.responseText));
-    });
-    bar.value = 0;
-    text.textContent = "";
-    place.hidden = false;
-    request.send(new FormData(form));
-  });
+  if (answer === "kept") preview(file);
+  else if ("location" in answer) location.assign(answer.location);
+  else show([{ field: answer.field ?? "", text: answer.detail }]);
 }
