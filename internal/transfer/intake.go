@@ -68,8 +68,11 @@ const (
 	// partBytes is the most that is kept as one part: what is lost when a
 	// server is killed, and what is held in memory of an upload.
 	partBytes = 2 << 20
+	// partFor is the longest that a part takes to arrive: on one bar of signal
+	// parts are small, so that little is lost.
+	partFor = 10 * time.Second
 	// maxCrumbs bounds the parts of an upload that are smaller than that.
-	maxCrumbs = 10_000
+	maxCrumbs = 20_000
 	// formBytes is what an upload may hold besides the file itself.
 	formBytes = 1 << 20
 	// keptFor is how long the outcome of an upload can be asked for.
@@ -245,7 +248,7 @@ func (n *Intake) receive(ctx context.Context, who access.Principal, id string, a
 	}
 	// Who loses the signal must not lose what has arrived.
 	ctx = context.WithoutCancel(ctx)
-	arriving := &arriving{r: body}
+	arriving := &arriving{r: body, clock: n.Uploads.Clock}
 	for u.Received < u.Bytes && arriving.err == nil {
 		size, err := n.part(ctx, who, u, arriving)
 		if err != nil {
@@ -264,15 +267,22 @@ var errOffset = fault.New(fault.Conflict, "upload-offset", "The upload is furthe
 // arriving ends quietly where the signal is lost: what was read until then is
 // as good as any.
 type arriving struct {
-	r   io.Reader
-	err error
+	r     io.Reader
+	err   error
+	clock func() time.Time
+	since time.Time // when the part in hand began
+	got   bool      // something of it
 }
 
+// next begins a part.
+func (a *arriving) next() { a.since, a.got = a.clock(), false }
+
 func (a *arriving) Read(p []byte) (int, error) {
-	if a.err != nil {
+	if a.err != nil || a.got && a.clock().Sub(a.since) > partFor {
 		return 0, io.EOF
 	}
 	n, err := a.r.Read(p)
+	a.got = a.got || n > 0
 	if err != nil {
 		a.err, err = err, io.EOF
 	}
@@ -282,6 +292,7 @@ func (a *arriving) Read(p []byte) (int, error) {
 // part makes the next part of what arrives, and gives its size.
 func (n *Intake) part(ctx context.Context, who access.Principal, u meta.Upload, body *arriving) (int64, error) {
 	want := min(partBytes, u.Bytes-u.Received)
+	body.next()
 	got, err := n.Spool.Fill(ctx, io.LimitReader(body, want), want)
 	if err != nil {
 		return 0, n.Uploads.unspooled(err)
