@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -24,6 +25,7 @@ const (
 	tusVersion    = "1.0.0"
 	tusExtensions = "creation,termination,expiration"
 	tusBody       = "application/offset+octet-stream"
+	ageFile       = "application/x-age" // of corrections; there is no registered type
 )
 
 // IntakeTerms are what a phone needs to encrypt and send.
@@ -96,7 +98,14 @@ func (s *Server) startUpload(c *gin.Context) {
 		fail(c, fault.New(fault.Denied, "upload-not-yours", "This was made by somebody else on this phone. It waits until they sign in again."))
 		return
 	}
-	u, err := s.Intake.Start(c.Request.Context(), principal(c), entry, size)
+	var corrections []byte
+	if c.GetHeader("Content-Type") == ageFile {
+		if corrections, err = io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxForm)); err != nil {
+			fail(c, fault.New(fault.Invalid, "corrections-broken", "What was put right did not arrive whole. Send it again.").With(err))
+			return
+		}
+	}
+	u, err := s.Intake.Start(c.Request.Context(), principal(c), entry, size, corrections)
 	if err != nil {
 		fail(c, err)
 		return

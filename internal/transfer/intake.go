@@ -112,7 +112,10 @@ func (n *Intake) Terms(ctx context.Context, who access.Principal) (IntakeTerms, 
 
 // Start begins an upload of so many bytes. entry is the phone's own name for
 // it: starting it again, because the answer was lost, gives the same upload.
-func (n *Intake) Start(ctx context.Context, who access.Principal, entry string, size int64) (UploadState, error) {
+// corrections may be empty, or a form sealed like the upload itself, whose
+// fields count instead of those in the upload: what was mistyped without a
+// signal can be put right, though the phone cannot read it back.
+func (n *Intake) Start(ctx context.Context, who access.Principal, entry string, size int64, corrections []byte) (UploadState, error) {
 	if err := (gate{n.Gate}).role(ctx, who, access.UploadItem); err != nil {
 		return UploadState{}, err
 	}
@@ -121,10 +124,12 @@ func (n *Intake) Start(ctx context.Context, who access.Principal, entry string, 
 		return UploadState{}, n.Uploads.refused(ctx, who, n.Uploads.TooLarge())
 	case size < int64(keyring.IntakeHeadBytes):
 		return UploadState{}, n.Uploads.refused(ctx, who, errNotSealed)
+	case len(corrections) > 0 && n.Ring.SealedToIntake(corrections) != nil:
+		return UploadState{}, n.Uploads.refused(ctx, who, errNotSealed)
 	case len(entry) > 100:
 		return UploadState{}, fault.New(fault.Invalid, "upload-entry-long", "The name of an upload has at most 100 characters.")
 	}
-	u := meta.Upload{ID: uuid.Must(uuid.NewV7()).String(), Person: who.Person.ID, Entry: entry, Bytes: size}
+	u := meta.Upload{ID: uuid.Must(uuid.NewV7()).String(), Person: who.Person.ID, Entry: entry, Corrections: corrections, Bytes: size}
 	if entry == "" {
 		u.Entry = u.ID
 	}

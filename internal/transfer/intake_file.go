@@ -2,12 +2,14 @@ package transfer
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"mime/multipart"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +132,12 @@ func (n *Intake) fileOnce(ctx context.Context, who access.Principal, u meta.Uplo
 	case err != nil:
 		return Filed{}, err
 	}
-	filed, err = n.Uploads.Upload(ctx, who, &sealedForm{plain: bufio.NewReaderSize(plain, 128<<10), key: "upload " + u.ID})
+	right, err := n.corrections(u)
+	if err != nil {
+		return Filed{}, n.Uploads.refused(ctx, who, err)
+	}
+	form := &sealedForm{plain: bufio.NewReaderSize(plain, 128<<10), right: right, key: "upload " + u.ID}
+	filed, err = n.Uploads.Upload(ctx, who, form)
 	if err != nil && src.err != nil {
 		return Filed{}, src.failure() // and nothing that the sender could put right
 	}
@@ -196,7 +203,8 @@ func (j *joined) Read(p []byte) (int, error) {
 type sealedForm struct {
 	plain *bufio.Reader
 	parts *multipart.Reader
-	key   string // when the form brings none, so that filing twice makes one item
+	right []field // count instead of those in the form
+	key   string  // when the form brings none, so that filing twice makes one item
 	keyed bool
 }
 
@@ -217,10 +225,18 @@ func (f *sealedForm) Next() (string, io.Reader, error) {
 		f.parts = multipart.NewReader(f.plain, boundary)
 	}
 	p, err := f.parts.NextRawPart()
+	for err == nil && slices.ContainsFunc(f.right, func(r field) bool { return r.name == p.FormName() }) {
+		p, err = f.parts.NextRawPart()
+	}
 	if err == io.EOF {
 		// Only the end of the stream proves that nothing was cut off.
 		if _, err := io.Copy(io.Discard, f.plain); err != nil {
 			return "", nil, err
+		}
+		if len(f.right) > 0 {
+			r := f.right[0]
+			f.right = f.right[1:]
+			return r.name, strings.NewReader(r.text), nil
 		}
 		if f.keyed {
 			return "", nil, io.EOF
@@ -233,6 +249,39 @@ func (f *sealedForm) Next() (string, io.Reader, error) {
 	}
 	f.keyed = f.keyed || p.FormName() == "idempotency_key"
 	return p.FormName(), p, nil
+}
+
+// field is one text field of a form.
+type field struct{ name, text string }
+
+// corrections reads the fields that count instead of those in the upload.
+func (n *Intake) corrections(u meta.Upload) ([]field, error) {
+	if len(u.Corrections) == 0 {
+		return nil, nil
+	}
+	plain, err := n.Ring.OpenIntake(bytes.NewReader(u.Corrections))
+	if err != nil {
+		return nil, errNotSealed.With(err)
+	}
+	form := &sealedForm{plain: bufio.NewReader(plain), keyed: true}
+	var out []field
+	for {
+		name, content, err := form.Next()
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return nil, broken(err)
+		}
+		text, err := io.ReadAll(io.LimitReader(content, maxField+1))
+		if err != nil {
+			return nil, broken(err)
+		}
+		if name == "file" || name == "idempotency_key" || len(out) == maxFields {
+			return nil, fault.New(fault.Invalid, "corrections-form", "What was put right may be any text of the form, and nothing else. Nothing was filed.")
+		}
+		out = append(out, field{name, string(text)})
+	}
 }
 
 // Resume files uploads that are whole and that nobody files: those that a

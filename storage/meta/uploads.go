@@ -23,6 +23,7 @@ type Upload struct {
 	ID          string
 	Person      access.PersonID
 	Entry       string // the phone's own name for it
+	Corrections []byte // sealed on the phone: fields that count instead of those in the upload
 	Bytes       int64  // of the whole
 	Received    int64  // of them
 	State       string
@@ -41,12 +42,12 @@ type UploadPart struct {
 	ObjectKey string
 }
 
-const uploadColumns = "id, person, entry, bytes, received, state, filing_until, item, repeated, problem, created_at, expires_at, {now}"
+const uploadColumns = "id, person, entry, corrections, bytes, received, state, filing_until, item, repeated, problem, created_at, expires_at, {now}"
 
 func scanUpload(scan func(...any) error) (Upload, error) {
 	var u Upload
 	var filing, made, ends, now micros
-	err := scan(&u.ID, &u.Person, &u.Entry, &u.Bytes, &u.Received, &u.State, &filing, optional[media.ItemID]{&u.Item}, &u.Repeated, &u.Problem, &made, &ends, &now)
+	err := scan(&u.ID, &u.Person, &u.Entry, &u.Corrections, &u.Bytes, &u.Received, &u.State, &filing, optional[media.ItemID]{&u.Item}, &u.Repeated, &u.Problem, &made, &ends, &now)
 	u.FilingUntil, u.CreatedAt, u.ExpiresAt, u.Now = filing.time(), made.time(), ends.time(), now.time()
 	return u, err
 }
@@ -83,8 +84,8 @@ func (s *Store) AddUpload(ctx context.Context, u Upload, liveFor time.Duration, 
 		if count >= limits.Count || bytes > limits.Bytes-u.Bytes {
 			return ErrSpent
 		}
-		_, err = t.exec("INSERT INTO uploads (id, person, entry, bytes, state, created_at, expires_at) VALUES (?,?,?,?,'open',{now},{now} + ?)",
-			u.ID, string(u.Person), u.Entry, u.Bytes, liveFor.Microseconds())
+		_, err = t.exec("INSERT INTO uploads (id, person, entry, corrections, bytes, state, created_at, expires_at) VALUES (?,?,?,?,?,'open',{now},{now} + ?)",
+			u.ID, string(u.Person), u.Entry, blob(u.Corrections), u.Bytes, liveFor.Microseconds())
 		return err
 	})
 }
@@ -160,8 +161,8 @@ func (s *Store) HoldFiling(ctx context.Context, id string, a time.Duration) erro
 func (s *Store) EndUpload(ctx context.Context, u Upload, ev audit.Event) error {
 	tried := u.State == UploadFiled || u.State == UploadRefused
 	return s.change(ctx, ev, func(t *tx) error {
-		return t.must("UPDATE uploads SET state = ?, item = ?, repeated = ?, problem = ?, ended_at = {now}, filing_until = 0 WHERE id = ? AND state = 'open' AND (? OR filing_until <= {now})",
-			u.State, optional[media.ItemID]{&u.Item}, u.Repeated, u.Problem, u.ID, tried)
+		return t.must("UPDATE uploads SET state = ?, item = ?, repeated = ?, problem = ?, corrections = ?, ended_at = {now}, filing_until = 0 WHERE id = ? AND state = 'open' AND (? OR filing_until <= {now})",
+			u.State, optional[media.ItemID]{&u.Item}, u.Repeated, u.Problem, []byte{}, u.ID, tried)
 	})
 }
 

@@ -150,10 +150,28 @@ async function refused() {
   await waits(p, "refused", 1);
   assert.match(await entries(p).first().innerText(), /date of birth/i);
   await check(p, "queue-refused");
-  await entries(p).first().locator("button").click();
-  await entries(p).first().locator("text=Delete for good?").click();
-  await p.waitForFunction(() => document.querySelector(".ws-waiting").hidden);
+  await Promise.all([p.waitForResponse(/\/outcome$/), p.click("text=Send again")]);
+  await waits(p, "refused", 1);
   assert.equal(await items(p), before);
+  await p.click("text=Put the patient right");
+  await p.fill("#right-number", "999 000 0018");
+  await p.fill("#right-born", "1950-01-31");
+  await check(p, "queue-put-right");
+  await p.click("dialog button >> text=Send again");
+  await waits(p, "filed", 1);
+  assert.equal(await items(p), before + 1, "the picture that was refused is filed for the right patient");
+
+  await context.setOffline(true);
+  await p.fill("#dob_year", "1951");
+  await p.setInputFiles("#file", picture());
+  await p.click("#go");
+  await waits(p, "queued", 1);
+  await context.setOffline(false);
+  await waits(p, "refused", 1);
+  await p.click("text=Delete");
+  await p.click("text=Delete for good?");
+  await p.waitForFunction(() => !document.querySelector("[data-state=refused]"));
+  assert.equal((await kept(p)).sealed.length, 0);
   await p.close();
 }
 

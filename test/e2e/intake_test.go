@@ -88,8 +88,10 @@ func sealedTo(t *testing.T, to age.Recipient, file []byte, details map[string]st
 	for k, v := range details {
 		_ = form.WriteField(k, v)
 	}
-	f, _ := form.CreateFormFile("file", "IMG_0001.JPG")
-	_, _ = f.Write(file)
+	if file != nil {
+		f, _ := form.CreateFormFile("file", "IMG_0001.JPG")
+		_, _ = f.Write(file)
+	}
 	_ = form.Close()
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -294,6 +296,42 @@ func TestUploadRefused(t *testing.T) {
 	if objects(t, h) != 0 || parts(t, h) != 0 || h.items() != 0 {
 		t.Errorf("%d objects, %d parts, %d items", objects(t, h), parts(t, h), h.items())
 	}
+}
+
+// What was mistyped without a signal is put right with what the phone still
+// has, and in no other way.
+func TestRefusedUploadIsPutRight(t *testing.T) {
+	h := open(t, "sqlite+filesystem", nil)
+	nurse := h.session("nurse")
+	wrong := h.details()
+	wrong["date_of_birth"], wrong["idempotency_key"] = "1951-01-31", "entry"
+	whole := nurse.sealed(phone(t), wrong)
+	try := func(corrections []byte) (api.Outcome, answer) {
+		a := nurse.tus("POST", "", bytes.NewReader(corrections), "Upload-Length", strconv.Itoa(len(whole)), "Content-Type", "application/x-age")
+		_, id, ok := strings.Cut(a.header.Get("Location"), "/uploads/")
+		if !ok {
+			return api.Outcome{}, a
+		}
+		nurse.patch(id, 0, bytes.NewReader(whole))
+		return nurse.outcome(id), a
+	}
+	if o, _ := try(nil); o.State != "refused" || o.Problem.Field != "date_of_birth" {
+		t.Fatalf("mistyped: %+v", o)
+	}
+	if _, a := try([]byte("date_of_birth=1950-01-31")); a.status != http.StatusUnsupportedMediaType || a.code() != "not-sealed" {
+		t.Errorf("corrections that are not sealed: %d %s", a.status, a.code())
+	}
+	if o, _ := try(nurse.sealed(phone(t), nil)); o.State != "refused" || o.Problem.Code != "corrections-form" {
+		t.Errorf("another picture as a correction: %+v", o)
+	}
+	o, _ := try(nurse.sealed(nil, map[string]string{"date_of_birth": "1950-01-31"}))
+	if o.State != "filed" {
+		t.Fatalf("put right: %+v %+v", o, o.Problem)
+	}
+	if h.items() != 1 {
+		t.Errorf("%d items", h.items())
+	}
+	h.noPlaintext(phone(t))
 }
 
 // What was not encrypted to the intake is refused at its first bytes, and

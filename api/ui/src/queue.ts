@@ -109,6 +109,23 @@ export async function discard(entry: store.Entry): Promise<void> {
   if (entry.upload && !entry.refused) await tus.remove(entry.upload).catch(() => undefined); // else it expires there
 }
 
+/**
+ * putRight sends an entry again that was refused, with what is to count
+ * instead of what is sealed in it: that cannot be read back here.
+ */
+export async function putRight(entry: store.Entry, corrections?: FormData): Promise<void> {
+  const { refused: _, upload: __, ...rest } = entry;
+  const right: store.Entry = { ...rest, tries: 0, next: 0 };
+  if (corrections) {
+    const to = await recipient();
+    const { seal } = await import("./seal");
+    right.corrections = await seal(corrections, to.recipient);
+  }
+  await store.change(right);
+  tell();
+  await run();
+}
+
 /** again lets everything be tried at once: somebody asks for it, or the signal is back. */
 export async function again(): Promise<void> {
   const me = person();
@@ -215,7 +232,7 @@ async function deliver(entry: store.Entry, stop: AbortSignal): Promise<void> {
   const fresh = !entry.upload && entry.tries === 0;
   if (!entry.upload) {
     // A new name after something ended at the server without being filed; the same one while the answer may just be lost.
-    entry.upload = await tus.start(entry.id + "." + (entry.began ?? 0), entry.person, sealed.size);
+    entry.upload = await tus.start(entry.id + "." + (entry.began ?? 0), entry.person, sealed.size, entry.corrections);
     entry.began = (entry.began ?? 0) + 1;
     await store.change(entry);
   }

@@ -12,6 +12,7 @@ export interface Entry {
   began?: number; // how often an upload was begun for it
   tries: number; // in a row that failed
   next: number; // not to be tried before
+  corrections?: Blob; // sealed too: what was put right after a refusal
   refused?: { detail: string; code: string; field: string };
 }
 

@@ -5,10 +5,10 @@ const VERSION = { "Tus-Resumable": "1.0.0" };
 const PATIENCE = 30_000, SILENCE = 45_000;
 const LOST: Problem = { status: 0, code: "", detail: "The signal was lost." };
 
-async function speak(method: string, path: string, headers: Record<string, string>, patience = PATIENCE): Promise<Response> {
+async function speak(method: string, path: string, headers: Record<string, string>, patience = PATIENCE, body?: Blob): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch("/api/v1/uploads" + path, { method, headers: { ...VERSION, ...headers }, credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(patience) });
+    answer = await fetch("/api/v1/uploads" + path, { method, headers: { ...VERSION, ...headers }, ...(body ? { body } : {}), credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(patience) });
   } catch {
     throw LOST;
   }
@@ -18,9 +18,11 @@ async function speak(method: string, path: string, headers: Record<string, strin
 
 const after = (header: string | null): { after?: number } => header && Number(header) > 0 ? { after: Number(header) * 1000 } : {};
 
-/** start begins an upload, or finds the one that was begun under this name. */
-export async function start(entry: string, person: string, bytes: number): Promise<string> {
-  const answer = await speak("POST", "", { "Upload-Length": String(bytes), "Upload-Metadata": `entry ${btoa(entry)},person ${btoa(person)}` });
+/** start begins an upload, or finds the one that was begun under this name. Corrections are sealed like the upload. */
+export async function start(entry: string, person: string, bytes: number, corrections?: Blob): Promise<string> {
+  const answer = await speak("POST", "", {
+    "Upload-Length": String(bytes), "Upload-Metadata": `entry ${btoa(entry)},person ${btoa(person)}`, ...(corrections ? { "Content-Type": "application/x-age" } : {}),
+  }, PATIENCE, corrections);
   const id = answer.headers.get("Location")?.split("/").pop();
   if (!id) throw LOST;
   return id;

@@ -1,5 +1,6 @@
 // The part of a page that shows what waits to be sent.
-import { discard, again, halted, onChange, standing, type Standing } from "./queue";
+import { putPatientRight } from "./right";
+import { discard, again, halted, onChange, putRight, standing, type Standing } from "./queue";
 import { signInAgain } from "./sign-in";
 import { byId, make } from "./small";
 
@@ -86,6 +87,15 @@ class Row {
     this.ways.replaceChildren();
     if (s.item) this.ways.append(make("a", { href: "/pictures/" + s.item }, "Open it"));
     if (s.state === "filed" || s.state === "filing") return;
+    if (s.entry.refused && s.entry.refused.code !== "lost-here") {
+      const way = (text: string, act: () => void): void => {
+        const button = make("button", { type: "button", class: "nhsuk-button nhsuk-button--secondary", "aria-describedby": "w-" + s.entry.id }, text);
+        button.addEventListener("click", act);
+        this.ways.append(button);
+      };
+      way("Put the patient right", () => void putPatientRight(s.entry));
+      way("Send again", () => void putRight(s.entry));
+    }
     const remove = make("button", { type: "button", class: "nhsuk-button nhsuk-button--secondary", "aria-describedby": "w-" + s.entry.id }, "Delete");
     let sure = false;
     remove.addEventListener("click", () => {

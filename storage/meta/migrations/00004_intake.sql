@@ -6,6 +6,7 @@ CREATE TABLE uploads (
     id           TEXT PRIMARY KEY,
     person       TEXT NOT NULL REFERENCES people (id),
     entry        TEXT NOT NULL, -- the phone's own name for it: starting the same again finds it
+    corrections  BYTEA NOT NULL, -- sealed on the phone: fields that count instead of those in the upload
     bytes        BIGINT NOT NULL CHECK (bytes > 0),
     received     BIGINT NOT NULL DEFAULT 0 CHECK (received >= 0 AND received <= bytes),
     state        TEXT NOT NULL CHECK (state IN ('open', 'filed', 'refused', 'removed', 'expired')),
