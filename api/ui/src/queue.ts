@@ -6,7 +6,7 @@ import * as store from "./store";
 import * as tus from "./tus";
 import { keepTerms, person, terms, type Terms } from "./who";
 
-const MAX_ENTRIES = 60, MAX_BYTES = 2 ** 30;
+const MAX_ENTRIES = 60, MAX_BYTES = 3 * 2 ** 30;
 
 /** How an entry stands, as its person sees it. */
 export interface Standing {
@@ -196,8 +196,11 @@ async function one(entry: store.Entry): Promise<boolean> {
       halt = "signed-out";
       return false; // until they sign in again
     }
-    if (p.code === "upload-unknown" || p.code === "upload-ended" || p.status === 410) delete entry.upload; // begun again, under another name
-    else if (p.status >= 400 && p.status < 500 && p.status !== 408 && p.status !== 409 && p.status !== 412 && p.status !== 429) {
+    if (p.status === 410) delete entry.upload; // it ended without being filed: begun again, under another name
+    else if (p.status === 404) { // not known, or not to who is signed in now: begun again, under the same name
+      delete entry.upload;
+      entry.began = Math.max(0, (entry.began ?? 1) - 1);
+    } else if (p.status >= 400 && p.status < 500 && p.status !== 408 && p.status !== 409 && p.status !== 412 && p.status !== 429) {
       await refuse(entry, p);
       return true;
     }
@@ -216,6 +219,7 @@ async function one(entry: store.Entry): Promise<boolean> {
 const isProblem = (e: unknown): e is Problem => typeof e === "object" && e !== null && "status" in e && "detail" in e;
 
 async function refuse(entry: store.Entry, p: Problem): Promise<void> {
+  if (p.code === "not-sealed") void refresh().catch(() => undefined); // for the next picture
   entry.refused = { detail: p.detail, code: p.code, field: p.field ?? "" };
   await store.change(entry);
 }
