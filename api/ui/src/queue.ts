@@ -70,7 +70,7 @@ export async function refresh(): Promise<Terms> {
 }
 
 /** enqueue encrypts a form and keeps it to be sent. It throws a Problem when it cannot be kept, and then nothing is. */
-export async function enqueue(form: FormData, facts: { label: string; bytes: number }): Promise<store.Entry> {
+export async function enqueue(form: FormData, facts: { label: string; bytes: number }, told?: (sealed: number) => void): Promise<store.Entry> {
   const me = person();
   if (!me) throw { status: 401, code: "not-signed-in", detail: "This phone does not know who you are. Sign in first; that needs a signal." } satisfies Problem;
   const to = await recipient();
@@ -86,7 +86,7 @@ export async function enqueue(form: FormData, facts: { label: string; bytes: num
   const id = crypto.randomUUID();
   form.set("idempotency_key", id);
   const { seal } = await import("./seal");
-  const sealed = await seal(form, to.recipient);
+  const sealed = await seal(form, to.recipient, told);
   const entry: store.Entry = { id, person: me, label: facts.label, bytes: sealed.size, madeAt: Date.now(), tries: 0, next: 0 };
   try {
     await store.add(entry, sealed);

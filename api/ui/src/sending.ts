@@ -41,7 +41,10 @@ export async function sendByQueue(form: HTMLFormElement): Promise<Problem | { lo
   place.hidden = false;
   let meanwhile: HTMLButtonElement | undefined;
   try {
-    const entry = await enqueue(data, { label: label(file), bytes: file.size });
+    const entry = await enqueue(data, { label: label(file), bytes: file.size }, (sealed) => {
+      text.textContent = `It is being encrypted on this phone: ${Math.min(99, Math.floor(100 * sealed / file.size))} %`;
+      bar.value = 100 * sealed / file.size;
+    });
     let told = -1;
     const follow = async (): Promise<void> => {
       const s = (await standing()).find((e) => e.entry.id === entry.id);
