@@ -8,7 +8,7 @@ import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 const here = new URL(".", import.meta.url).pathname;
 rmSync(here + "dist", { recursive: true, force: true }); // chunks of other builds
 mkdirSync(here + "dist");
-const common = { absWorkingDir: here, outdir: "dist", bundle: true, format: "esm", target: "es2022", charset: "utf8", minify: true, legalComments: "none" };
+const common = { absWorkingDir: here, preserveSymlinks: true, outdir: "dist", bundle: true, format: "esm", target: "es2022", charset: "utf8", minify: true, legalComments: "none" };
 await build({ ...common, entryPoints: ["src/pages.ts"], splitting: true, chunkNames: "chunk-[name]-[hash]" });
 await build({ ...common, entryPoints: ["src/worker.ts"], format: "iife" });
 const { css } = compile(here + "src/pages.scss", { style: "compressed", loadPaths: [here + "node_modules"], quietDeps: true });

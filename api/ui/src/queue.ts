@@ -99,9 +99,13 @@ export async function enqueue(form: FormData, facts: { label: string; bytes: num
   return entry;
 }
 
+/** fresh is an entry as it is kept now: what a page holds may be older. */
+const fresh = async (entry: store.Entry): Promise<store.Entry> => (await store.all()).find((e) => e.id === entry.id) ?? entry;
+
 /** discard removes an entry that is not to be sent, here and at the server. */
 export async function discard(entry: store.Entry): Promise<void> {
   if (live.get(entry.id)?.state === "filing") return;
+  entry = await fresh(entry);
   stops.get(entry.id)?.abort();
   await store.forget(entry.id);
   live.delete(entry.id);
@@ -114,7 +118,7 @@ export async function discard(entry: store.Entry): Promise<void> {
  * instead of what is sealed in it: that cannot be read back here.
  */
 export async function putRight(entry: store.Entry, corrections?: FormData): Promise<void> {
-  const { refused: _, upload: __, ...rest } = entry;
+  const { refused: _, upload: __, ...rest } = await fresh(entry);
   const right: store.Entry = { ...rest, tries: 0, next: 0 };
   if (corrections) {
     const to = await recipient();
@@ -233,14 +237,14 @@ async function deliver(entry: store.Entry, stop: AbortSignal): Promise<void> {
   }
   const show = (state: Standing["state"], sent: number): void => { live.set(entry.id, { state, sent }); tell(); };
   show("sending", 0);
-  const fresh = !entry.upload && entry.tries === 0;
+  const first = !entry.upload && entry.tries === 0;
   if (!entry.upload) {
     // A new name after something ended at the server without being filed; the same one while the answer may just be lost.
     entry.upload = await tus.start(entry.id + "." + (entry.began ?? 0), entry.person, sealed.size, entry.corrections);
     entry.began = (entry.began ?? 0) + 1;
     await store.change(entry);
   }
-  let at = fresh ? 0 : await tus.offset(entry.upload);
+  let at = first ? 0 : await tus.offset(entry.upload);
   for (let conflicts = 0; at < sealed.size;) {
     show("sending", at);
     try {
