@@ -90,6 +90,7 @@ func (s *Server) casesOf(c *gin.Context, id media.PatientID) ([]Case, error) {
 func (s *Server) sendForm(c *gin.Context) {
 	typed := map[string]string{}
 	filed, err := s.sent(c, typed)
+	answerable(c)
 	switch {
 	case err == nil:
 	case byScript(c):

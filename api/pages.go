@@ -24,6 +24,7 @@ func (s *Server) pages(e *gin.Engine) {
 		e.GET(a.Path, serveAsset(a))
 		e.HEAD(a.Path, serveAsset(a))
 	}
+	s.app(e)
 	open := e.Group("", pageHeaders, ownForm)
 	open.GET("/sign-in", s.signInPage)
 	open.POST("/sign-in", s.signInForm)
@@ -53,6 +54,7 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/send/patient", s.patientForm)
 	p.POST("/send/register", s.registerForm)
 	p.POST("/send/case", s.caseForm)
+	p.GET("/queue", s.queuePage)
 	p.GET("/pictures", s.picturesPage)
 	p.POST("/pictures/find", s.findForm)
 	p.GET("/pictures/:id", s.itemPage)
@@ -166,7 +168,7 @@ func (s *Server) waiting(c *gin.Context, who access.Principal) error {
 func render(c *gin.Context, status int, name string, p ui.Page) {
 	who := principal(c)
 	if who.SignedIn() {
-		p.Person, p.Nav = who.Person.Name, places(who, c.Request.URL.Path)
+		p.Person, p.ID, p.Nav = who.Person.Name, string(who.Person.ID), places(who, c.Request.URL.Path)
 		p.IdleSeconds = c.GetInt(keyIdle)
 		waiting, _ := c.Get(keyWaiting)
 		counts, _ := waiting.(map[string]int)
@@ -202,6 +204,7 @@ func places(who access.Principal, here string) []ui.Place {
 		need       access.Action
 	}{
 		{"/send", "Send a picture", access.UploadItem},
+		{"/queue", "Waiting", access.UploadItem},
 		{"/inbox", "Questions", access.ListReferrals},
 		{"/pictures", "Pictures", access.ListItems},
 		{"/links", "My links", access.ListLinks},

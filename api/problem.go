@@ -56,12 +56,25 @@ func fail(c *gin.Context, err error) {
 	if status == http.StatusUnauthorized {
 		c.Header("WWW-Authenticate", `Bearer realm="wardseal"`)
 	}
+	failAs(c, status, e)
+}
+
+// failAs answers with a problem under a status that is not its kind's own.
+func failAs(c *gin.Context, status int, e *fault.Error) {
 	c.Header("Content-Type", "application/problem+json")
 	c.Header("Cache-Control", "no-store")
-	c.AbortWithStatusJSON(status, Problem{
+	p := problemFor(c, e)
+	p.Status, p.Title = status, http.StatusText(status)
+	c.AbortWithStatusJSON(status, p)
+}
+
+// problemFor is the body that says what e is.
+func problemFor(c *gin.Context, e *fault.Error) Problem {
+	status := statuses[e.Kind]
+	return Problem{
 		Type: "https://wardseal.example/problems/" + e.Code, Title: http.StatusText(status), Status: status,
 		Detail: e.Message, Code: e.Code, Field: e.Field, Instance: "urn:request:" + requestID(c),
-	})
+	}
 }
 
 func clientGone(c *gin.Context, err error) bool {

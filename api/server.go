@@ -20,6 +20,7 @@ type Flows struct {
 	Own      *signin.Account
 	Staff    *signin.Staff
 	Uploads  *transfer.Uploads
+	Intake   *transfer.Intake
 	Views    *transfer.Views
 	Items    *transfer.Items
 	Marks    *transfer.Annotations
@@ -115,6 +116,15 @@ func (s *Server) routes() {
 	v1.POST("/patients/:id/cases", s.openCase)
 
 	v1.POST("/items", s.upload)
+	v1.GET("/intake", s.intakeTerms)
+	resumable := v1.Group("/uploads", tus)
+	resumable.OPTIONS("", s.uploadOptions)
+	resumable.POST("", s.startUpload)
+	resumable.HEAD("/:id", s.uploadState)
+	resumable.PATCH("/:id", s.continueUpload)
+	resumable.DELETE("/:id", s.removeUpload)
+	v1.GET("/uploads/:id/outcome", s.uploadOutcome)
+
 	v1.GET("/items", s.listItems)
 	v1.GET("/items/:id", s.describeItem)
 	v1.GET("/items/:id/receipt", s.showReceipt)

@@ -62,7 +62,9 @@ func giveCookie(c *gin.Context, secret string) {
 // takeCookie ends what the browser keeps of a session.
 func takeCookie(c *gin.Context) {
 	http.SetCookie(c.Writer, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	c.Header("Clear-Site-Data", `"cache", "storage"`)
+	// Not "storage": pictures that wait to be sent, encrypted to the server,
+	// wait there for their person.
+	c.Header("Clear-Site-Data", `"cache"`)
 }
 
 func (s *Server) whoAmI(c *gin.Context) { c.JSON(http.StatusOK, me(principal(c))) }

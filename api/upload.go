@@ -38,6 +38,7 @@ func (s *Server) upload(c *gin.Context) {
 	// mime/multipart reads 4 KiB at a time, which would be a system call each.
 	form := &form{parts: multipart.NewReader(bufio.NewReaderSize(body, readBytes), params["boundary"]), tooLarge: s.Uploads.TooLarge(), key: c.GetHeader("Idempotency-Key")}
 	filed, err := s.Uploads.Upload(c.Request.Context(), principal(c), form)
+	answerable(c)
 	if err != nil {
 		fail(c, err)
 		return
@@ -102,9 +103,17 @@ type unhurried struct {
 }
 
 func (p *unhurried) Read(b []byte) (int, error) {
-	// Not every ResponseWriter has deadlines (those of tests do not).
-	if err := p.c.SetReadDeadline(time.Now().Add(p.idle)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := p.wait(); err != nil {
 		return 0, err
 	}
 	return p.ReadCloser.Read(b)
+}
+
+// wait lets the next read take its time.
+func (p *unhurried) wait() error {
+	// Not every ResponseWriter has deadlines (those of tests do not).
+	if err := p.c.SetReadDeadline(time.Now().Add(p.idle)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }

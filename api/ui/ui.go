@@ -29,6 +29,8 @@ var files embed.FS
 type Page struct {
 	Title   string
 	Person  string // who is signed in, for the header; empty when nobody is
+	ID      string // of who is signed in
+	Shell   bool   // the page that is kept for when there is no signal
 	Nav     []Place
 	Problem *Problem
 	Notice  string // something that went well
@@ -118,13 +120,16 @@ const scannerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval';
 var assets = load()
 
 func load() map[string]Asset {
-	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".wasm": "application/wasm"}
+	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".wasm": "application/wasm", ".png": "image/png"}
 	entries, err := files.ReadDir("dist")
 	if err != nil {
 		panic(err) // embedded above
 	}
 	out := map[string]Asset{}
 	for _, e := range entries {
+		if e.Name() == workerFile {
+			continue // it has an address of its own
+		}
 		body, err := files.ReadFile("dist/" + e.Name())
 		if err != nil {
 			panic(err)

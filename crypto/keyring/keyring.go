@@ -39,6 +39,7 @@ const (
 	PurposeIndex    = "index"    // keyed hashes, to find patients without their numbers
 	PurposeField    = "field"    // seals free text and details
 	PurposeManifest = "manifest" // signs the manifest of each item
+	PurposeIntake   = "intake"   // what phones encrypt to before they send
 )
 
 const keyBytes = 32
@@ -146,14 +147,21 @@ func Mint(roots Roots, escrow []Recipient, n Need, now time.Time) (media.SealedK
 	if !slices.Contains(purposes(), n.Purpose) || (n.Purpose == PurposeKEK) != (n.Period != "") {
 		return media.SealedKey{}, fmt.Errorf("no key is made for %q in %q", n.Purpose, n.Period)
 	}
-	secret := make([]byte, keyBytes)
-	defer clear(secret)
-	if _, err := rand.Read(secret); err != nil {
+	secret, err := mintSecret(n.Purpose)
+	if err != nil {
 		return media.SealedKey{}, err
 	}
+	defer clear(secret)
 	k := media.SealedKey{ID: uuid.Must(uuid.NewV7()).String(), Purpose: n.Purpose, Period: n.Period, CreatedAt: now.UTC()}
-	if n.Purpose == PurposeManifest {
+	switch n.Purpose {
+	case PurposeManifest:
 		k.Public = ed25519.NewKeyFromSeed(secret).Public().(ed25519.PublicKey)
+	case PurposeIntake:
+		id, err := age.ParseHybridIdentity(string(secret))
+		if err != nil {
+			return media.SealedKey{}, errors.New("the intake identity made just now cannot be read")
+		}
+		k.Public = []byte(id.Recipient().String())
 	}
 	var to []age.Recipient
 	for _, id := range roots.ids {
@@ -177,7 +185,24 @@ func Mint(roots Roots, escrow []Recipient, n Need, now time.Time) (media.SealedK
 	return k, nil
 }
 
-func purposes() []string { return []string{PurposeKEK, PurposeIndex, PurposeField, PurposeManifest} }
+func purposes() []string {
+	return []string{PurposeKEK, PurposeIndex, PurposeField, PurposeManifest, PurposeIntake}
+}
+
+// mintSecret makes the secret of a key: random bytes or, for the intake, an age
+// identity as text.
+func mintSecret(purpose string) ([]byte, error) {
+	if purpose == PurposeIntake {
+		id, err := age.GenerateHybridIdentity()
+		if err != nil {
+			return nil, fmt.Errorf("make an identity: %w", err)
+		}
+		return []byte(id.String()), nil
+	}
+	secret := make([]byte, keyBytes)
+	_, err := rand.Read(secret)
+	return secret, err
+}
 
 // identify is the head of a sealed key's plaintext. It binds the key to its
 // row, so that the keys of two purposes cannot change places.
@@ -200,6 +225,8 @@ type keys struct {
 	newField string
 	manifest ed25519.PrivateKey
 	signer   string // ID of the manifest key
+	intake   *age.HybridIdentity
+	intakeID string
 }
 
 // Open opens a ring. It fails when any key does not open: a deployment that
@@ -244,6 +271,13 @@ func (k *keys) add(s media.SealedKey, secret []byte) error {
 		if !bytes.Equal(s.Public, k.manifest.Public().(ed25519.PublicKey)) {
 			return fmt.Errorf("key %s: its public half does not fit", s.ID)
 		}
+	case PurposeIntake:
+		twice = k.intake != nil
+		id, err := age.ParseHybridIdentity(string(secret))
+		if err != nil || string(s.Public) != id.Recipient().String() {
+			return fmt.Errorf("key %s: its public half does not fit", s.ID)
+		}
+		k.intake, k.intakeID = id, s.ID
 	default:
 		return fmt.Errorf("key %s: purpose %q is not known", s.ID, s.Purpose)
 	}
@@ -270,7 +304,7 @@ func (r *Ring) unseal(s media.SealedKey) ([]byte, error) {
 		return nil, ErrWrongKey
 	}
 	secret, ok := bytes.CutPrefix(b, identify(s))
-	if !ok || len(secret) != keyBytes {
+	if !ok || len(secret) != keyBytes && s.Purpose != PurposeIntake {
 		return nil, ErrWrongKey
 	}
 	return secret, nil
@@ -287,6 +321,9 @@ func (r *Ring) Missing(period string) []Need {
 	}
 	if k.manifest == nil {
 		out = append(out, Need{Purpose: PurposeManifest})
+	}
+	if k.intake == nil {
+		out = append(out, Need{Purpose: PurposeIntake})
 	}
 	if _, ok := k.periods[period]; !ok {
 		out = append(out, Need{Purpose: PurposeKEK, Period: period})

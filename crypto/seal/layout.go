@@ -76,3 +76,16 @@ func checkHeader(h []byte) error {
 	}
 	return nil
 }
+
+// HeadBytes is how long the head of an object is: its header and the nonce
+// after it.
+const HeadBytes = int(payloadAt)
+
+// CheckHead refuses, without any cost, a head that is not of the one shape
+// that is written here, and by others who encrypt to one hybrid recipient.
+func CheckHead(head []byte) error {
+	if len(head) < HeadBytes {
+		return fmt.Errorf("%w: shorter than its header", ErrRefused)
+	}
+	return checkHeader(head[:headerBytes])
+}

@@ -43,6 +43,8 @@ const (
 	ItemFiled        Type = "item.filed"
 	ItemRefused      Type = "item.refused"
 	ItemRepeated     Type = "item.repeated"
+	UploadStarted    Type = "upload.started"
+	UploadEnded      Type = "upload.ended"
 	ItemsListed      Type = "item.listed"
 	ItemDescribed    Type = "item.described"
 	PictureShown     Type = "item.shown"
@@ -108,6 +110,8 @@ var typeDocs = []TypeDoc{
 	{ItemFiled, "a photo or video was filed"},
 	{ItemRefused, "an upload was refused and nothing was stored; the detail says why"},
 	{ItemRepeated, "an upload repeated one already filed, and the earlier item was returned"},
+	{UploadStarted, "an upload that can be resumed was started; nothing is filed yet"},
+	{UploadEnded, "an upload that can be resumed ended, and its parts were removed; the detail says how"},
 	{ItemsListed, "a list of items was shown"},
 	{ItemDescribed, "an item's details, without its picture, were shown"},
 	{PictureShown, "a picture or video was shown; committed before its first byte"},

@@ -83,6 +83,8 @@ type Limits struct {
 	NoSound        bool          `env:"WARDSEAL_NO_SOUND" help:"Always remove the sound of videos, whatever the uploader chose: a voice can name a patient."`
 	SpoolMemory    int64         `default:"33554432" env:"WARDSEAL_SPOOL_MEMORY" help:"Memory for uploads being received, in bytes; what does not fit goes encrypted to the spool folder (default 32 MB)."`
 	NoDerivatives  bool          `env:"WARDSEAL_NO_DERIVATIVES" help:"Make no previews and thumbnails on this server; another one must."`
+	UploadsFor     time.Duration `default:"168h" env:"WARDSEAL_UPLOADS_FOR" help:"An upload that can be resumed is kept this long after its last part (default 7 days)."`
+	UploadsOpen    int           `default:"20" env:"WARDSEAL_UPLOADS_OPEN" help:"How many uploads one person may have on their way."`
 	StopWithin     time.Duration `default:"60s" env:"WARDSEAL_STOP_WITHIN" help:"How long a stop waits for uploads in flight."`
 }
 
@@ -104,7 +106,7 @@ func Default(data string) Config {
 	c := Config{
 		Data: data, Listen: "127.0.0.1:8080", Operations: "127.0.0.1:9090", PublicURL: "http://localhost:8080",
 		Database: Database{Driver: "sqlite"}, Objects: Objects{Kind: "filesystem", Region: "us-east-1"},
-		Limits: Limits{MaxUploadBytes: 2 << 30, MaxPixels: 50_000_000, SpoolMemory: 32 << 20, StopWithin: time.Minute, OverdueAfter: 4 * time.Hour, EmergencyFor: time.Hour},
+		Limits: Limits{MaxUploadBytes: 2 << 30, MaxPixels: 50_000_000, SpoolMemory: 32 << 20, StopWithin: time.Minute, OverdueAfter: 4 * time.Hour, EmergencyFor: time.Hour, UploadsFor: 7 * 24 * time.Hour, UploadsOpen: 20},
 	}
 	s := signin.DefaultConfig()
 	c.Sessions = Sessions{s.SessionFor, s.IdleFor, s.LockAfter, s.LockFor}
@@ -142,6 +144,9 @@ func (c Config) Check() error {
 	}
 	if c.Limits.MaxUploadBytes < 1 || c.Limits.MaxPixels < 1 || c.Limits.SpoolMemory < 1<<20 {
 		bad("the limits must be positive, and the spool memory at least 1 MB")
+	}
+	if c.Limits.UploadsFor < time.Second || c.Limits.UploadsOpen < 1 {
+		bad("uploads must be kept for a while, and one person must be able to have one open")
 	}
 	if err := c.Sessions.config().Validate(); err != nil {
 		errs = append(errs, err)

@@ -44,6 +44,7 @@ type System struct {
 	Staff   *signin.Staff
 
 	flows   api.Flows
+	intake  *transfer.Intake
 	runners []*jobs.Runner
 	metrics *api.Metrics
 	keys    *keys
@@ -146,13 +147,16 @@ func (s *System) compose() error {
 	if err != nil {
 		return err
 	}
+	uploads := &transfer.Uploads{
+		Gate: db, Store: db, Patients: transfer.PatientFinder{Store: db, Ring: s.Ring}, Objects: s.Objects, Ring: s.Ring, Spool: box,
+		Clock: time.Now, MaxBytes: c.Limits.MaxUploadBytes, MaxPixels: c.Limits.MaxPixels, NoSound: c.Limits.NoSound, Filed: s.wake,
+	}
+	s.intake = &transfer.Intake{
+		Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Spool: box, Uploads: uploads, LiveFor: c.Limits.UploadsFor, Count: c.Limits.UploadsOpen,
+	}
 	views := &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)}
 	s.flows = api.Flows{
-		Door: door, Own: own, Staff: s.Staff,
-		Uploads: &transfer.Uploads{
-			Gate: db, Store: db, Patients: transfer.PatientFinder{Store: db, Ring: s.Ring}, Objects: s.Objects, Ring: s.Ring, Spool: box,
-			Clock: time.Now, MaxBytes: c.Limits.MaxUploadBytes, MaxPixels: c.Limits.MaxPixels, NoSound: c.Limits.NoSound, Filed: s.wake,
-		},
+		Door: door, Own: own, Staff: s.Staff, Uploads: uploads, Intake: s.intake,
 		Views:    views,
 		Marks:    &transfer.Annotations{Gate: db, Store: db, Views: views, Ring: s.Ring},
 		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring, Films: films},
@@ -276,6 +280,7 @@ func (s *System) Work(ctx context.Context) error {
 		g.Go(func() error { return r.Run(ctx) })
 	}
 	g.Go(func() error { return s.sweep(ctx) })
+	g.Go(func() error { return s.resume(ctx) })
 	return g.Wait()
 }
 
@@ -286,6 +291,9 @@ func (s *System) sweep(ctx context.Context) error {
 		if _, err := transfer.Sweep(ctx, s.Objects, s.Store, time.Now()); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "sweep", "error", err) // the next one may do better
 		}
+		if err := s.intake.Sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "sweep the intake", "error", err)
+		}
 		if err := s.keys.refresh(ctx); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "refresh the keys", "error", err)
 		}
@@ -295,6 +303,31 @@ func (s *System) sweep(ctx context.Context) error {
 		case <-t.C:
 		}
 	}
+}
+
+// resumeEvery is how often uploads are looked for that are whole and that
+// nobody files, because the server that was at it was killed.
+const resumeEvery = time.Minute
+
+func (s *System) resume(ctx context.Context) error {
+	t := time.NewTicker(resumeEvery)
+	defer t.Stop()
+	for {
+		if err := s.intake.Resume(ctx); err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "file whole uploads", "error", err) // the next round may do better
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// Sweep does at once what goes on in the background from time to time.
+func (s *System) Sweep(ctx context.Context, now time.Time) error {
+	_, err := transfer.Sweep(ctx, s.Objects, s.Store, now)
+	return errors.Join(err, s.intake.Sweep(ctx, now))
 }
 
 // Close closes what Open opened. Stop serving first.

@@ -76,10 +76,10 @@ type WrappedKey struct {
 // the root and escrow recipients.
 type SealedKey struct {
 	ID        string
-	Purpose   string // "kek", "index", "field" or "manifest"; see crypto/keyring
+	Purpose   string // "kek", "index", "field", "manifest" or "intake"; see crypto/keyring
 	Period    string // for a kek: the month it was made for, such as "2026-11"; otherwise ""
 	Sealed    []byte
-	Public    []byte // the public half, for a signing key
+	Public    []byte // the public half, for a signing key and for the intake
 	CreatedAt time.Time
 }
 

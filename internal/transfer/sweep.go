@@ -21,12 +21,16 @@ const orphanAge = time.Hour
 // Sweep removes objects that no row names: what a crash between an object and
 // its row leaves behind, and nothing else. It returns how many it removed.
 func Sweep(ctx context.Context, objects blob.Store, rows SweepStore, now time.Time) (int, error) {
+	return sweep(ctx, objects, "items/", rows.ObjectKeyExists, now)
+}
+
+func sweep(ctx context.Context, objects blob.Store, prefix string, named func(context.Context, string) (bool, error), now time.Time) (int, error) {
 	var orphans []blob.Key
-	err := objects.List(ctx, "items/", func(o blob.Info) error {
+	err := objects.List(ctx, prefix, func(o blob.Info) error {
 		if now.Sub(o.Modified) < orphanAge {
 			return nil
 		}
-		known, err := rows.ObjectKeyExists(ctx, string(o.Key))
+		known, err := named(ctx, string(o.Key))
 		if err == nil && !known {
 			orphans = append(orphans, o.Key)
 		}

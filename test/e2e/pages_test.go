@@ -20,7 +20,8 @@ func (p *person) submit(path string, form url.Values, headers ...string) answer 
 // says nothing.
 func TestEveryPageIsGuarded(t *testing.T) {
 	h := open(t, "sqlite+filesystem", nil)
-	public := map[string]bool{"GET /sign-in": true, "POST /sign-in": true, "GET /l": true, "HEAD /l": true}
+	public := map[string]bool{"GET /sign-in": true, "POST /sign-in": true, "GET /l": true, "HEAD /l": true,
+		"GET /worker.js": true, "GET /manifest.webmanifest": true, "GET /shell": true}
 	id, pages := "0190a5e6-0000-7000-8000-000000000000", 0
 	for _, r := range h.api.Routes() {
 		if strings.HasPrefix(r.Path, "/api/") || strings.HasPrefix(r.Path, "/assets/") || public[r.Method+" "+r.Path] {
@@ -55,6 +56,7 @@ func TestPagesKeepToTheTable(t *testing.T) {
 		"/pictures/" + item + "/thumbnail": {"nurse": 200, "colleague": 200, "consultant": 404, "records": 403, "outsider": 404, "auditor": 403, "admin": 403},
 		"/send":                            {"nurse": 200, "outsider": 200, "records": 403, "auditor": 403, "admin": 403},
 		"/pictures":                        {"nurse": 200, "records": 200, "auditor": 403, "admin": 403},
+		"/queue":                           {"nurse": 200, "outsider": 200, "records": 403, "auditor": 403, "admin": 403},
 		"/links":                           {"nurse": 200, "records": 403, "auditor": 403, "admin": 403},
 		"/audit":                           {"nurse": 403, "consultant": 403, "records": 403, "auditor": 200, "admin": 403},
 		"/staff":                           {"nurse": 403, "consultant": 403, "records": 403, "auditor": 403, "admin": 200},

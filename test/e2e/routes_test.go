@@ -96,7 +96,15 @@ var guards = map[string]guard{
 	"POST /patients/:id/cases": {action: access.OpenCase, allowed: "201", ask: func(f *fixture) answer {
 		return f.to("POST", "/patients/"+f.patient+"/cases", body{"team": f.h.team, "title": "heel"})
 	}},
-	"POST /items":                           {action: access.UploadItem, allowed: "200", hidden: "422 team-unknown", ask: func(f *fixture) answer { return f.upload(f.picture, f.h.details()) }},
+	"POST /items":              {action: access.UploadItem, allowed: "200", hidden: "422 team-unknown", ask: func(f *fixture) answer { return f.upload(f.picture, f.h.details()) }},
+	"GET /intake":              {action: access.UploadItem, allowed: "200", any: true, ask: ask("GET", "/intake", nil)},
+	"OPTIONS /uploads":         {action: access.UploadItem, allowed: "204", any: true, ask: ask("OPTIONS", "/uploads", nil)},
+	"POST /uploads":            {action: access.UploadItem, allowed: "201", any: true, ask: func(f *fixture) answer { return f.tus("POST", "", nil, "Upload-Length", "5000") }},
+	"HEAD /uploads/:id":        {action: access.UploadItem, allowed: "404", any: true, ask: func(f *fixture) answer { return f.tus("HEAD", f.item, nil) }},
+	"PATCH /uploads/:id":       {action: access.UploadItem, allowed: "404 upload-unknown", any: true, ask: func(f *fixture) answer { return f.patch(f.item, 0, nil) }},
+	"DELETE /uploads/:id":      {action: access.UploadItem, allowed: "404 upload-unknown", any: true, ask: func(f *fixture) answer { return f.tus("DELETE", f.item, nil) }},
+	"GET /uploads/:id/outcome": {action: access.UploadItem, allowed: "404 upload-unknown", any: true, ask: ask("GET", "/uploads/{item}/outcome", nil)},
+
 	"GET /items":                            {action: access.ListItems, allowed: "200", ask: ask("GET", "/items", nil)},
 	"GET /items/:id":                        {action: access.DescribeItem, allowed: "200", ask: ask("GET", "/items/{item}", nil)},
 	"GET /items/:id/receipt":                {action: access.DescribeItem, allowed: "200", ask: ask("GET", "/items/{item}/receipt", nil)},
@@ -184,7 +192,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		route := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
 		routes[route] = true
 		switch _, guarded := guards[route]; {
-		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l":
+		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l", r.Path == "/worker.js", r.Path == "/manifest.webmanifest", r.Path == "/shell":
 			h.samePage(r.Method, r.Path)
 		case !strings.HasPrefix(r.Path, "/api/"): // a page: see TestEveryPageIsGuarded and TestPagesKeepToTheTable
 		case unguarded[r.Method+" "+r.Path]:

@@ -43,6 +43,7 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
     if (state.shots.length || state.waiting.some((h) => h.shots.length)) event.preventDefault();
   });
   document.addEventListener("patient-checked", look);
+  document.addEventListener("patient-unchecked", () => { unchecked(); confirm(form, rest, () => look()); checked = ""; });
   onChange(() => drawWaiting());
   look();
 
@@ -117,6 +118,21 @@ export function wanted(): Mistake[] {
   const wrong = odd();
   if (wrong) out.push({ field: wrong, text: oddWords[wrong] });
   return out;
+}
+
+/**
+ * unchecked offers to go on with what was typed while there is no signal to
+ * ask who it is. The server checks it when it arrives, and refuses what is not
+ * right; then it is put right under Waiting.
+ */
+function unchecked(): void {
+  const number = say(typed("patient_number")), day = typed("date_of_birth").padStart(2, "0"), month = typed("dob_month").padStart(2, "0");
+  const born = new Date(`${typed("dob_year")}-${month}-${day}T12:00:00`);
+  if (!number.kind || isNaN(born.getTime()) || born.getDate() !== Number(day)) return;
+  const words = born.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" });
+  const found = make("div", { class: "nhsuk-inset-text ws-found", "data-kind": number.kind, "data-number": number.digits, "data-name": "Not checked yet", "data-born": words },
+    make("p", {}, make("strong", {}, "There is no signal to check who this is. "), `Compare with the wristband: ${number.kind.toUpperCase()} number ${spaced(number.digits)}, born ${words}. It is checked when it arrives.`));
+  byId("found")?.replaceChildren(found);
 }
 
 function offerScan(): void {
@@ -227,7 +243,7 @@ function fill(form: HTMLFormElement, name: string, value: string): void {
 /** drawWaiting shows whose pictures wait, with the way back to them. */
 function drawWaiting(): void {
   const place = byId("waiting");
-  place?.replaceChildren(...state.waiting.map((h, i) => make("div", { class: "nhsuk-inset-text ws-waiting" },
+  place?.replaceChildren(...state.waiting.map((h, i) => make("div", { class: "nhsuk-inset-text ws-aside" },
     make("p", {}, `${h.shots.length ? count(h.shots.length) : "What you entered"} of ${h.patient.name}, born ${h.patient.born}, not sent yet.`),
     make("button", { class: "nhsuk-button nhsuk-button--secondary", type: "button", "data-back": String(i) }, `Go back to ${h.patient.name}`))));
 }

@@ -1,8 +1,9 @@
-import { asked, type Problem } from "./ask";
+import type { Problem } from "./ask";
 import { body } from "./body";
 import { capture, size } from "./capture";
 import { clear, patient, wanted } from "./patient";
 import { changed, count, drop, state, type Patient, type Shot, type Way } from "./sets";
+import { sendByQueue } from "./sending";
 import { signInAgain } from "./sign-in";
 import { byId, make, show, type Mistake } from "./small";
 
@@ -89,6 +90,10 @@ async function aside(form: HTMLFormElement, action: string, asked = true): Promi
     const problem = page.querySelector("#problem li"), link = problem?.querySelector("a");
     show(problem ? [{ field: link?.getAttribute("href")?.slice(1) ?? "", text: problem.textContent ?? "" }] : [], asked);
   } catch {
+    if (action === "/send/patient") {
+      document.dispatchEvent(new Event("patient-unchecked"));
+      return;
+    }
     show([{ field: "", text: "The server cannot be reached. Check your signal and try again; nothing is lost." }], asked);
   }
   document.dispatchEvent(new Event("patient-checked"));
@@ -116,6 +121,9 @@ function formOf(form: HTMLFormElement, shot: Shot): FormData {
 /** Where a picture is, once it is filed. */
 interface Filed { location: string; way?: Way }
 
+/** Sent is a picture that is filed, or kept on this phone until the signal is back. */
+type Sent = Filed | "kept";
+
 /** sendAll sends the pictures one by one. What fails stays, and can be sent again. */
 async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
   const go = byId("go") as HTMLButtonElement, mistakes = missing(form);
@@ -125,7 +133,7 @@ async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
   // Nothing that is touched meanwhile can change whose pictures these are.
   const still = [byId("rest"), byId("patient-bar"), byId("waiting")].filter((e) => e !== null);
   const forms = state.shots.map((shot): [Shot, FormData] => [shot, formOf(form, shot)]);
-  const whole = forms.length, filed: Filed[] = [], said = byId("sent") as HTMLElement;
+  const whole = forms.length, filed: Sent[] = [], said = byId("sent") as HTMLElement;
   go.disabled = true;
   for (const e of still) e.inert = true;
   try {
@@ -133,12 +141,12 @@ async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
       said.textContent = `Sending ${filed.length + 1} of ${whole}…`;
       said.scrollIntoView({ block: "nearest" });
       const answer = await sendShot(data, shot);
-      if (!("location" in answer)) {
+      if (answer !== "kept" && !("location" in answer)) {
         said.textContent = filed.length ? `${filed.length} of ${whole} sent.` : "";
         show([{ field: mayStand(answer.field), text: answer.detail + (filed.length ? ` ${count(filed.length)} sent before this; what is left is still here.` : "") }]);
         break;
       }
-      filed.push({ ...answer, way: shot.way });
+      filed.push(answer === "kept" ? answer : { ...answer, way: shot.way });
       drop(shot);
     }
   } finally {
@@ -150,7 +158,7 @@ async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
   if (!state.shots.length) finished(form, who);
 }
 
-const past: Filed[] = []; // of the patient, filed before the signal was lost
+const past: Sent[] = []; // of the patient, filed before the signal was lost
 
 /** mayStand gives a field that is in sight, for the message beside it. */
 function mayStand(field = ""): string {
@@ -160,7 +168,7 @@ function mayStand(field = ""): string {
   return group ? field : "";
 }
 
-async function sendShot(data: FormData, shot: Shot): Promise<Problem | Filed> {
+async function sendShot(data: FormData, shot: Shot): Promise<Problem | Sent> {
   const tell = (percent: number): void => {
     if (shot.percent !== percent || shot.state !== "sending") {
       Object.assign(shot, { state: "sending", percent });
@@ -168,45 +176,29 @@ async function sendShot(data: FormData, shot: Shot): Promise<Problem | Filed> {
     }
   };
   tell(0);
-  const answer = await sendOne(data, tell);
-  if ("location" in answer) return answer;
+  const answer = await sendByQueue(data, tell);
+  if (answer === "kept" || "location" in answer) return answer;
   Object.assign(shot, { state: "failed", why: answer.detail });
   changed();
   return answer.status === 401 && await signInAgain() ? sendShot(data, shot) : answer;
 }
 
-/** sendOne sends the form of one picture. It is the one place where pictures leave the page. */
-export function sendOne(form: FormData, tell: (percent: number) => void): Promise<Problem | Filed> {
-  return new Promise((done) => { // fetch does not tell how far it is
-    const request = new XMLHttpRequest();
-    request.open("POST", "/send");
-    request.setRequestHeader("Accept", "application/json");
-    request.upload.addEventListener("progress", (e) => { if (e.lengthComputable) tell(Math.floor(20 * e.loaded / e.total) * 5); });
-    request.addEventListener("error", () => done({ status: 0, code: "", detail: "The signal was lost. Everything is still here: press Send again. If it had arrived already, it is filed once." }));
-    request.addEventListener("load", () => {
-      if (request.status === 200) {
-        try {
-          done(JSON.parse(request.responseText) as Filed);
-          return;
-        } catch { /* a problem, then */ }
-      }
-      done(asked(request.status, request.responseText));
-    });
-    request.send(form);
-  });
-}
-
-/** finished tells what was filed: one picture on its own page, several here. */
+/** finished tells what was filed or kept: one filed picture on its own page, several here. */
 function finished(form: HTMLFormElement, who: Patient): void {
-  const filed = past.splice(0);
+  const sent = past.splice(0), filed = sent.filter((f) => f !== "kept"), kept = sent.length - filed.length;
   clear(form);
   const only = filed[0];
-  if (filed.length === 1 && only && !state.waiting.length) {
+  if (sent.length === 1 && only && !state.waiting.length) {
     location.assign(only.location);
     return;
   }
-  const done = make("div", { class: "ws-done", id: "done-list", tabindex: "-1", role: "status" }, make("h2", { class: "ws-done__title" }, `${count(filed.length)} filed and encrypted`), make("p", {}, `For ${who.name}, born ${who.born}.`),
+  const ids = filed.map((f) => /^\/pictures\/([0-9a-f-]+)/.exec(f.location)?.[1]).filter((id) => id !== undefined);
+  const done = make("div", { class: "ws-done", id: "done-list", tabindex: "-1", role: "status" },
+    make("h2", { class: "ws-done__title" }, [filed.length ? `${count(filed.length)} filed and encrypted` : "", kept ? `${count(kept)} kept on this phone, encrypted` : ""].filter(Boolean).join(", ")),
+    make("p", {}, `For ${who.name}, born ${who.born}.`),
+    ...kept ? [make("p", {}, "What is kept goes by itself when the signal is back, also when you close this page. It is listed under Waiting until it is filed.")] : [],
     make("ul", { class: "nhsuk-list" }, ...filed.map((f, i) => make("li", {}, make("a", { href: f.location }, `Picture ${i + 1}`), f.location.endsWith("before") ? " (was filed before)" : ""))),
+    ...ids.length > 1 ? [make("p", {}, make("a", { href: "/ask?" + ids.map((id) => "item=" + id).join("&") }, "Ask somebody about them"))] : [],
     ...filed.some((f) => f.way === "file") ? [make("p", {}, make("strong", {}, "Now delete the originals"), " from the device that you chose them from.")] : [],
     make("p", {}, "Take more of this patient below, or change the patient."));
   byId("sent")!.textContent = "";

@@ -1,0 +1,65 @@
+// The service worker: the pages open without a signal. It keeps the built
+// files and the shell page, which is the same for everybody, and never an
+// answer that was given to somebody.
+declare const ASSETS: string[]; // put before this file by the server
+declare const VERSION: string;
+
+interface Extendable extends Event { waitUntil(p: Promise<unknown>): void }
+interface Fetching extends Extendable { readonly request: Request; respondWith(r: Promise<Response>): void }
+const worker = self as unknown as {
+  addEventListener(type: "install" | "activate", heard: (e: Extendable) => void): void;
+  addEventListener(type: "fetch", heard: (e: Fetching) => void): void;
+  skipWaiting(): Promise<void>;
+  clients: { claim(): Promise<void> };
+  location: Location;
+};
+
+const STORE = "wardseal-" + VERSION, SHELL = "/shell";
+const PATIENCE = 10_000; // how long a page may hang on one bar of signal
+
+worker.addEventListener("install", (event) => {
+  event.waitUntil((async () => {
+    const store = await caches.open(STORE);
+    // Without credentials: whatever is kept is what nobody gets.
+    for (const path of [...ASSETS, SHELL]) {
+      const answer = await fetch(path, { credentials: "omit", cache: "no-cache" });
+      if (!answer.ok || answer.redirected) throw new Error("a file of this build is not there");
+      await store.put(path, answer);
+    }
+    await worker.skipWaiting();
+  })());
+});
+
+worker.addEventListener("activate", (event) => {
+  event.waitUntil((async () => {
+    for (const name of await caches.keys()) if (name !== STORE) await caches.delete(name);
+    await worker.clients.claim();
+  })());
+});
+
+worker.addEventListener("fetch", (event) => {
+  const { request } = event, url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== worker.location.origin) return;
+  if (request.mode === "navigate") event.respondWith(page(request));
+  else if (ASSETS.includes(url.pathname)) event.respondWith(asset(url.pathname, request));
+});
+
+/** asset gives a built file from the store: its address has a hash of it. */
+async function asset(path: string, request: Request): Promise<Response> {
+  return await (await caches.open(STORE)).match(path) ?? fetch(request);
+}
+
+/** page gives what the server says, and the shell when it says nothing. */
+async function page(request: Request): Promise<Response> {
+  const shell = await (await caches.open(STORE)).match(SHELL);
+  if (!shell) return fetch(request);
+  let over: number | undefined;
+  const late = new Promise<Response>((done) => { over = setTimeout(() => done(shell), PATIENCE); });
+  try {
+    return await Promise.race([fetch(request), late]);
+  } catch {
+    return shell;
+  } finally {
+    clearTimeout(over);
+  }
+}

@@ -1,0 +1,234 @@
+// Walks the way of a picture that meets no signal, a closed page, a killed
+// server and another person on the same phone.
+//
+//   URL, PASSWORD   the running server and its people's password
+//   CONTROL         POST /kill and /start here do that to the server
+//   PICTURE         a JPEG as a phone makes it
+//   SHOTS           a folder for screenshots; none are taken without it
+import { readFileSync } from "node:fs";
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+import { AxeBuilder } from "@axe-core/playwright";
+
+const { URL: base, PASSWORD: password, CONTROL, PICTURE, SHOTS, CHROMIUM } = process.env;
+const phone = readFileSync(PICTURE);
+let made = 0;
+const picture = (more = 0) => ({ name: "IMG_0001.JPG", mimeType: "image/jpeg", buffer: Buffer.concat([phone, Buffer.from("tail " + ++made), Buffer.alloc(more)]) });
+const control = async (what) => assert.equal((await fetch(CONTROL + what, { method: "POST" })).status, 200);
+
+const browser = await chromium.launch({
+  timeout: 180_000,
+  executablePath: CHROMIUM,
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", "--no-first-run"],
+});
+const context = await browser.newContext({ viewport: { width: 390, height: 844 }, locale: "en-GB", timezoneId: "Europe/London" });
+context.setDefaultTimeout(60_000); // machines can be busy
+context.on("weberror", (e) => { throw e.error(); });
+
+async function page(path) {
+  const p = await context.newPage();
+  await p.goto(base + path);
+  return p;
+}
+async function signIn(p, name) {
+  await p.fill("#username", name);
+  await p.fill("#password", password);
+  await p.click("main button");
+  await p.waitForSelector("body[data-person]");
+}
+async function fillIn(p, file, year = "1950") {
+  await p.fill("#patient_number", "999 000 0018");
+  await p.fill("#date_of_birth", "31");
+  await p.fill("#dob_month", "1");
+  await p.fill("#dob_year", year);
+  await p.fill("#body_site", "left heel");
+  await p.click("label[for=consent]");
+  await p.setInputFiles("#file", file);
+}
+const entries = (p, state) => p.locator(`.ws-waiting__entry${state ? `[data-state=${state}]` : ""}`);
+const waits = (p, state, n) => p.waitForFunction(([s, n]) => document.querySelectorAll(`.ws-waiting__entry[data-state=${s}]`).length === n, [state, n]);
+const items = async (p) => (await p.evaluate(async () => (await fetch("/api/v1/items?limit=200")).json())).items.length;
+/** kept looks at everything that the browser keeps. */
+const kept = (p) => p.evaluate(async () => {
+  const found = { caches: [], local: JSON.stringify({ ...localStorage }), entries: "", sealed: [] };
+  for (const name of await caches.keys()) for (const r of await (await caches.open(name)).keys()) found.caches.push(new URL(r.url).pathname);
+  const db = await new Promise((done) => { const r = indexedDB.open("wardseal"); r.onsuccess = () => done(r.result); });
+  const all = (store) => new Promise((done) => { const r = db.transaction(store).objectStore(store).getAll(); r.onsuccess = () => done(r.result); });
+  found.entries = JSON.stringify(await all("entries"));
+  for (const blob of await all("sealed")) found.sealed.push(new TextDecoder("latin1").decode(await blob.arrayBuffer()));
+  db.close();
+  return found;
+});
+async function check(p, name) {
+  if (SHOTS) await p.screenshot({ path: `${SHOTS}/${name}-390.png`, fullPage: true });
+  const { violations } = await new AxeBuilder({ page: p }).setLegacyMode(true)
+    .options({ resultTypes: ["violations"] }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
+  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`), [], `axe on ${name}`);
+  const over = await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(over <= 0, `${name} hangs over by ${over} pixels`);
+}
+
+/** No signal: what is sent waits, the page opens again without a server, and all goes when the signal is back. */
+async function noSignal() {
+  const p = await page("/send");
+  await signIn(p, "nurse");
+  await p.evaluate(() => navigator.serviceWorker.ready);
+  const before = await items(p);
+  await context.setOffline(true);
+  await fillIn(p, picture());
+  await p.click("#go");
+  await p.waitForSelector(".ws-notice:focus");
+  assert.match(await p.locator(".ws-notice").innerText(), /Kept on this phone, encrypted/);
+  assert.equal(await p.inputValue("#patient_number"), "999 000 0018", "the patient stays for the next picture");
+  assert.equal(await p.evaluate(() => document.getElementById("file").files.length), 0);
+  await p.reload();
+  await p.waitForSelector("body[data-shell]");
+  await waits(p, "queued", 1);
+  await check(p, "queue-no-signal");
+  assert.equal(await p.locator("#team option").count(), 1, "the shell remembers the team");
+  await fillIn(p, picture());
+  await p.click("#go");
+  await p.waitForSelector(".ws-notice:focus");
+  await waits(p, "queued", 2);
+
+  const k = await kept(p);
+  assert.equal(k.sealed.length, 2);
+  for (const s of k.sealed) assert.ok(s.startsWith("age-encryption.org/v1\n-> mlkem768x25519 "), "what waits is sealed");
+  const all = JSON.stringify(k);
+  for (const trace of ["9990000018", "999 000 0018", "1950-01-31", "left heel", "Test Patient", "JFIF", "IMG_0001"]) assert.ok(!all.includes(trace), trace + " is readable on the phone");
+  for (const path of k.caches) assert.match(path, /^\/(assets\/.+|shell)$/, "only files of the build and the shell are kept");
+
+  await context.setOffline(false);
+  await waits(p, "filed", 2);
+  assert.equal(await items(p), before + 2);
+  assert.equal((await kept(p)).sealed.length, 0, "what is filed is wiped");
+  await check(p, "queue-filed");
+  await p.close();
+}
+
+/** The page and the server die in the middle of an upload: it goes on from there and is filed once. */
+async function killed() {
+  const p = await page("/send");
+  const before = await items(p);
+  await fillIn(p, picture(8 << 20));
+  const cdp = await context.newCDPSession(p);
+  await cdp.send("Network.enable");
+  await cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 20, downloadThroughput: 1 << 20, uploadThroughput: 1 << 20 });
+  await p.click("#go");
+  await p.waitForFunction(() => { const e = document.querySelector(".ws-waiting__entry progress"); return e && e.value > 50 && e.value < 95; });
+  await check(p, "queue-sending");
+  await control("/kill");
+  await p.close();
+  await control("/start");
+  const q = await context.newPage(), from = [];
+  q.on("request", (r) => { if (r.method() === "PATCH") from.push(Number(r.headers()["upload-offset"])); });
+  await q.goto(base + "/queue");
+  await waits(q, "filed", 1);
+  assert.ok(from.length >= 1 && from[0] >= 1 << 20, "it goes on from where it was, and not from " + from);
+  assert.equal(await items(q), before + 2, "it is filed once; the demo files one of its own when it starts");
+  await check(q, "queue-resumed");
+  await q.close();
+}
+
+/** What is refused later is told, and can be deleted; what is not sent yet can be deleted too. */
+async function refused() {
+  const p = await page("/send");
+  const before = await items(p);
+  await context.setOffline(true);
+  await fillIn(p, picture(), "1951");
+  await p.click("#go");
+  await p.waitForSelector(".ws-notice:focus");
+  await fillIn(p, picture());
+  await p.click("#go");
+  await waits(p, "queued", 2);
+  await p.waitForSelector(".ws-notice:focus");
+  const second = entries(p).nth(1);
+  await second.locator("button").click();
+  await second.locator("text=Delete for good?").click();
+  await waits(p, "queued", 1);
+  await context.setOffline(false);
+  await waits(p, "refused", 1);
+  assert.match(await entries(p).first().innerText(), /date of birth/i);
+  await check(p, "queue-refused");
+  await Promise.all([p.waitForResponse(/\/outcome$/), p.click("text=Send again")]);
+  await waits(p, "refused", 1);
+  assert.equal(await items(p), before);
+  await p.click("text=Put the patient right");
+  await p.fill("#right-number", "999 000 0018");
+  await p.fill("#right-born", "1950-01-31");
+  await check(p, "queue-put-right");
+  await p.click("dialog button >> text=Send again");
+  await waits(p, "filed", 1);
+  assert.equal(await items(p), before + 1, "the picture that was refused is filed for the right patient");
+
+  await context.setOffline(true);
+  await p.fill("#dob_year", "1951");
+  await p.setInputFiles("#file", picture());
+  await p.click("#go");
+  await waits(p, "queued", 1);
+  await context.setOffline(false);
+  await waits(p, "refused", 1);
+  await p.click("text=Delete");
+  await p.click("text=Delete for good?");
+  await p.waitForFunction(() => !document.querySelector("[data-state=refused]"));
+  assert.equal((await kept(p)).sealed.length, 0);
+  await p.close();
+}
+
+/** What somebody made is neither shown to nor sent by the next who signs in on the phone, and is kept for them. */
+async function another() {
+  const p = await page("/send");
+  const before = await items(p);
+  await context.setOffline(true);
+  await fillIn(p, picture());
+  await p.click("#go");
+  await p.waitForSelector(".ws-notice:focus");
+  await context.route("**/api/v1/uploads**", (r) => r.abort()); // the pages come, but no upload goes
+  await context.setOffline(false);
+  await p.goto(base + "/queue");
+  await waits(p, "queued", 1);
+  await p.click("text=Sign out");
+  await p.waitForSelector("#username");
+  await context.unroute("**/api/v1/uploads**");
+  await signIn(p, "outsider");
+  await p.goto(base + "/queue");
+  await p.waitForSelector("text=Nothing waits");
+  assert.equal(await entries(p).count(), 0);
+  assert.equal((await kept(p)).sealed.length, 1, "it is kept");
+  await p.click("text=Sign out");
+  await p.waitForSelector("#username");
+  await signIn(p, "nurse");
+  await p.goto(base + "/queue");
+  await waits(p, "filed", 1).catch(() => undefined); // or on the page before
+  await p.waitForFunction(async (n) => (await (await fetch("/api/v1/items?limit=200")).json()).items.length === n, before + 1);
+  await p.close();
+}
+
+/** The session ends while something waits: the queue says so, and goes on after signing in. */
+async function signedOut() {
+  const p = await page("/send");
+  await context.setOffline(true);
+  await fillIn(p, picture());
+  await p.click("#go");
+  await p.waitForSelector(".ws-notice:focus");
+  await context.clearCookies();
+  await context.setOffline(false);
+  await p.waitForSelector("text=Sign in and send");
+  await check(p, "queue-signed-out");
+  await p.click("text=Sign in and send");
+  await p.fill("#again-username", "nurse");
+  await p.fill("#again-password", password);
+  await p.click("dialog button");
+  await waits(p, "filed", 1);
+  await p.close();
+}
+
+try {
+  for (const [name, walk] of [["no signal", noSignal], ["killed", killed], ["refused", refused], ["another person", another], ["signed out", signedOut]]) {
+    const started = Date.now();
+    await walk();
+    console.log(`ok ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+  }
+} finally {
+  await browser.close();
+}
