@@ -1,1 +1,0 @@
-import{d as a,e as b}from"./chunk-WGWU6UWG.js";import"./chunk-3ZCI2DGV.js";import"./chunk-NXJYK3RY.js";export{b as picture,a as zoomTools};
