@@ -79,6 +79,7 @@ function over(place: HTMLElement, older: Stage, newer: Stage, link: Link): [HTML
     panel.hidden = !on;
     place.classList.toggle("ws-compare--over", on);
     link.pause(on);
+    requestAnimationFrame(() => { older.viewer.forceResize(); older.fit(); }); // it has more room now, or less
     if (on) older.lay(newer, Number(slider.value) / 100, (image) => { upper = image; [turn] = [0]; });
     else {
       if (upper) older.viewer.world.removeItem(upper);

@@ -122,8 +122,8 @@ export class Overlay {
   private says(group: SVGElement, [x, y]: Point, text: string, colour: string): void {
     text.split("\n").forEach((line, i) => {
       if (!line) return;
-      const t = document.createElementNS(svg, "text");
-      for (const [k, v] of Object.entries({ x: (x + 8).toFixed(1), y: (y - 8 + i * 20).toFixed(1), fill: colour, class: "ws-overlay__text" })) t.setAttribute(k, v);
+      const t = document.createElementNS(svg, "text"), right = x > .6 * this.surface.element.clientWidth; // so that it ends on the screen
+      for (const [k, v] of Object.entries({ x: (right ? x - 8 : x + 8).toFixed(1), "text-anchor": right ? "end" : "start", y: (y - 8 + i * 20).toFixed(1), fill: colour, class: "ws-overlay__text" })) t.setAttribute(k, v);
       t.textContent = line;
       group.append(t);
     });

@@ -43,7 +43,7 @@ export class Stage implements Surface {
     this.element.addEventListener("keydown", (event) => this.key(event));
     for (const event of ["update-viewport", "resize", "rotate"] as const) this.viewer.addHandler(event, () => this.tell());
     this.viewer.addHandler("animation-finish", () => this.tell());
-    this.add(picture, "preview");
+    this.add(picture, picture.src.endsWith("/preview") ? "preview" : "original");
   }
 
   /** add lays an image over what is shown; both are one unit wide. */
@@ -54,7 +54,7 @@ export class Stage implements Surface {
       success: (event) => {
         if (!this.shown) this.viewer.viewport.goHome(true);
         this.shown = (event as unknown as { item: OpenSeadragon.TiledImage }).item; // what was shown before stays below
-        this.window.dataset.shows = this.full ? name : "original";
+        this.window.dataset.shows = name;
         this.tell();
       },
     });
