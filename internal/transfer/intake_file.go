@@ -206,6 +206,7 @@ type sealedForm struct {
 	right []field // count instead of those in the form
 	key   string  // when the form brings none, so that filing twice makes one item
 	keyed bool
+	ended bool
 }
 
 var errSealedForm = fault.New(fault.Invalid, "sealed-form", "What was encrypted is not a form that can be read here, so nothing was filed. Open the page again and send it once more.")
@@ -224,6 +225,9 @@ func (f *sealedForm) Next() (string, io.Reader, error) {
 		}
 		f.parts = multipart.NewReader(f.plain, boundary)
 	}
+	if f.ended {
+		return f.added()
+	}
 	p, err := f.parts.NextRawPart()
 	for err == nil && slices.ContainsFunc(f.right, func(r field) bool { return r.name == p.FormName() }) {
 		p, err = f.parts.NextRawPart()
@@ -233,22 +237,31 @@ func (f *sealedForm) Next() (string, io.Reader, error) {
 		if _, err := io.Copy(io.Discard, f.plain); err != nil {
 			return "", nil, err
 		}
-		if len(f.right) > 0 {
-			r := f.right[0]
-			f.right = f.right[1:]
-			return r.name, strings.NewReader(r.text), nil
-		}
-		if f.keyed {
-			return "", nil, io.EOF
-		}
-		f.keyed = true
-		return "idempotency_key", strings.NewReader(f.key), nil
+		f.ended = true
+		return f.added()
+	}
+	if errors.Is(err, io.EOF) { // before the last boundary
+		return "", nil, io.ErrUnexpectedEOF
 	}
 	if err != nil {
 		return "", nil, err
 	}
 	f.keyed = f.keyed || p.FormName() == "idempotency_key"
 	return p.FormName(), p, nil
+}
+
+// added gives what comes besides what is in the form.
+func (f *sealedForm) added() (string, io.Reader, error) {
+	if len(f.right) > 0 {
+		r := f.right[0]
+		f.right = f.right[1:]
+		return r.name, strings.NewReader(r.text), nil
+	}
+	if f.keyed {
+		return "", nil, io.EOF
+	}
+	f.keyed = true
+	return "idempotency_key", strings.NewReader(f.key), nil
 }
 
 // field is one text field of a form.

@@ -304,7 +304,7 @@ func TestRefusedUploadIsPutRight(t *testing.T) {
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.session("nurse")
 	wrong := h.details()
-	wrong["date_of_birth"], wrong["idempotency_key"] = "1951-01-31", "entry"
+	wrong["date_of_birth"], wrong["idempotency_key"], wrong["sex"] = "1951-01-31", "entry", "male"
 	whole := nurse.sealed(phone(t), wrong)
 	try := func(corrections []byte) (api.Outcome, answer) {
 		a := nurse.tus("POST", "", bytes.NewReader(corrections), "Upload-Length", strconv.Itoa(len(whole)), "Content-Type", "application/x-age")
@@ -324,7 +324,7 @@ func TestRefusedUploadIsPutRight(t *testing.T) {
 	if o, _ := try(nurse.sealed(phone(t), nil)); o.State != "refused" || o.Problem.Code != "corrections-form" {
 		t.Errorf("another picture as a correction: %+v", o)
 	}
-	o, _ := try(nurse.sealed(nil, map[string]string{"date_of_birth": "1950-01-31"}))
+	o, _ := try(nurse.sealed(nil, map[string]string{"date_of_birth": "1950-01-31", "patient_number": "999 000 0018", "patient_number_kind": "nhs", "sex": ""}))
 	if o.State != "filed" {
 		t.Fatalf("put right: %+v %+v", o, o.Problem)
 	}

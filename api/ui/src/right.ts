@@ -37,6 +37,7 @@ export function putPatientRight(entry: Entry): Promise<void> {
       data.set("patient_number", number.value.trim());
       data.set("date_of_birth", born.value);
       data.set("sex", "");
+      data.set("case", ""); // it may have been another patient's
       try {
         const sent = putRight(entry, data);
         dialog.close();
