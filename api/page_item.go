@@ -40,6 +40,12 @@ type itemView struct {
 	People []Person // whom a link can be for
 	Teams  []Team
 	Until  time.Time // end of an opened link
+
+	Asks      bool              // may ask about it
+	Asking    map[string]string // as typed
+	Questions []questionRow     // about this patient, to which the item can be added
+	SeenBy    []seenRow
+	Ours      bool // of one of the reader's teams: the case and the patient over time are theirs to see
 }
 
 // viewer is a picture or video as it is shown.
@@ -51,7 +57,7 @@ type viewer struct {
 	Poster   string
 	Full     string // what 100 % shows, when that is more than Src
 	Original string // as taken
-	File     string // name to save the original under, when no browser shows it
+	Foreign  bool   // no browser shows the original
 	Format   string
 	Bytes    int64
 	State    string   // done, waiting, failed, none or unavailable
@@ -60,6 +66,12 @@ type viewer struct {
 	Item     media.ItemID
 	Looks    []string // what was measured and may be put right
 	Retake   bool     // say so to who took it
+
+	Width, Height int    // of the original, upright; 0 when not known
+	Moving        bool   // it may be an animation
+	Marks         string // address in the API of what is drawn and written over it; empty for who may not see that
+	Annotates     bool
+	Mark          watermark
 }
 
 // browsers show these as they are; of the rest they need a rendition. The
@@ -83,6 +95,7 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	}
 	original := have[media.Original]
 	w := &viewer{
+		Width: original.Width, Height: original.Height,
 		Alt: "Clinical picture: " + v.BodySite, Video: v.Format.Video(), Original: at(media.Original), Format: v.Format.String(), Bytes: original.Bytes,
 		State: v.Deriving.State, Progress: v.Deriving.Progress, Item: v.ID, Looks: looks(v.Quality),
 	}
@@ -109,9 +122,7 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	case shown[v.Format]:
 		w.Src = w.Original
 	}
-	if !shown[v.Format] {
-		w.File = "picture-" + string(v.ID) + v.Format.Ext()
-	}
+	w.Foreign, w.Moving = !shown[v.Format], moving[v.Format] && v.Format != media.PNG
 	return w
 }
 
@@ -154,25 +165,36 @@ var (
 	}
 )
 
-func (s *Server) itemPage(c *gin.Context) { s.item(c, http.StatusOK, nil, nil, nil) }
+func (s *Server) itemPage(c *gin.Context) { s.item(c, http.StatusOK, said{}, nil) }
 
-// item shows an item; order is a link that was asked for, made the one that
-// was made.
-func (s *Server) item(c *gin.Context, status int, order map[string]string, made *madeLink, problem *ui.Problem) {
+// said is what was typed into the forms of an item's page, and the link that
+// was made of it.
+type said struct {
+	order, asking map[string]string
+	made          *madeLink
+}
+
+// item shows an item.
+func (s *Server) item(c *gin.Context, status int, said said, problem *ui.Problem) {
 	who := principal(c)
 	v, out, err := s.described(c, media.ItemID(c.Param("id")))
 	if err != nil {
 		failPage(c, err)
 		return
 	}
-	rel := relation(who, v.Item)
+	rel := v.Relation
 	if access.Decide(who, access.ShowItem, rel) == access.Allow {
 		out.Viewer = viewerOf(v, "/api/v1/items/"+string(v.ID)+"/renditions/")
-		out.Viewer.Retake = v.Uploader == who.Person.ID
+		out.Viewer.Retake, out.Viewer.Mark = v.Uploader == who.Person.ID, watermarkFor(c, "viewer")
+		if access.Decide(who, access.SeeAnnotations, rel) == access.Allow {
+			out.Viewer.Marks = "/items/" + string(v.ID) + "/annotations"
+		}
+		out.Viewer.Annotates = access.Decide(who, access.Annotate, rel) == access.Allow
 	}
+	out.Ours = rel&access.SameTeam != 0 || who.Person.Role == access.RecordsOfficer
 	out.Shares = access.Decide(who, access.MakeLink, rel) == access.Allow
 	out.Sends = access.May(who, access.UploadItem) == access.Allow
-	out.Filed, out.Order, out.Made = c.Query("filed"), order, made
+	out.Filed, out.Order, out.Made, out.Asking = c.Query("filed"), said.order, said.made, said.asking
 	if out.Order == nil {
 		out.Order = map[string]string{"uses": "1", "ttl": "1h0m0s"}
 	}
@@ -181,6 +203,10 @@ func (s *Server) item(c *gin.Context, status int, order map[string]string, made 
 			failPage(c, err)
 			return
 		}
+	}
+	if err := s.conversing(c, &out, v); err != nil {
+		failPage(c, err)
+		return
 	}
 	render(c, status, "item", ui.Page{Title: out.BodySite, Wide: true, Problem: problem, Data: out})
 }
@@ -215,13 +241,7 @@ func (s *Server) sharing(c *gin.Context, out *itemView, id media.ItemID) error {
 		}
 	}
 	out.Links = linkRows(here, out.People, out.Teams)
-	var able []Person
-	for _, p := range out.People {
-		if !p.Suspended && p.ID != principal(c).Person.ID && (p.Role == access.Clinician || p.Role == access.Consultant) {
-			able = append(able, p)
-		}
-	}
-	out.People = able
+	out.People = able(out.People, principal(c))
 	return nil
 }
 
@@ -238,5 +258,6 @@ func (s *Server) openedPage(c *gin.Context) {
 		return
 	}
 	out.Viewer, out.Until = viewerOf(v, "/api/v1/grants/"+string(g.ID)+"/renditions/"), g.ExpiresAt
+	out.Viewer.Mark, out.Viewer.Marks = watermarkFor(c, "viewer"), "/grants/"+string(g.ID)+"/annotations"
 	render(c, http.StatusOK, "item", ui.Page{Title: out.BodySite, Wide: true, Data: out})
 }

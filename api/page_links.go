@@ -79,7 +79,7 @@ func (s *Server) linkForm(c *gin.Context) {
 			failPage(c, err)
 			return
 		}
-		s.item(c, logged500(c, err), order, nil, problemOf(err))
+		s.item(c, logged500(c, err), said{order: order}, problemOf(err))
 		return
 	}
 	people, teams, err := s.names(c)
@@ -88,7 +88,7 @@ func (s *Server) linkForm(c *gin.Context) {
 		return
 	}
 	made := &madeLink{URL: s.cfg.PublicURL + "/l#" + secret.Reveal(), For: audienceName(v.Audience, people, teams), Until: v.ExpiresAt, Uses: v.Uses}
-	s.item(c, http.StatusCreated, nil, made, nil)
+	s.item(c, http.StatusCreated, said{made: made}, nil)
 }
 
 type linksView struct {

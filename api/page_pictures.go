@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -10,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/oversight"
 	"github.com/wardseal/wardseal/internal/transfer"
 )
 
@@ -21,6 +23,7 @@ type row struct {
 	Team           string
 	Format         string
 	Video          bool
+	Asks           bool // it can be chosen, to ask about it
 	Pictured       bool // its thumbnail may be shown to who asks
 	TakenAt        time.Time
 	FiledAt        time.Time
@@ -43,6 +46,8 @@ type picturesView struct {
 	Cases   []Case
 	Narrow  bool
 	Sends   bool
+	Asks    bool // some can be asked about together
+	Breaks  bool // may take emergency access
 }
 
 func (s *Server) picturesPage(c *gin.Context) {
@@ -65,6 +70,7 @@ func (s *Server) pictures(c *gin.Context, status int, typed map[string]string, p
 			return
 		}
 	}
+	v.Breaks = access.May(who, access.BreakGlass) == access.Allow && !slices.ContainsFunc(emergencies(c), func(e oversight.Emergency) bool { return e.Patient == f.Patient })
 	v.Narrow = f.Patient != "" || f.Case != "" || f.Team != "" || v.Mine
 	rows, more, err := s.rows(c, f)
 	if err == nil && f.Patient != "" {
@@ -78,6 +84,10 @@ func (s *Server) pictures(c *gin.Context, status int, typed map[string]string, p
 		return
 	}
 	v.Rows = rows
+	for i := range rows { // of one patient, several can be asked about at once
+		rows[i].Asks = rows[i].Asks && f.Patient != ""
+		v.Asks = v.Asks || rows[i].Asks
+	}
 	if f.Patient != "" && len(rows) > 0 {
 		v.Patient = &rows[0].Patient
 	}
@@ -107,22 +117,11 @@ func (s *Server) rows(c *gin.Context, f transfer.ItemFilter) ([]row, bool, error
 	var out []row
 	for _, v := range views {
 		r := row{ID: v.ID, Patient: patient(*v.Patient), BodySite: v.BodySite, Note: v.Note, Team: teamName(all, v.Team), Format: v.Format.String(), Video: v.Format.Video(), TakenAt: v.CapturedAt, FiledAt: v.FiledAt}
-		r.Pictured = access.Decide(who, access.ShowItem, relation(who, v.Item)) == access.Allow
+		r.Pictured = access.Decide(who, access.ShowItem, v.Relation) == access.Allow
+		r.Asks = access.Decide(who, access.MakeReferral, v.Relation) == access.Allow
 		out = append(out, r)
 	}
 	return out, more, nil
-}
-
-// relation is what the edge knows of how somebody stands to an item; it serves
-// to leave out what would be refused. The flows decide.
-func relation(who access.Principal, it media.Item) (rel access.Relation) {
-	if it.Uploader == who.Person.ID {
-		rel |= access.Uploader
-	}
-	if who.In(it.Team) {
-		rel |= access.SameTeam
-	}
-	return rel
 }
 
 // thumbnail shows a thumbnail, or a drawing where there is none yet.

@@ -58,7 +58,20 @@ func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
 		failPage(c, err)
 		return
 	}
-	render(c, status, "account", ui.Page{Title: "Your account", Problem: problem, Data: map[string]any{"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine}})
+	email, err := s.Own.Email(c.Request.Context(), principal(c))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	if typed, ok := c.Get("email"); ok {
+		email, _ = typed.(string)
+	}
+	p := ui.Page{Title: "Your account", Problem: problem, Data: map[string]any{
+		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails}}
+	if c.Query("done") != "" && problem == nil {
+		p.Notice = "Your e-mail address is kept."
+	}
+	render(c, status, "account", p)
 }
 
 func (s *Server) passwordForm(c *gin.Context) {
@@ -71,4 +84,18 @@ func (s *Server) passwordForm(c *gin.Context) {
 		return
 	}
 	c.Redirect(http.StatusSeeOther, "/sign-in?"+url.Values{"why": {"password"}}.Encode()) // every session has ended
+}
+
+func (s *Server) emailForm(c *gin.Context) {
+	f, ok := fields(c)
+	if !ok {
+		return
+	}
+	err := s.Own.SetEmail(c.Request.Context(), principal(c), f.Get("email"))
+	if err != nil {
+		c.Set("email", f.Get("email"))
+		s.account(c, logged500(c, err), problemOf(err))
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/account?done=yes")
 }

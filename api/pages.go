@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/oversight"
 )
 
 // pages serves what people see. The pages call the same flows as the JSON API
@@ -30,11 +32,21 @@ func (s *Server) pages(e *gin.Engine) {
 	open.GET("/l", s.linkPage)
 	open.HEAD("/l", s.linkPage)
 
-	p := open.Group("", s.signedInPage)
+	p := open.Group("", s.signedInPage, s.guided)
+	p.GET("/guidance", s.guidancePage)
+	p.POST("/guidance", s.guidanceForm)
+	p.GET("/report", s.reportPage)
+	p.POST("/report", s.reportForm)
+	p.GET("/review", s.reviewPage)
+	p.POST("/review/incidents/:id", s.closeForm)
+	p.POST("/review/emergencies/:id", s.findingForm)
+	p.POST("/emergencies", s.emergencyForm)
+	p.POST("/emergencies/:id/end", s.emergencyEndForm)
 	p.GET("/", s.homePage)
 	p.POST("/sign-out", s.signOutForm)
 	p.GET("/account", s.accountPage)
 	p.POST("/account/password", s.passwordForm)
+	p.POST("/account/email", s.emailForm)
 
 	p.GET("/send", s.sendPage)
 	p.POST("/send", s.sendForm)
@@ -46,12 +58,22 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/pictures/:id", s.itemPage)
 	p.GET("/pictures/:id/thumbnail", s.thumbnail)
 	p.POST("/pictures/:id/links", s.linkForm)
+	p.POST("/pictures/:id/ask", s.askForm)
+	p.GET("/ask", s.askPage)
+	p.POST("/ask", s.askManyForm)
+	p.GET("/inbox", s.inboxPage)
+	p.GET("/referrals/:id", s.referralPage)
+	p.POST("/referrals/:id", s.writeForm)
+	p.GET("/cases/:id", s.casePage)
+	p.GET("/patients/:id", s.patientPage)
+	p.GET("/compare", s.comparePage)
 	p.GET("/links", s.linksPage)
 	p.POST("/links/:id/revoke", s.revokeForm)
 	p.POST("/links/revoke", s.revokeToForm)
 	p.GET("/opened/:id", s.openedPage)
 
 	p.GET("/audit", s.auditPage)
+	p.GET("/status", s.statusPage)
 	p.GET("/staff", s.staffPage)
 	p.POST("/staff/people", s.addPersonForm)
 	p.POST("/staff/people/:id", s.changePersonForm)
@@ -105,6 +127,39 @@ func (s *Server) signedInPage(c *gin.Context) {
 		return
 	}
 	c.Set(keyPrincipal, who)
+	if c.Request.Method == http.MethodGet && !byScript(c) {
+		if err := s.waiting(c, who); err != nil {
+			failPage(c, err)
+		}
+	}
+}
+
+// Where a request keeps what every page shows of what goes on: how much waits
+// at which page, and one's emergency accesses.
+const (
+	keyWaiting     = "waiting"
+	keyEmergencies = "emergencies"
+	keyIdle        = "idle"
+)
+
+func (s *Server) waiting(c *gin.Context, who access.Principal) error {
+	ctx := c.Request.Context()
+	waiting, more, err := s.Referrals.Counts(ctx, who)
+	if err != nil {
+		return err
+	}
+	review, err := s.Oversight.ToReview(ctx, who)
+	if err != nil {
+		return err
+	}
+	emergencies, err := s.Oversight.Live(ctx, who)
+	if err != nil {
+		return err
+	}
+	c.Set(keyWaiting, map[string]int{"/inbox": waiting + more, "/review": review})
+	c.Set(keyEmergencies, emergencies)
+	c.Set(keyIdle, int(s.cfg.IdleFor/time.Second))
+	return nil
 }
 
 // render answers with a page.
@@ -112,6 +167,15 @@ func render(c *gin.Context, status int, name string, p ui.Page) {
 	who := principal(c)
 	if who.SignedIn() {
 		p.Person, p.Nav = who.Person.Name, places(who, c.Request.URL.Path)
+		p.IdleSeconds = c.GetInt(keyIdle)
+		waiting, _ := c.Get(keyWaiting)
+		counts, _ := waiting.(map[string]int)
+		for i := range p.Nav {
+			p.Nav[i].Count = counts[p.Nav[i].Path]
+		}
+		for _, e := range emergencies(c) {
+			p.Emergencies = append(p.Emergencies, ui.Emergency{ID: string(e.ID), Patient: string(e.Patient), Until: e.ExpiresAt})
+		}
 	}
 	var b bytes.Buffer
 	if err := ui.Render(&b, name, p); err != nil {
@@ -123,6 +187,13 @@ func render(c *gin.Context, status int, name string, p ui.Page) {
 	c.Data(status, "text/html; charset=utf-8", b.Bytes())
 }
 
+// emergencies are the emergency accesses that who asks has now.
+func emergencies(c *gin.Context) []oversight.Emergency {
+	live, _ := c.Get(keyEmergencies)
+	out, _ := live.([]oversight.Emergency)
+	return out
+}
+
 // places are the pages that somebody's role has a use for.
 func places(who access.Principal, here string) []ui.Place {
 	var out []ui.Place
@@ -131,10 +202,13 @@ func places(who access.Principal, here string) []ui.Place {
 		need       access.Action
 	}{
 		{"/send", "Send a picture", access.UploadItem},
+		{"/inbox", "Questions", access.ListReferrals},
 		{"/pictures", "Pictures", access.ListItems},
 		{"/links", "My links", access.ListLinks},
+		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
 		{"/staff", "People and teams", access.ManagePeople},
+		{"/status", "This system", access.WatchSystem},
 	} {
 		if access.May(who, p.need) == access.Allow && (p.need != access.UploadItem || len(who.Teams) > 0) {
 			out = append(out, ui.Place{Path: p.path, Text: p.text, Here: here == p.path || strings.HasPrefix(here, p.path+"/") || here == "/" && p.path == homeOf(who)})
@@ -148,6 +222,8 @@ func homeOf(who access.Principal) string {
 	switch who.Person.Role {
 	case access.Clinician:
 		return "/send"
+	case access.Consultant:
+		return "/inbox"
 	case access.Auditor:
 		return "/audit"
 	case access.Administrator:
@@ -160,6 +236,8 @@ func (s *Server) homePage(c *gin.Context) {
 	switch homeOf(principal(c)) {
 	case "/send":
 		s.sendPage(c)
+	case "/inbox":
+		s.inboxPage(c)
 	case "/audit":
 		s.auditPage(c)
 	case "/staff":
@@ -197,7 +275,7 @@ var forPeople = map[string]string{
 var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "consent_given_by": true, "consent_detail": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
-	"username": true, "password": true, "present_password": true, "role": true, "title": true, "person": true,
+	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

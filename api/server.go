@@ -22,17 +22,26 @@ type Flows struct {
 	Uploads  *transfer.Uploads
 	Views    *transfer.Views
 	Items    *transfer.Items
+	Marks    *transfer.Annotations
 	Links    *transfer.Links
 	Patients *transfer.Patients
 	Account  *transfer.Account
+
+	Referrals *transfer.Referrals
+	Seen      *transfer.Seen
+	Oversight *transfer.Oversight
+	Guidance  *signin.Guidance
 }
 
 // Config is how the edge behaves.
 type Config struct {
-	PublicURL   string        // how people reach the server, such as https://wardseal.example; links start with it
-	MaxBytes    int64         // of one uploaded file
-	Trusted     []string      // addresses of proxies whose X-Forwarded-For is believed
-	ReadIdleFor time.Duration // an upload that sends nothing for this long is cut off; 0 means a minute
+	PublicURL   string                           // how people reach the server, such as https://wardseal.example; links start with it
+	MaxBytes    int64                            // of one uploaded file
+	Trusted     []string                         // addresses of proxies whose X-Forwarded-For is believed
+	ReadIdleFor time.Duration                    // an upload that sends nothing for this long is cut off; 0 means a minute
+	IdleFor     time.Duration                    // a session ends after this long without a request; pages warn before
+	Mails       bool                             // this deployment sends mail
+	Status      func(ctx context.Context) []Part // for administrators
 	Ready       func(ctx context.Context) map[string]error
 	Metrics     *Metrics
 }
@@ -82,10 +91,13 @@ func (s *Server) routes() {
 	v1.GET("/session", s.whoAmI)
 	v1.DELETE("/session", s.signOut)
 	v1.PUT("/session/password", s.changePassword)
+	v1.GET("/session/email", s.showEmail)
+	v1.PUT("/session/email", s.setEmail)
 	v1.GET("/tokens", s.listTokens)
 	v1.POST("/tokens", s.mintToken)
 	v1.DELETE("/tokens/:id", s.revokeToken)
 
+	v1.GET("/status", s.showStatus)
 	v1.GET("/people", s.listPeople)
 	v1.POST("/people", s.addPerson)
 	v1.PUT("/people/:id", s.changePerson)
@@ -109,6 +121,24 @@ func (s *Server) routes() {
 	v1.GET("/items/:id/renditions/:rendition", s.showItem)
 	v1.HEAD("/items/:id/renditions/:rendition", s.showItem)
 	v1.POST("/items/:id/links", s.makeLink)
+	v1.GET("/items/:id/annotations", s.listAnnotations)
+	v1.POST("/items/:id/annotations", s.annotate)
+	v1.DELETE("/annotations/:id", s.removeAnnotation)
+
+	v1.GET("/items/:id/seen", s.seenBy)
+
+	v1.POST("/referrals", s.makeReferral)
+	v1.GET("/referrals", s.listReferrals)
+	v1.GET("/referrals/:id", s.readReferral)
+	v1.POST("/referrals/:id/messages", s.writeReferral)
+
+	v1.POST("/incidents", s.reportIncident)
+	v1.GET("/incidents", s.listIncidents)
+	v1.POST("/incidents/:id/close", s.closeIncident)
+	v1.POST("/emergencies", s.breakGlass)
+	v1.GET("/emergencies", s.listEmergencies)
+	v1.POST("/emergencies/:id/end", s.endEmergency)
+	v1.POST("/emergencies/:id/review", s.reviewEmergency)
 
 	v1.GET("/links", s.listLinks)
 	v1.DELETE("/links/:id", s.revokeLink)
@@ -117,6 +147,7 @@ func (s *Server) routes() {
 	v1.POST("/links/open", s.openLink)
 	v1.GET("/grants/:id/renditions/:rendition", s.showGrant)
 	v1.HEAD("/grants/:id/renditions/:rendition", s.showGrant)
+	v1.GET("/grants/:id/annotations", s.openedAnnotations)
 
 	v1.GET("/audit", s.searchAudit)
 }

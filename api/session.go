@@ -91,6 +91,29 @@ func (s *Server) changePassword(c *gin.Context) {
 	c.Status(http.StatusNoContent)
 }
 
+func (s *Server) showEmail(c *gin.Context) {
+	email, err := s.Own.Email(c.Request.Context(), principal(c))
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"email": email})
+}
+
+func (s *Server) setEmail(c *gin.Context) {
+	var in struct {
+		Email string `json:"email"`
+	}
+	if !s.read(c, &in) {
+		return
+	}
+	if err := s.Own.SetEmail(c.Request.Context(), principal(c), in.Email); err != nil {
+		fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
 // Token is an API token without its secret, which is shown once, when minted.
 type Token struct {
 	ID        access.SessionID `json:"id"`

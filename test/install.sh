@@ -22,6 +22,7 @@ need cwebp webp
 need chromium chromium
 need python3 python3
 need curl curl
+need aiosmtpd python3-aiosmtpd
 need node nodejs
 need npm npm
 if [[ ${1:-} == peers ]]; then

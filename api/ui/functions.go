@@ -21,6 +21,7 @@ var Zone = func() *time.Location {
 var functions = template.FuncMap{
 	"asset":   address,
 	"moment":  moment,
+	"clock":   func(t time.Time) string { return t.In(Zone).Format("3:04pm") },
 	"day":     day,
 	"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"size":    size,

@@ -17,7 +17,9 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
+	"time"
 )
 
 //go:embed templates/*.html dist/*
@@ -30,14 +32,24 @@ type Page struct {
 	Nav     []Place
 	Problem *Problem
 	Notice  string // something that went well
-	Wide    bool   // tables and pictures may use the whole width
-	Data    any
+	// What is open as an emergency to who looks, shown on every page.
+	Emergencies []Emergency
+	Wide        bool // tables and pictures may use the whole width
+	IdleSeconds int  // after which the session ends by itself; 0 when nobody is signed in
+	Data        any
+}
+
+// Emergency is an emergency access to a patient.
+type Emergency struct {
+	ID, Patient string
+	Until       time.Time
 }
 
 // Place is a link of the navigation.
 type Place struct {
 	Path, Text string
 	Here       bool
+	Count      int // of what waits there
 }
 
 // Problem is what went wrong, and the form field at fault if there is one.
@@ -95,6 +107,10 @@ type Asset struct {
 	Policy          string // content security policy of its own, for a worker; "" means the pages'
 }
 
+// piece is a part of the script, which the script itself asks for by its name:
+// the builder has put a hash in it.
+var piece = regexp.MustCompile(`-[A-Z0-9]{8}\.js$`)
+
 // scannerPolicy lets the worker that reads wristbands, and nothing else, run
 // WebAssembly; it can fetch that from here and do nothing more.
 const scannerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
@@ -112,6 +128,10 @@ func load() map[string]Asset {
 		body, err := files.ReadFile("dist/" + e.Name())
 		if err != nil {
 			panic(err)
+		}
+		if piece.MatchString(e.Name()) {
+			out[e.Name()] = Asset{Path: "/assets/" + e.Name(), MediaType: types[".js"], Body: body}
+			continue
 		}
 		sum := sha256.Sum256(body)
 		ext := path.Ext(e.Name())

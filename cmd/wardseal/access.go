@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strings"
 
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/config"
 )
 
 // accessCmd prints docs/access.md from the decision table.
@@ -16,7 +16,7 @@ type accessCmd struct{}
 func (accessCmd) Run(out io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Who may do what\n\nGenerated from the decision table (`wardseal access`); a test compares. What is not in the table is refused.\n\n")
-	b.WriteString("- **yes**: the role is enough.\n- A relation: the person must stand in it to the item, now: *uploader* took the picture, *same team* is a member\n  of the team it belongs to, *referred* is addressed by a live link (in person, by team or by role).\n- **no**: refused, whatever the relation.\n\n")
+	b.WriteString("- **yes**: the role is enough.\n- A relation: the person must stand in it to the item, now: *uploader* took the picture, *same team* is a member\n  of the team it belongs to, *referred* is addressed by a live link, *asked* by a referral that is not closed\n  (in person, by team or by role), *emergency* has taken emergency access to the patient.\n- **no**: refused, whatever the relation.\n\n")
 	b.WriteString("| action | what it is |")
 	for _, r := range access.Roles() {
 		fmt.Fprintf(&b, " %s |", r)
@@ -47,15 +47,6 @@ type versionCmd struct{}
 
 // Run prints it.
 func (versionCmd) Run(out io.Writer) error {
-	v := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		v = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v += " " + s.Value
-			}
-		}
-	}
-	_, err := fmt.Fprintln(out, "wardseal", v)
+	_, err := fmt.Fprintln(out, "wardseal", config.Version())
 	return err
 }

@@ -10,15 +10,17 @@ import (
 type Relation uint8
 
 const (
-	Uploader Relation = 1 << iota // took the picture
-	SameTeam                      // is a member of the team that the item belongs to
-	Referred                      // a live link to the item is addressed to them, their team or their role
+	Uploader  Relation = 1 << iota // took the picture
+	SameTeam                       // is a member of the team that the item belongs to
+	Referred                       // a live link to the item is addressed to them, their team or their role
+	Emergency                      // has taken emergency access to the item's patient
+	Asked                          // a referral that is not closed asks them, their team or their role about the item
 )
 
 var relationNames = []struct {
 	r    Relation
 	name string
-}{{Uploader, "uploader"}, {SameTeam, "same team"}, {Referred, "referred"}}
+}{{Uploader, "uploader"}, {SameTeam, "same team"}, {Referred, "referred"}, {Emergency, "emergency"}, {Asked, "asked"}}
 
 // String lists the relations in words, such as "uploader or same team".
 func (r Relation) String() string {
@@ -53,11 +55,23 @@ const (
 	DescribeItem    Action = "item.describe"    // facts and receipt, without the picture
 	ShowItem        Action = "item.show"        // the picture itself
 	ShowOpened      Action = "item.show-opened" // the picture itself, through an opened link
+	SeeAnnotations  Action = "annotation.see"   // what is drawn and written over a picture
+	Annotate        Action = "annotation.make"  // and remove one's own
 	MakeLink        Action = "link.make"
 	ListLinks       Action = "link.list" // one's own live links
 	OpenLink        Action = "link.open"
 	RevokeLink      Action = "link.revoke"
 	ReadAudit       Action = "audit.read"
+	MakeReferral    Action = "referral.make"   // ask a question about items
+	ListReferrals   Action = "referral.list"   // those that one asked, one's teams asked, or that ask one
+	ReadReferral    Action = "referral.read"   // the question, its items and the thread
+	AnswerReferral  Action = "referral.answer" // write in the thread
+
+	ReportIncident    Action = "incident.report"
+	HandleIncidents   Action = "incident.handle" // list and close reports
+	BreakGlass        Action = "emergency.start" // see a patient of other teams, with a reason
+	ReviewEmergencies Action = "emergency.review"
+	WatchSystem       Action = "system.watch"
 )
 
 // Rule is one row of the table: what an action is, and which relation each
@@ -74,7 +88,10 @@ const AnyRelation Relation = 0
 
 const (
 	ownOrTeam     = Uploader | SameTeam
+	ownOrAsked    = Uploader | SameTeam | Asked
 	ownTeamOrLink = Uploader | SameTeam | Referred
+	ownOrNeeded   = Uploader | SameTeam | Asked | Emergency
+	anyOfThese    = Uploader | SameTeam | Referred | Asked | Emergency
 )
 
 func all(r Relation, roles ...Role) map[Role]Relation {
@@ -100,13 +117,24 @@ func Table() []Rule {
 		{ListCases, "List a patient's cases (those of one's teams; records officers: all)", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
 		{UploadItem, "File a photo or video, in a team", all(SameTeam, Clinician, Consultant)},
 		{ListItems, "List items (only those that one may see described)", all(AnyRelation, Clinician, Consultant, RecordsOfficer)},
-		{DescribeItem, "See an item's facts and receipt, without the picture", withRecords(all(ownTeamOrLink, Clinician, Consultant))},
-		{ShowItem, "See the picture or video itself", all(ownOrTeam, Clinician, Consultant)},
+		{DescribeItem, "See an item's facts and receipt, without the picture", withRecords(all(anyOfThese, Clinician, Consultant))},
+		{ShowItem, "See the picture or video itself", all(ownOrNeeded, Clinician, Consultant)},
 		{ShowOpened, "See the picture or video itself through a link that one has opened", all(ownTeamOrLink, Clinician, Consultant)},
+		{SeeAnnotations, "See what is drawn and written over a picture (through an opened link: with the picture)", all(ownOrNeeded, Clinician, Consultant)},
+		{Annotate, "Draw and write over a picture, which itself stays as it is; change and remove one's own", all(ownOrAsked, Clinician, Consultant)},
 		{MakeLink, "Make a link to an item", all(ownOrTeam, Clinician, Consultant)},
 		{ListLinks, "List one's own live links", all(AnyRelation, Clinician, Consultant)},
 		{OpenLink, "Open a link", all(Referred, Clinician, Consultant)},
 		{RevokeLink, "Revoke a link, or all of one's links to a person", all(ownOrTeam, Clinician, Consultant)},
+		{MakeReferral, "Ask a person, a team or a role about items", all(ownOrTeam, Clinician, Consultant)},
+		{ListReferrals, "List referrals (one's own, those of one's teams, and those that ask one)", all(AnyRelation, Clinician, Consultant)},
+		{ReadReferral, "Read a referral: its question, its items and the thread (who asked it counts as uploader)", all(ownOrAsked, Clinician, Consultant)},
+		{AnswerReferral, "Answer a referral, ask for another picture, add to it, close it", all(ownOrAsked, Clinician, Consultant)},
+		{BreakGlass, "Take emergency access to a patient of other teams, with a reason, for a while; end it", all(AnyRelation, Clinician, Consultant)},
+		{ReviewEmergencies, "List and review emergency accesses", all(AnyRelation, Auditor)},
+		{ReportIncident, "Report a problem or a breach", all(AnyRelation, Roles()...)},
+		{HandleIncidents, "List and close reports of problems and breaches", all(AnyRelation, Auditor)},
+		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},
 		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
 	}
 }

@@ -58,6 +58,22 @@ const (
 	KeyMade          Type = "key.made"
 	KeyReleased      Type = "key.released"
 	AuditRead        Type = "audit.read"
+	ReferralMade     Type = "referral.made"
+	ReferralsListed  Type = "referral.listed"
+	ReferralRead     Type = "referral.read"
+	ReferralWritten  Type = "referral.written"
+
+	GuidanceRead      Type = "guidance.acknowledged"
+	IncidentReported  Type = "incident.reported"
+	IncidentClosed    Type = "incident.closed"
+	GlassBroken       Type = "emergency.started"
+	EmergencyEnded    Type = "emergency.ended"
+	EmergencyReviewed Type = "emergency.reviewed"
+	OversightRead     Type = "oversight.read"
+
+	AnnotationsShown  Type = "item.annotations-shown"
+	Annotated         Type = "item.annotated"
+	AnnotationRemoved Type = "item.annotation-removed"
 )
 
 // Types lists the vocabulary with what each type means, in documents' order.
@@ -98,6 +114,9 @@ var typeDocs = []TypeDoc{
 	{RenditionDerived, "a form of a picture or video to look at was made"},
 	{RenditionFailed, "a form of a picture or video to look at could not be made"},
 	{QualityMeasured, "a picture's sharpness and exposure were measured"},
+	{AnnotationsShown, "what is drawn and written over a picture was shown"},
+	{Annotated, "somebody drew or wrote over a picture, which itself stays as it is; the detail gives the version"},
+	{AnnotationRemoved, "somebody took away what they had drawn or written; the record keeps it"},
 	{LinkMade, "a link to an item was made"},
 	{LinkVisited, "a link was checked by a signed-in person without opening it"},
 	{LinkOpened, "a link was opened and became a grant; no picture has been shown yet"},
@@ -107,6 +126,17 @@ var typeDocs = []TypeDoc{
 	{KeyMade, "a key of the keyring was made"},
 	{KeyReleased, "an item's identity was released to an operator"},
 	{AuditRead, "the audit events were searched"},
+	{ReferralMade, "a person, a team or a role was asked about items"},
+	{ReferralsListed, "a list of referrals was shown"},
+	{ReferralRead, "a referral's question and thread were shown"},
+	{ReferralWritten, "something was added to a referral; the detail says what, and whose turn it is now"},
+	{GuidanceRead, "a person acknowledged the guidance for staff"},
+	{IncidentReported, "a problem or a breach was reported"},
+	{IncidentClosed, "a report was closed"},
+	{GlassBroken, "a person took emergency access to a patient of other teams"},
+	{EmergencyEnded, "a person ended their emergency access before its time"},
+	{EmergencyReviewed, "an emergency access was reviewed"},
+	{OversightRead, "the reports, or the emergency accesses, were listed"},
 }
 
 // Event is one thing that happened. Seq and At are set by the database when it
@@ -135,6 +165,11 @@ type Subject struct {
 	Grant     string `json:"grant,omitempty"`
 	Token     string `json:"token,omitempty"`
 	Key       string `json:"key,omitempty"`
+	Referral  string `json:"referral,omitempty"`
+	Incident  string `json:"incident,omitempty"`
+	Emergency string `json:"emergency,omitempty"`
+
+	Annotation string `json:"annotation,omitempty"` // a set of marks over an item
 }
 
 // NewEvent starts an event of type t done by who.

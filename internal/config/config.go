@@ -29,11 +29,25 @@ type Config struct {
 
 	FFmpeg string `name:"ffmpeg" env:"WARDSEAL_FFMPEG" placeholder:"PATH" help:"The ffmpeg program, for posters and playable forms of videos; ffprobe must be beside it. Default: ffmpeg in PATH; without one, videos are kept and shown as they are."`
 
+	GuidanceFile string `type:"path" env:"WARDSEAL_GUIDANCE_FILE" help:"Text (UTF-8) that every member of staff must acknowledge before they go on, and again when it changes. An empty line ends a paragraph; a line that starts with # is a heading. Default: guidance that comes with the program."`
+
 	Database Database `embed:"" prefix:"database-" group:"Database"`
 	Objects  Objects  `embed:"" prefix:"objects-" group:"Objects"`
 	Keys     Keys     `embed:"" prefix:"keys-" group:"Keys"`
 	Limits   Limits   `embed:"" prefix:"" group:"Limits"`
 	Sessions Sessions `embed:"" prefix:"" group:"Sign-in"`
+	Mail     Mail     `embed:"" prefix:"mail-" group:"Mail"`
+}
+
+// Mail says who takes the mail that tells staff that something waits. Without
+// a server none is sent.
+type Mail struct {
+	Server       string `env:"WARDSEAL_MAIL_SERVER" placeholder:"HOST:PORT" help:"SMTP server; port 465 for TLS from the start, another for STARTTLS, which must succeed."`
+	From         string `env:"WARDSEAL_MAIL_FROM" placeholder:"ADDRESS" help:"Sender's address."`
+	Username     string `env:"WARDSEAL_MAIL_USERNAME" help:"User name at the server, if it wants one."`
+	PasswordFile string `type:"path" env:"WARDSEAL_MAIL_PASSWORD_FILE" help:"File that holds the password at the server."`
+	CAFile       string `type:"path" env:"WARDSEAL_MAIL_CA_FILE" help:"Certificate authority (PEM) that the server's certificate is checked against, if not a public one."`
+	Plain        bool   `env:"WARDSEAL_MAIL_PLAIN" help:"Speak without TLS, to a relay on this machine."`
 }
 
 // Database says where the metadata is.
@@ -64,6 +78,8 @@ type Keys struct {
 type Limits struct {
 	MaxUploadBytes int64         `default:"2147483648" env:"WARDSEAL_MAX_UPLOAD_BYTES" help:"Largest photo or video, in bytes (default 2 GB)."`
 	MaxPixels      int64         `default:"50000000" env:"WARDSEAL_MAX_PIXELS" help:"Largest picture, in pixels (default 50 megapixels)."`
+	OverdueAfter   time.Duration `default:"4h" env:"WARDSEAL_OVERDUE_AFTER" help:"Mark a question that nobody of those asked has opened for this long."`
+	EmergencyFor   time.Duration `default:"1h" env:"WARDSEAL_EMERGENCY_FOR" help:"How long an emergency access to a patient of other teams lasts."`
 	NoSound        bool          `env:"WARDSEAL_NO_SOUND" help:"Always remove the sound of videos, whatever the uploader chose: a voice can name a patient."`
 	SpoolMemory    int64         `default:"33554432" env:"WARDSEAL_SPOOL_MEMORY" help:"Memory for uploads being received, in bytes; what does not fit goes encrypted to the spool folder (default 32 MB)."`
 	NoDerivatives  bool          `env:"WARDSEAL_NO_DERIVATIVES" help:"Make no previews and thumbnails on this server; another one must."`
@@ -88,7 +104,7 @@ func Default(data string) Config {
 	c := Config{
 		Data: data, Listen: "127.0.0.1:8080", Operations: "127.0.0.1:9090", PublicURL: "http://localhost:8080",
 		Database: Database{Driver: "sqlite"}, Objects: Objects{Kind: "filesystem", Region: "us-east-1"},
-		Limits: Limits{MaxUploadBytes: 2 << 30, MaxPixels: 50_000_000, SpoolMemory: 32 << 20, StopWithin: time.Minute},
+		Limits: Limits{MaxUploadBytes: 2 << 30, MaxPixels: 50_000_000, SpoolMemory: 32 << 20, StopWithin: time.Minute, OverdueAfter: 4 * time.Hour, EmergencyFor: time.Hour},
 	}
 	s := signin.DefaultConfig()
 	c.Sessions = Sessions{s.SessionFor, s.IdleFor, s.LockAfter, s.LockFor}

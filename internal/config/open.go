@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/jobs"
+	"github.com/wardseal/wardseal/internal/mail"
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/internal/transfer"
 	"github.com/wardseal/wardseal/storage/blob"
@@ -137,18 +139,70 @@ func (s *System) compose() error {
 	if err != nil {
 		return err
 	}
+	if err := s.mails(); err != nil {
+		return err
+	}
+	guidance, err := c.guidance(db)
+	if err != nil {
+		return err
+	}
+	views := &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)}
 	s.flows = api.Flows{
 		Door: door, Own: own, Staff: s.Staff,
 		Uploads: &transfer.Uploads{
 			Gate: db, Store: db, Patients: transfer.PatientFinder{Store: db, Ring: s.Ring}, Objects: s.Objects, Ring: s.Ring, Spool: box,
 			Clock: time.Now, MaxBytes: c.Limits.MaxUploadBytes, MaxPixels: c.Limits.MaxPixels, NoSound: c.Limits.NoSound, Filed: s.wake,
 		},
-		Views:    &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)},
+		Views:    views,
+		Marks:    &transfer.Annotations{Gate: db, Store: db, Views: views, Ring: s.Ring},
 		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring, Films: films},
 		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
 		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},
 		Account:  &transfer.Account{Gate: db, Store: db},
+
+		Referrals: &transfer.Referrals{Gate: db, Store: db, Audience: db, Ring: s.Ring, Clock: time.Now, Overdue: c.Limits.OverdueAfter},
+		Seen:      &transfer.Seen{Gate: db, Store: db},
+		Oversight: &transfer.Oversight{Gate: db, Store: db, Ring: s.Ring, Lasts: c.Limits.EmergencyFor},
+		Guidance:  guidance,
 	}
+	return nil
+}
+
+// guidance reads the text that staff must acknowledge.
+func (c Config) guidance(db signin.GuidanceStore) (*signin.Guidance, error) {
+	if c.GuidanceFile == "" {
+		return signin.NewGuidance(db, ""), nil
+	}
+	text, err := os.ReadFile(c.GuidanceFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the guidance for staff: %w", err)
+	}
+	if len(strings.TrimSpace(string(text))) == 0 || !utf8.Valid(text) {
+		return nil, fmt.Errorf("the guidance for staff in %s is empty or not UTF-8", c.GuidanceFile)
+	}
+	return signin.NewGuidance(db, string(text)), nil
+}
+
+// mails makes the runner that tells staff by mail, if there is a mail server.
+func (s *System) mails() error {
+	m := s.Config.Mail
+	if m.Server == "" {
+		return nil
+	}
+	password := ""
+	if m.PasswordFile != "" {
+		b, err := os.ReadFile(m.PasswordFile)
+		if err != nil {
+			return fmt.Errorf("read the password of the mail server: %w", err)
+		}
+		password = strings.TrimRight(string(b), "\r\n")
+	}
+	sender, err := mail.New(mail.Config{Server: m.Server, From: m.From, Username: m.Username, Password: password, CAFile: m.CAFile, Plain: m.Plain})
+	if err != nil {
+		return err
+	}
+	n := &transfer.Notifier{Store: s.Store, Send: sender.Send, Base: strings.TrimSuffix(s.Config.PublicURL, "/")}
+	s.runners = append(s.runners, jobs.New(queue{s.Store}, n.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
 	return nil
 }
 
@@ -195,7 +249,8 @@ func (s *System) Flows() api.Flows { return s.flows }
 // Edge is how the edge serves them at a public URL.
 func (s *System) Edge(url string) api.Config {
 	return api.Config{
-		PublicURL: strings.TrimSuffix(url, "/"), MaxBytes: s.Config.Limits.MaxUploadBytes, Trusted: s.Config.Proxies, Metrics: s.metrics, Ready: s.ready,
+		PublicURL: strings.TrimSuffix(url, "/"), MaxBytes: s.Config.Limits.MaxUploadBytes, Trusted: s.Config.Proxies, Metrics: s.metrics, Ready: s.ready, Status: s.status, IdleFor: s.Config.Sessions.IdleFor,
+		Mails: s.Config.Mail.Server != "",
 	}
 }
 

@@ -17,7 +17,7 @@ func (q queue) Lease(ctx context.Context, worker string, kinds []string, leaseFo
 	if errors.Is(err, meta.ErrNotFound) {
 		return jobs.Job{}, false, nil
 	}
-	return jobs.Job{ID: j.ID, Kind: j.Kind, Item: j.Item, Attempts: j.Attempts}, err == nil, err
+	return jobs.Job{ID: j.ID, Kind: j.Kind, Item: j.Item, Person: j.Person, Attempts: j.Attempts}, err == nil, err
 }
 
 func (q queue) Extend(ctx context.Context, id, worker string, leaseFor time.Duration) error {

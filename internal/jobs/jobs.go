@@ -12,14 +12,16 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/media"
 )
 
-// Job is one piece of work on an item.
+// Job is one piece of work on an item, or for a person.
 type Job struct {
 	ID       string
 	Kind     string
 	Item     media.ItemID
+	Person   access.PersonID
 	Attempts int // this one included
 }
 

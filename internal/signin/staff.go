@@ -167,6 +167,11 @@ func (s *Staff) Unlock(ctx context.Context, who access.Principal, id access.Pers
 	return unknownPerson(s.people.Unlock(ctx, id, audit.NewEvent(audit.PersonUnlocked, who, audit.Subject{Person: string(id)})))
 }
 
+// Watch decides whether who may see how the system is.
+func (s *Staff) Watch(ctx context.Context, who access.Principal) error {
+	return s.allow(ctx, who, access.WatchSystem)
+}
+
 func unknownPerson(err error) error {
 	if errors.Is(err, meta.ErrNotFound) {
 		return fault.New(fault.NotFound, "person-unknown", "There is no such member of staff.").With(err)

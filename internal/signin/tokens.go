@@ -12,6 +12,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/mail"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -24,6 +25,7 @@ type AccountStore interface {
 	AddToken(ctx context.Context, s meta.Session, ev audit.Event) error
 	SessionsOf(ctx context.Context, id access.PersonID) ([]meta.Session, error)
 	EndSession(ctx context.Context, id access.SessionID, ev audit.Event) error
+	SetEmail(ctx context.Context, id access.PersonID, email string, ev audit.Event) error
 	SetPassword(ctx context.Context, id access.PersonID, hash string, ev audit.Event) error
 }
 
@@ -125,4 +127,26 @@ func denied(d access.Decision) error {
 		return fault.New(fault.Unauthenticated, "not-signed-in", "You are not signed in, or your session has ended. Sign in and try again.")
 	}
 	return fault.New(fault.Denied, "not-allowed", "Your role does not allow this. If you need it for your work, ask your administrator.")
+}
+
+// Email gives the address at which who is told that something waits; it may be
+// empty.
+func (a *Account) Email(ctx context.Context, who access.Principal) (string, error) {
+	if d := access.Decide(who, access.OwnAccount, 0); d != access.Allow {
+		return "", denied(d)
+	}
+	p, err := a.store.Person(ctx, who.Person.ID)
+	return p.Email, down(err)
+}
+
+// SetEmail sets that address, or none.
+func (a *Account) SetEmail(ctx context.Context, who access.Principal, email string) error {
+	if d := access.Decide(who, access.OwnAccount, 0); d != access.Allow {
+		return denied(d)
+	}
+	email = strings.TrimSpace(email)
+	if email != "" && !mail.Address(email) {
+		return fault.New(fault.Invalid, "email-form", "Enter one e-mail address, such as name@example.org, or leave it empty.").In("email")
+	}
+	return down(a.store.SetEmail(ctx, who.Person.ID, email, audit.NewEvent(audit.PersonChanged, who, audit.Subject{Person: string(who.Person.ID)}).With("what", "email")))
 }

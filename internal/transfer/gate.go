@@ -20,6 +20,8 @@ import (
 // GateStore is what deciding access needs of the database.
 type GateStore interface {
 	LinksTo(ctx context.Context, item media.ItemID, p access.Principal) (bool, error)
+	AsksAbout(ctx context.Context, item media.ItemID, p access.Principal) (bool, error)
+	EmergencyFor(ctx context.Context, patient media.PatientID, p access.PersonID) (bool, error)
 	AppendEvent(ctx context.Context, ev audit.Event) error
 }
 
@@ -62,14 +64,28 @@ func (g gate) relation(ctx context.Context, who access.Principal, it media.Item)
 		rel |= access.SameTeam
 	}
 	if rel != 0 {
-		return rel, nil // a referral could add nothing that an owner lacks
+		return rel, nil // neither a link nor a referral could add what an owner lacks
 	}
-	referred, err := g.store.LinksTo(ctx, it.ID, who)
+	linked, err := g.store.LinksTo(ctx, it.ID, who)
+	if err != nil {
+		return 0, fmt.Errorf("look for a link: %w", err)
+	}
+	if linked {
+		rel |= access.Referred
+	}
+	asked, err := g.store.AsksAbout(ctx, it.ID, who)
 	if err != nil {
 		return 0, fmt.Errorf("look for a referral: %w", err)
 	}
-	if referred {
-		rel |= access.Referred
+	if asked {
+		rel |= access.Asked
+	}
+	emergency, err := g.store.EmergencyFor(ctx, it.Patient, who.Person.ID)
+	if err != nil {
+		return 0, fmt.Errorf("look for emergency access: %w", err)
+	}
+	if emergency {
+		rel |= access.Emergency
 	}
 	return rel, nil
 }

@@ -37,7 +37,8 @@ type ItemView struct {
 	Receipt        media.Receipt
 	Renditions     []media.RenditionRow
 	Deriving       Deriving
-	Patient        *Patient // only in a single description
+	Relation       access.Relation // in which who asked stands to it now
+	Patient        *Patient        // only in a single description
 	ConsentDetail  string
 }
 
@@ -64,7 +65,7 @@ func (s *Items) List(ctx context.Context, who access.Principal, f meta.ItemFilte
 	}
 	out := make([]ItemView, 0, len(rows))
 	for _, it := range rows {
-		v, err := s.open(it)
+		v, err := s.open(ctx, who, it)
 		if err != nil {
 			return nil, false, err
 		}
@@ -80,7 +81,7 @@ func (s *Items) Describe(ctx context.Context, who access.Principal, id media.Ite
 	if err != nil {
 		return ItemView{}, err
 	}
-	v, err := s.open(it)
+	v, err := s.open(ctx, who, it)
 	if err != nil {
 		return v, err
 	}
@@ -154,16 +155,19 @@ func (s *Items) deriving(ctx context.Context, id media.ItemID) (Deriving, error)
 	return out, nil
 }
 
-func (s *Items) open(it media.Item) (ItemView, error) {
+func (s *Items) open(ctx context.Context, who access.Principal, it media.Item) (ItemView, error) {
+	rel, err := (gate{s.Gate}).relation(ctx, who, it)
+	if err != nil {
+		return ItemView{}, down(err)
+	}
 	f := fields{ring: s.Ring, table: "items", row: string(it.ID)}
-	v := ItemView{Item: it, BodySite: f.open("body_site", it.BodySite), Note: f.open("note", it.Note)}
+	v := ItemView{Item: it, Relation: rel, BodySite: f.open("body_site", it.BodySite), Note: f.open("note", it.Note)}
 	if len(it.ConsentDetail) > 0 { // items from before it was asked for have none
 		v.ConsentDetail = f.open("consent_detail", it.ConsentDetail)
 	}
 	if f.err != nil {
 		return v, f.err
 	}
-	var err error
 	v.Receipt, err = openReceipt(s.Ring, it)
 	return v, err
 }

@@ -21,6 +21,7 @@ type PatientStore interface {
 	PatientByIndex(ctx context.Context, index []byte) (media.Patient, error)
 	Patient(ctx context.Context, id media.PatientID) (media.Patient, error)
 	AddCase(ctx context.Context, c media.Case, ev audit.Event) error
+	Case(ctx context.Context, id media.CaseID) (media.Case, error)
 	CasesOf(ctx context.Context, p media.PatientID) ([]media.Case, error)
 }
 
@@ -205,4 +206,32 @@ func (p *Patients) Cases(ctx context.Context, who access.Principal, patient medi
 	}
 	ev := audit.NewEvent(audit.PatientShown, who, audit.Subject{Patient: string(patient)}).With("what", "cases")
 	return out, (gate{p.Gate}).record(ctx, ev)
+}
+
+// Case gives one case of who's teams, or any for a records officer.
+func (p *Patients) Case(ctx context.Context, who access.Principal, id media.CaseID) (CaseView, error) {
+	g := gate{p.Gate}
+	if err := g.role(ctx, who, access.ListCases); err != nil {
+		return CaseView{}, err
+	}
+	if !media.ValidID(string(id)) {
+		return CaseView{}, errNoItem
+	}
+	c, err := p.Store.Case(ctx, id)
+	if errors.Is(err, meta.ErrNotFound) {
+		return CaseView{}, errNoItem
+	}
+	if err != nil {
+		return CaseView{}, down(fmt.Errorf("find the case: %w", err))
+	}
+	subject := audit.Subject{Case: string(id), Patient: string(c.Patient)}
+	if !who.In(c.Team) && who.Person.Role != access.RecordsOfficer {
+		return CaseView{}, errors.Join(errNoItem, g.record(ctx, audit.NewEvent(audit.AccessDenied, who, subject).With("action", string(access.ListCases))))
+	}
+	f := fields{ring: p.Ring, table: "cases", row: string(c.ID)}
+	v := CaseView{Case: c, Title: f.open("title", c.Title)}
+	if f.err != nil {
+		return CaseView{}, f.err
+	}
+	return v, g.record(ctx, audit.NewEvent(audit.PatientShown, who, subject).With("what", "case"))
 }

@@ -114,22 +114,27 @@ func (s *Links) check(ctx context.Context, o *LinkOrder) error {
 	case o.Purpose == "" || len(o.Purpose) > 500:
 		return fault.New(fault.Invalid, "link-purpose", "Say in a few words (at most 500 characters) what the link is for, for example: advice on dressing.").In("purpose")
 	}
-	unknown := fault.New(fault.Invalid, "link-audience", "Say whom the link is for: an active member of staff, a team, or the role clinician or consultant.").In("audience")
-	switch o.Audience.Kind {
+	return checkAudience(ctx, s.Audience, o.Audience)
+}
+
+// checkAudience refuses an audience that nobody is in.
+func checkAudience(ctx context.Context, store AudienceStore, a link.Audience) error {
+	unknown := fault.New(fault.Invalid, "audience", "Say whom it is for: an active member of staff, a team, or the role clinician or consultant.").In("audience")
+	switch a.Kind {
 	case link.ToPerson:
-		p, err := s.Audience.Person(ctx, access.PersonID(o.Audience.ID))
+		p, err := store.Person(ctx, access.PersonID(a.ID))
 		if errors.Is(err, meta.ErrNotFound) || err == nil && p.Suspended {
 			return unknown
 		}
 		return down(err)
 	case link.ToTeam:
-		_, err := s.Audience.Team(ctx, access.TeamID(o.Audience.ID))
+		_, err := store.Team(ctx, access.TeamID(a.ID))
 		if errors.Is(err, meta.ErrNotFound) {
 			return unknown
 		}
 		return down(err)
 	case link.ToRole:
-		if r := access.Role(o.Audience.ID); r == access.Clinician || r == access.Consultant {
+		if r := access.Role(a.ID); r == access.Clinician || r == access.Consultant {
 			return nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wardseal/wardseal/internal/access"
@@ -137,7 +138,7 @@ type Visibility struct {
 	All    bool
 	Person access.PersonID // sees what they uploaded
 	Teams  []access.TeamID // and what belongs to these
-	Role   access.Role     // and what a live link to the person, a team or the role points at
+	Role   access.Role     // and what a live link or an open referral to the person, a team or the role is about
 }
 
 // Items gives items, newest first.
@@ -155,8 +156,11 @@ func (s *Store) Items(ctx context.Context, f ItemFilter) ([]media.Item, error) {
 	if v := f.Visible; !v.All {
 		teams, teamArgs := list(v.Teams)
 		audience, audienceArgs := v.audience()
-		add("(i.uploader = ? OR i.team IN "+teams+" OR EXISTS (SELECT 1 FROM links l WHERE l.item = i.id AND "+audience+"))",
-			append(append([]any{string(v.Person)}, teamArgs...), audienceArgs...)...)
+		asked, askedArgs := v.asked()
+		add("(i.uploader = ? OR i.team IN "+teams+" OR EXISTS (SELECT 1 FROM links l WHERE l.item = i.id AND "+audience+`)
+			OR EXISTS (SELECT 1 FROM referral_items ri JOIN referrals r ON r.id = ri.referral WHERE ri.item = i.id AND r.state <> 'closed' AND `+asked+`)
+			OR EXISTS (SELECT 1 FROM emergencies e WHERE e.patient = i.patient AND e.person = ? AND e.expires_at > {now}))`,
+			slices.Concat([]any{string(v.Person)}, teamArgs, audienceArgs, askedArgs, []any{string(v.Person)})...)
 	}
 	var out []media.Item
 	err := s.all(ctx, func(scan func(...any) error) error {

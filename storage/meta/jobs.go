@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/media"
 )
 
@@ -14,12 +15,13 @@ const (
 	JobDead  = "dead" // tried often enough
 )
 
-// Job is work to do on an item. Jobs are leased: one whose worker died is
+// Job is work to do on an item, or the telling of a person. Jobs are leased: one whose worker died is
 // given to another when its lease runs out.
 type Job struct {
 	ID         string
 	Kind       string
 	Item       media.ItemID
+	Person     access.PersonID
 	State      string
 	Attempts   int
 	LastError  string // a code, without detail
@@ -29,12 +31,12 @@ type Job struct {
 	CreatedAt  time.Time
 }
 
-const jobColumns = "id, kind, item, state, attempts, last_error, progress, lease_until, run_at, created_at"
+const jobColumns = "id, kind, item, person, state, attempts, last_error, progress, lease_until, run_at, created_at"
 
 func scanJob(scan func(...any) error) (Job, error) {
 	var j Job
 	var lease, run, made micros
-	err := scan(&j.ID, &j.Kind, &j.Item, &j.State, &j.Attempts, &j.LastError, &j.Progress, &lease, &run, &made)
+	err := scan(&j.ID, &j.Kind, optional[media.ItemID]{&j.Item}, optional[access.PersonID]{&j.Person}, &j.State, &j.Attempts, &j.LastError, &j.Progress, &lease, &run, &made)
 	j.LeaseUntil, j.RunAt, j.CreatedAt = lease.time(), run.time(), made.time()
 	return j, err
 }
@@ -109,6 +111,17 @@ func (s *Store) JobsOf(ctx context.Context, item media.ItemID) ([]Job, error) {
 		out = append(out, j)
 		return err
 	}, "SELECT "+jobColumns+" FROM jobs WHERE item = ? ORDER BY created_at, id", string(item))
+	return out, err
+}
+
+// JobsFor lists the jobs that tell a person, oldest first.
+func (s *Store) JobsFor(ctx context.Context, p access.PersonID) ([]Job, error) {
+	var out []Job
+	err := s.all(ctx, func(scan func(...any) error) error {
+		j, err := scanJob(scan)
+		out = append(out, j)
+		return err
+	}, "SELECT "+jobColumns+" FROM jobs WHERE person = ? ORDER BY created_at, id", string(p))
 	return out, err
 }
 

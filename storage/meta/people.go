@@ -11,18 +11,19 @@ import (
 // Person is a member of staff as the database row holds one.
 type Person struct {
 	access.Person
+	Email         string // where they are told that something waits; may be empty
 	PasswordHash  string
 	FailedSignIns int
 	LockedUntil   time.Time
 	CreatedAt     time.Time
 }
 
-const personColumns = "id, username, name, role, suspended, password, failed_sign_ins, locked_until, created_at"
+const personColumns = "id, username, name, role, suspended, password, failed_sign_ins, locked_until, created_at, email"
 
 func scanPerson(scan func(...any) error) (Person, error) {
 	var p Person
 	var locked, made micros
-	err := scan(&p.ID, &p.Username, &p.Name, &p.Role, &p.Suspended, &p.PasswordHash, &p.FailedSignIns, &locked, &made)
+	err := scan(&p.ID, &p.Username, &p.Name, &p.Role, &p.Suspended, &p.PasswordHash, &p.FailedSignIns, &locked, &made, &p.Email)
 	p.LockedUntil, p.CreatedAt = locked.time(), made.time()
 	return p, err
 }

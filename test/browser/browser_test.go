@@ -32,12 +32,14 @@ func TestPages(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	copyTo(t, dir, "walk.mjs")
+	copyTo(t, dir, "look.mjs")
+	earlier, later := ruler(t, filepath.Join(dir, "earlier.jpg"), 600), ruler(t, filepath.Join(dir, "later.jpg"), 300)
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), node, "walk.mjs")
 	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
-	cmd.Env = append(os.Environ(), "URL="+demo(t), "PASSWORD=three plain words", "PICTURE="+picture, "VIDEO="+video, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
+	cmd.Env = append(os.Environ(), "URL="+demo(t), "PASSWORD=three plain words", "PICTURE="+picture, "VIDEO="+video, "EARLIER="+earlier, "LATER="+later, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -76,7 +78,8 @@ func demo(t *testing.T) string {
 	return url
 }
 
-// The committed script and style sheet are what the sources make.
+// The committed script and style sheet are what the sources make, and what
+// needs no page passes its own tests.
 func TestAssetsAreBuiltFromTheirSources(t *testing.T) {
 	node, modules := servers.Binary(t, "node"), servers.Modules(t, "../../api/ui")
 	dir := t.TempDir()
@@ -84,13 +87,13 @@ func TestAssetsAreBuiltFromTheirSources(t *testing.T) {
 	if err != nil || len(sources) < 5 {
 		t.Fatal(sources, err)
 	}
-	for _, name := range append(sources, "../../api/ui/build.mjs", "../../api/ui/tsconfig.json", "../../api/ui/package.json") {
+	for _, name := range append(sources, "../../api/ui/build.mjs", "../../api/ui/test.mjs", "../../api/ui/tsconfig.json", "../../api/ui/package.json") {
 		copyTo(t, dir, name)
 	}
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"node_modules/typescript/bin/tsc", "--noEmit"}, {"build.mjs"}} {
+	for _, args := range [][]string{{"node_modules/typescript/bin/tsc", "--noEmit"}, {"build.mjs"}, {"test.mjs"}} {
 		cmd := exec.CommandContext(t.Context(), node, args...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -4,14 +4,16 @@
 //   URL, PASSWORD   the running server and its people's password
 //   PICTURE         a JPEG as a phone makes it
 //   VIDEO           an MP4 of 320 pixels across, with sound
+//   EARLIER, LATER  two pictures with a ruler; see ruler_test.go
 //   SHOTS           a folder for screenshots; none are taken without it
 //   ONLY            walk only those whose name matches
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 import { AxeBuilder } from "@axe-core/playwright";
+import { looks } from "./look.mjs";
 
-const { URL: base, PASSWORD: password, PICTURE, VIDEO, SHOTS, ONLY, CHROMIUM } = process.env;
+const { URL: base, PASSWORD: password, PICTURE, VIDEO, EARLIER, LATER, SHOTS, ONLY, CHROMIUM } = process.env;
 const phone = readFileSync(PICTURE);
 let made = 0;
 // picture gives the phone's picture with another tail, so that it is another file.
@@ -206,12 +208,13 @@ async function wholeWay(width) {
 /** zooms: whole, dot for dot, by key. */
 async function zooms(s) {
   const p = s.page;
-  await p.focus(".ws-viewer__window");
+  await p.focus(".ws-viewer__canvas");
+  const scale = (what) => p.waitForFunction((s) => { const { scale, shows } = document.querySelector(".ws-viewer__window").dataset; return s ? scale === s : Number(scale) > 2 && shows === "original"; }, what);
+  await scale(); // whole: it is a very small picture
   await p.keyboard.press("1");
-  assert.equal(await p.getAttribute("[data-zoom=full]", "aria-pressed"), "true");
-  await p.waitForFunction(() => { const i = document.querySelector(".ws-viewer__picture"); return i.complete && i.src.includes("original-clean") && i.clientWidth === i.naturalWidth; });
+  await scale("1.0000");
   await p.keyboard.press("0");
-  await p.waitForFunction(() => { const i = document.querySelector(".ws-viewer__picture"); return i.clientWidth <= i.parentElement.clientWidth; });
+  await scale();
 }
 
 async function opens(width, link) {
@@ -339,9 +342,39 @@ async function video() {
   await p.waitForURL("**/pictures/*?filed=new");
   await p.waitForFunction(() => { const v = document.querySelector("video"); return v && v.readyState >= 1 && v.videoWidth === 320; });
   await s.check("item-video");
-  await p.evaluate(async () => { const v = document.querySelector("video"); v.muted = true; await v.play(); });
+  await p.evaluate(() => { document.querySelector("video").muted = true; });
+  await p.click("[data-play]");
   await p.waitForFunction(() => document.querySelector("video").currentTime > 0.1);
+  await p.click("[data-play]");
+  await steps(s);
   await s.context.close();
+}
+
+/** steps: ten frames a second go by one by one, there and back. */
+async function steps(s) {
+  const p = s.page;
+  const time = () => p.locator(".ws-viewer__window").getAttribute("data-time").then(Number);
+  await p.waitForFunction(() => document.querySelector("video").paused);
+  await p.evaluate(() => { document.querySelector("video").currentTime = .45; });
+  await p.waitForFunction(() => Math.abs(document.querySelector(".ws-viewer__window").dataset.time - .4) < .01);
+  for (const [way, want] of [["1", .5], ["1", .6], ["-1", .5], ["-1", .4]]) {
+    await p.click(`[data-step="${way}"]`);
+    await p.waitForFunction((t) => Math.abs(document.querySelector(".ws-viewer__window").dataset.time - t) < .01, want).catch(async () => assert.fail(`one frame ${way} leads to ${await time()}, not ${want}`));
+  }
+  await p.selectOption("select.ws-tool", ".25");
+  assert.equal(await p.evaluate(() => document.querySelector("video").playbackRate), .25);
+  const covers = await p.evaluate(() => { const [w, v] = [".ws-watermark", "video"].map((q) => document.querySelector(q).getBoundingClientRect()); return w.width >= v.width && w.height >= v.height && w.height > 100; });
+  assert.ok(covers, "the watermark lies over the video");
+  assert.equal(await p.evaluate(() => document.querySelector("video").controls), false, "a full screen of the browser's own would have no watermark");
+  // A note of this moment.
+  await p.click("button:text-is('Mark')");
+  await p.click("button:text-is('Note')");
+  await p.fill("#mark-text", "heel strikes first");
+  await p.click("button:text-is('Add')");
+  await p.click("[data-save]");
+  await p.waitForSelector(".ws-marks__set");
+  assert.match(await p.locator(".ws-marks__words").innerText(), /heel strikes first \(at 0:00\.4/);
+  await s.check("item-video-marked");
 }
 
 /** Without script: sign in, send, list, share, revoke, sign out. */
@@ -409,11 +442,32 @@ async function otherSites() {
   await s.context.close();
 }
 
+/** Everybody reads the guidance once, and is not asked again. */
+async function guidance() {
+  for (const name of ["nurse", "consultant", "outsider", "records", "auditor", "admin"]) {
+    const s = await Screen.open(name === "nurse" ? 390 : 1280);
+    await s.go("/account");
+    await s.signIn(name);
+    await s.go("/");
+    if (new URL(s.page.url()).pathname === "/guidance") {
+      assert.equal(await s.heading(), "Before you start");
+      if (name === "nurse" || name === "records") await s.check("guidance");
+      await s.page.click("main button");
+      await s.page.waitForLoadState();
+    }
+    assert.notEqual(await s.heading(), "Before you start");
+    await s.go("/report");
+    if (name === "nurse" || name === "records") await s.check("report");
+    await s.context.close();
+  }
+}
+
 try {
+  await guidance();
   for (const [name, walk] of [
     ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)],
     ["other roles at 390", () => otherRoles(390)], ["other roles at 1280", () => otherRoles(1280)],
-    ["a video", video], ["without script", withoutScript], ["other sites", otherSites],
+    ["looking closely at 390", () => looks(Screen, 390, { EARLIER, LATER })], ["looking closely at 1280", () => looks(Screen, 1280, { EARLIER, LATER })], ["a video", video], ["without script", withoutScript], ["other sites", otherSites],
   ]) {
     if (ONLY && !new RegExp(ONLY).test(name)) continue;
     const started = Date.now();

@@ -106,10 +106,19 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 			t.Fatal(err)
 		}
 		h.ids[name] = p.ID
+		if err := h.guided(p.ID); err != nil {
+			t.Fatal(err)
+		}
 	}
 	h.as("nurse").must("POST", "/patients", http.StatusCreated, map[string]string{
 		"patient_number_kind": "nhs", "patient_number": "999 000 0018", "name": "Test Patient", "date_of_birth": "1950-01-31"})
 	return h
+}
+
+// guided has somebody read the guidance for staff.
+func (h *house) guided(id access.PersonID) error {
+	g := h.sys.Flows().Guidance
+	return g.Acknowledge(h.t.Context(), access.Principal{Person: access.Person{ID: id}}, g.Version())
 }
 
 // serve puts the house's system behind an address.

@@ -34,6 +34,8 @@ var unguarded = map[string]bool{"POST /api/v1/session": true, "GET /api/v1/opena
 type fixture struct {
 	*person
 	item, link, secret string
+	referral           string
+	rel                access.Relation
 	patient, other     string // a patient; a person to act on
 	picture            []byte
 }
@@ -42,7 +44,7 @@ func (f *fixture) to(method, path string, in any) answer { return f.ask(method, 
 
 func ask(method, path string, in any) func(f *fixture) answer {
 	return func(f *fixture) answer {
-		return f.to(method, strings.NewReplacer("{item}", f.item, "{link}", f.link, "{patient}", f.patient, "{other}", f.other, "{team}", string(f.h.team)).Replace(path), in)
+		return f.to(method, strings.NewReplacer("{item}", f.item, "{link}", f.link, "{patient}", f.patient, "{other}", f.other, "{team}", string(f.h.team), "{referral}", f.referral).Replace(path), in)
 	}
 }
 
@@ -71,10 +73,13 @@ var guards = map[string]guard{
 	"GET /session":          {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session", nil)},
 	"DELETE /session":       {action: access.OwnAccount, allowed: "204", ask: ask("DELETE", "/session", nil)},
 	"PUT /session/password": {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("PUT", "/session/password", body{"present_password": "wrong", "password": "another long password"})},
+	"GET /session/email":    {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/email", nil)},
+	"PUT /session/email":    {action: access.OwnAccount, allowed: "204", ask: ask("PUT", "/session/email", body{"email": ""})},
 	"GET /tokens":           {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/tokens", nil)},
 	"POST /tokens":          {action: access.OwnAccount, allowed: "201", ask: ask("POST", "/tokens", body{"name": "script", "ttl_seconds": 60})},
 	"DELETE /tokens/:id":    {action: access.OwnAccount, allowed: "404 token-unknown", ask: ask("DELETE", "/tokens/{item}", nil)},
 
+	"GET /status":                       {action: access.WatchSystem, allowed: "200", ask: ask("GET", "/status", nil)},
 	"GET /people":                       {action: access.ListPeople, allowed: "200", ask: ask("GET", "/people", nil)},
 	"POST /people":                      {action: access.ManagePeople, allowed: "422 username-form", ask: ask("POST", "/people", body{"username": "!", "name": "x", "role": "auditor", "password": password})},
 	"PUT /people/:id":                   {action: access.ManagePeople, allowed: "204", ask: ask("PUT", "/people/{other}", body{"name": "Example", "role": "clinician"})},
@@ -98,6 +103,32 @@ var guards = map[string]guard{
 	"GET /items/:id/renditions/:rendition":  {action: access.ShowItem, allowed: "200", ask: ask("GET", "/items/{item}/renditions/original-clean", nil)},
 	"HEAD /items/:id/renditions/:rendition": {action: access.ShowItem, allowed: "200", ask: ask("HEAD", "/items/{item}/renditions/original-clean", nil)},
 	"POST /items/:id/links":                 {action: access.MakeLink, allowed: "422 link-purpose", ask: ask("POST", "/items/{item}/links", body{"audience": body{"kind": "role", "id": "consultant"}})},
+
+	"GET /items/:id/seen": {action: access.DescribeItem, allowed: "200", ask: ask("GET", "/items/{item}/seen", nil)},
+	"POST /referrals": {action: access.MakeReferral, allowed: "422 question-missing", ask: func(f *fixture) answer {
+		return f.to("POST", "/referrals", body{"items": []string{f.item}, "audience": body{"kind": "role", "id": "consultant"}, "question": " "})
+	}},
+	"GET /referrals":     {action: access.ListReferrals, allowed: "200", ask: ask("GET", "/referrals?box=to-me", nil)},
+	"GET /referrals/:id": {action: access.ReadReferral, allowed: "200", ask: ask("GET", "/referrals/{referral}", nil)},
+	"POST /referrals/:id/messages": {action: access.AnswerReferral, allowed: "422 text-missing", ask: func(f *fixture) answer {
+		kind := "note"
+		if f.rel == access.Asked {
+			kind = "answer"
+		}
+		return f.to("POST", "/referrals/"+f.referral+"/messages", body{"kind": kind, "text": ""})
+	}},
+
+	"POST /incidents":              {action: access.ReportIncident, allowed: "422 kind-missing", ask: ask("POST", "/incidents", body{"kind": "", "text": "x"})},
+	"GET /incidents":               {action: access.HandleIncidents, allowed: "200", ask: ask("GET", "/incidents", nil)},
+	"POST /incidents/:id/close":    {action: access.HandleIncidents, allowed: "404 not-found", ask: ask("POST", "/incidents/{item}/close", body{"outcome": "none"})},
+	"POST /emergencies":            {action: access.BreakGlass, allowed: "422 reason-missing", ask: ask("POST", "/emergencies", body{"patient": "x", "reason": ""})},
+	"GET /emergencies":             {action: access.ReviewEmergencies, allowed: "200", ask: ask("GET", "/emergencies", nil)},
+	"POST /emergencies/:id/end":    {action: access.BreakGlass, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/end", nil)},
+	"POST /emergencies/:id/review": {action: access.ReviewEmergencies, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/review", body{"finding": "none"})},
+	"GET /items/:id/annotations":   {action: access.SeeAnnotations, allowed: "200", ask: ask("GET", "/items/{item}/annotations", nil)},
+	"POST /items/:id/annotations":  {action: access.Annotate, allowed: "201", ask: ask("POST", "/items/{item}/annotations", body{"marks": marks("pressure")})},
+	"DELETE /annotations/:id":      {action: access.Annotate, allowed: "204", hidden: "404 not-found", ask: removesOwn},
+	"GET /grants/:id/annotations":  {action: access.ShowOpened, allowed: "200", ask: openedAnnotations},
 
 	"GET /links":                             {action: access.ListLinks, allowed: "200", ask: ask("GET", "/links", nil)},
 	"DELETE /links/:id":                      {action: access.RevokeLink, allowed: "204", ask: ask("DELETE", "/links/{link}", nil)},
@@ -173,7 +204,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		}
 	}
 	for _, role := range access.Roles() {
-		for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, 0} {
+		for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, access.Asked, access.Emergency, 0} {
 			h.walk(role, rel)
 		}
 	}
@@ -241,6 +272,12 @@ func (h *house) walk(role access.Role, rel access.Relation) {
 	}
 	var f api.Filing
 	h.session(uploader).upload(picture, h.details()).into(t, &f)
+	asked := h.ids["consultant"]
+	if rel == access.Asked {
+		asked = id
+	}
+	var question api.Referral
+	h.session(uploader).must("POST", "/referrals", http.StatusCreated, body{"items": []any{f.Item.ID}, "audience": body{"kind": "person", "id": asked}, "question": "Is this infected?"}).into(t, &question)
 	if rel == access.Uploader {
 		if err := h.sys.Staff.Leave(ctx, admin, h.team, id); err != nil {
 			t.Fatal(err)
@@ -249,11 +286,14 @@ func (h *house) walk(role access.Role, rel access.Relation) {
 	if rel == access.SameTeam {
 		join()
 	}
+	if rel == access.Emergency {
+		h.session(name).must("POST", "/emergencies", http.StatusCreated, body{"patient": f.Item.Patient, "reason": "bleeding"})
+	}
 	if err := h.sys.Staff.Change(ctx, admin, id, "Example", role); err != nil {
 		t.Fatal(err)
 	}
 	for route, g := range guards {
-		fx := &fixture{person: h.session(name), item: string(f.Item.ID), patient: string(f.Item.Patient), other: string(h.ids["outsider"]), picture: picture}
+		fx := &fixture{person: h.session(name), item: string(f.Item.ID), patient: string(f.Item.Patient), other: string(h.ids["outsider"]), picture: picture, referral: string(question.ID), rel: rel}
 		audience := h.ids["consultant"]
 		if rel == access.Referred {
 			audience = id

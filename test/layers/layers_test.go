@@ -29,10 +29,12 @@ func layer(dir string) (n int, root string) {
 		return 5, ""
 	}
 	switch name, _, _ := strings.Cut(rest, "/"); name {
-	case "fault", "media", "access", "link", "audit", "retention":
+	case "fault", "media", "access", "link", "audit", "retention", "referral", "oversight", "notice":
 		return 0, ""
 	case "jobs":
 		return 1, "jobs"
+	case "mail":
+		return 1, "mail"
 	case "transfer", "disposal", "signin":
 		return 2, ""
 	case "config":
@@ -54,6 +56,7 @@ var owners = map[string][]string{
 	"github.com/rwcarlsen/goexif":       {"imaging"},
 	"golang.org/x/image":                {"imaging"},
 	"os/exec":                           {"imaging/derive"},
+	"github.com/wneessen/go-mail":       {"internal/mail"},
 }
 
 func files(t *testing.T, each func(dir, path string, f *ast.File)) {

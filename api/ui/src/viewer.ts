@@ -1,41 +1,30 @@
 import { ask } from "./ask";
+import type { Look } from "./picture";
 import { byId } from "./small";
+import { watermarks } from "./watermark";
 
-/** viewer lets a picture be seen whole or dot for dot, and waits for what is being made. */
+let look: Look | undefined;
+
+/**
+ * viewer lets a picture or video be looked at closely, and waits for what is
+ * being made. What that takes is loaded only here, and after the picture.
+ */
 export function viewer(): void {
+  watermarks();
+  if (byId("compare")) void import("./compare").then(({ begin }) => begin()).catch(plain);
   const place = byId("viewer");
   if (!place) return;
-  zoom(place);
+  equip(place).catch(plain);
   if (place.dataset.wanted) void wait(place, place.dataset.wanted);
 }
 
-function zoom(place: HTMLElement): void {
-  const frame = place.querySelector<HTMLElement>(".ws-viewer__window");
-  const picture = place.querySelector<HTMLImageElement>(".ws-viewer__picture");
-  const keys = place.querySelector<HTMLElement>(".ws-viewer__keys");
-  if (!frame || !picture || !keys) return;
-  keys.hidden = false;
-  const buttons = [...keys.querySelectorAll<HTMLButtonElement>("[data-zoom]")];
+/** plain: the signal failed, and what the page shows stays as it is, without tools. */
+const plain = (): void => { /* a reload tries again */ };
 
-  // set keeps the point of the picture at x, y (0 to 1) in the middle.
-  const set = (full: boolean, x = .5, y = .5): void => {
-    if (full && picture.dataset.full) { // the picture as taken has more to see than the preview
-      picture.src = picture.dataset.full;
-      delete picture.dataset.full;
-    }
-    frame.classList.toggle("ws-viewer__window--full", full);
-    for (const b of buttons) b.setAttribute("aria-pressed", String((b.dataset.zoom === "full") === full));
-    if (full) frame.scrollTo(picture.clientWidth * x - frame.clientWidth / 2, picture.clientHeight * y - frame.clientHeight / 2);
-  };
-  for (const b of buttons) b.addEventListener("click", () => set(b.dataset.zoom === "full"));
-  frame.addEventListener("keydown", (event) => {
-    if (event.key === "0" || event.key === "-") set(false);
-    else if (event.key === "1" || event.key === "+") set(true);
-  });
-  picture.addEventListener("dblclick", (event) => {
-    const box = picture.getBoundingClientRect();
-    set(!frame.classList.contains("ws-viewer__window--full"), (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-  });
+/** equip gives what is shown its tools; without them it is still shown. */
+async function equip(place: HTMLElement): Promise<void> {
+  if (place.querySelector("video")) look = (await import("./film")).film(place);
+  else if (place.querySelector(".ws-viewer__picture")) look = await (await import("./picture")).picture(place);
 }
 
 /** told shows how far the making of what is wanted is, and gives its state. */
@@ -68,8 +57,9 @@ async function wait(place: HTMLElement, wanted: string): Promise<void> {
   const page = await fetch(location.href, { credentials: "same-origin", cache: "no-store" }).catch(() => null);
   if (!page?.ok) return;
   const fresh = new DOMParser().parseFromString(await page.text(), "text/html").getElementById("viewer");
-  const video = place.querySelector("video");
-  if (!fresh || (video && video.currentTime > 0)) return;
+  if (!fresh || look?.busy()) return; // somebody is watching or drawing
+  look?.destroy();
   place.replaceWith(document.adoptNode(fresh));
-  viewer();
+  equip(fresh).catch(plain);
+  if (fresh.dataset.wanted) void wait(fresh, fresh.dataset.wanted);
 }

@@ -1,0 +1,50 @@
+// A picture on its page: stage, tools, marks. Loaded only where there is one.
+import { Desk } from "./desk";
+import { light } from "./light";
+import { make } from "./small";
+import { arrived, Stage } from "./stage";
+import { Panels, tool, wholeScreen } from "./tools";
+
+/** What the page needs to know of what is at work on it. */
+export interface Look { busy(): boolean; destroy(): void }
+
+/** zoomTools are the buttons that every stage has. */
+export function zoomTools(stages: Stage[], lead = stages[0]!): HTMLElement[] {
+  const scale = make("span", { class: "ws-viewer__scale" });
+  lead.moved(() => { scale.textContent = Math.round(100 * lead.scale) + " %"; });
+  return [
+    tool("−", "Zoom out", () => lead.zoomBy(1 / 1.5)), tool("+", "Zoom in", () => lead.zoomBy(1.5)),
+    tool("Fit", "Fit: show all", () => lead.fit(), { "data-zoom": "fit" }), tool("100 %", "100 %: show every pixel", () => lead.zoomTo(1), { "data-zoom": "full" }),
+    tool("Turn", "Turn by a quarter, clockwise", () => lead.turn(), { "data-turn": "" }), scale,
+  ];
+}
+
+/** picture makes the picture of a viewer's place a stage with tools. */
+export async function picture(place: HTMLElement): Promise<Look | undefined> {
+  const frame = place.querySelector<HTMLElement>(".ws-viewer__frame");
+  const window = place.querySelector<HTMLElement>(".ws-viewer__window");
+  const image = place.querySelector<HTMLImageElement>(".ws-viewer__picture");
+  if (!frame || !window || !image) return undefined;
+  const size = await arrived(image);
+  const stage = new Stage(window, image, size);
+  const badge = make("p", { class: "ws-viewer__badge", role: "status" });
+  badge.hidden = true;
+  window.append(badge);
+  const desk = new Desk(stage, place.dataset.marks ?? "", place.hasAttribute("data-annotates"));
+  const panels = new Panels();
+  panels.add("Light", light([stage], badge));
+  panels.add("Measure", desk.measurePanel, () => desk.rest());
+  if (place.hasAttribute("data-annotates")) panels.add("Mark", desk.markPanel, () => desk.rest());
+  const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": "The picture" }, ...zoomTools([stage]), ...panels.buttons, wholeScreen(frame));
+  if (image.hasAttribute("data-moving")) bar.append(plain(window));
+  frame.prepend(bar, panels.element);
+  frame.after(desk.list);
+  void desk.load();
+  return { busy: () => desk.busy, destroy: () => stage.destroy() };
+}
+
+/** plain is a button that shows an animation move, which a stage does not. */
+function plain(window: HTMLElement): HTMLButtonElement {
+  const b = tool("Moving", "Moving: without zoom and marks", () => b.setAttribute("aria-pressed", String(!window.classList.toggle("ws-viewer__window--live"))), { "aria-pressed": "false" });
+  return b;
+}
