@@ -23,6 +23,8 @@ need chromium chromium
 need python3 python3
 need curl curl
 need aiosmtpd python3-aiosmtpd
+need node nodejs
+need npm npm
 if [[ ${1:-} == peers ]]; then
   need mat2 mat2
   need exiv2 exiv2
@@ -47,3 +49,17 @@ program staticcheck honnef.co/go/tools/cmd/staticcheck@v0.8.2
 program age filippo.io/age/cmd/age@v1.3.2
 program versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
 program minio github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
+packages() { # packages FOLDER: what its lock file pins, into the cache under the lock file's hash
+  local at
+  at="$(dirname "$bin")/npm/$(basename "$1")-$(sha256sum "$1/package-lock.json" | cut -c1-16)"
+  [[ -d "$at/node_modules" ]] && return
+  echo "test/install.sh: installing the npm packages of $1" >&2
+  mkdir -p "$at.new"
+  cp "$1/package.json" "$1/package-lock.json" "$at.new/"
+  (cd "$at.new" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+  rm -rf "$at" && mv "$at.new" "$at"
+}
+here="$(cd "$(dirname "$0")" && pwd)"
+packages "$here/browser"
+packages "$here/../api/ui"

@@ -18,11 +18,10 @@ export const wayWords: Record<Way, string> = {
   camera: "Full resolution", native: "Phone’s camera", frame: "Video frame: fewer pixels", file: "From your files",
 };
 
-/** add takes a picture into the set, measured. */
+/** add takes a picture into the set at once, so that it is of the patient of this moment, and measures it then. */
 export async function add(file: Blob, way: Way, takenAt: Date | null, instead?: Shot): Promise<Shot> {
   const video = file.type.startsWith("video/") || (file instanceof File && /\.(mp4|m4v|mov|3gp|3g2|webm|mkv)$/i.test(file.name));
   const shot: Shot = { key: crypto.randomUUID(), file, url: URL.createObjectURL(file), video, way, takenAt, flags: [], state: "ready", percent: 0 };
-  if (!video) shot.flags = await flagsOf(file);
   const at = instead ? state.shots.indexOf(instead) : -1;
   if (instead && at >= 0) {
     URL.revokeObjectURL(instead.url);
@@ -30,6 +29,10 @@ export async function add(file: Blob, way: Way, takenAt: Date | null, instead?: 
     state.shots.splice(at, 1, shot);
   } else state.shots.push(shot);
   changed();
+  if (!video) {
+    shot.flags = await flagsOf(file);
+    changed();
+  }
   return shot;
 }
 
@@ -126,8 +129,10 @@ class Camera {
 
   private async shoot(): Promise<void> {
     this.shutter.disabled = true;
+    const who = state.patient;
     try {
       const [file, way] = await this.photo();
+      if (state.patient !== who) return; // the camera was closed meanwhile, and somebody else chosen
       this.last = await add(file, way, new Date(), this.instead);
       this.instead = undefined;
       this.again.hidden = false;
@@ -166,6 +171,7 @@ class Camera {
       return;
     }
     if (!this.stream) return;
+    const who = state.patient;
     const type = ["video/mp4;codecs=avc1", "video/webm;codecs=vp8", "video/webm"].find((t) => MediaRecorder.isTypeSupported(t));
     const recorder = this.recorder = new MediaRecorder(new MediaStream(this.stream.getVideoTracks()), { ...(type ? { mimeType: type } : {}), videoBitsPerSecond: 6_000_000 });
     const parts: Blob[] = [], started = new Date(), most = Number(this.form.dataset.max) * .95;
@@ -190,6 +196,7 @@ class Camera {
     this.record.textContent = "Record video";
     this.record.classList.remove("ws-recording");
     this.shutter.disabled = this.done.disabled = false;
+    if (state.patient !== who) return; // as for a photo
     if (!bytes) {
       this.said.textContent = "The camera gave no video. Try again.";
       return;

@@ -41,11 +41,9 @@ function firstWay(): "camera" | "native" {
 }
 
 async function chosen(input: HTMLInputElement, way: "file" | "native", first?: Shot): Promise<void> {
-  for (const file of [...input.files ?? []]) {
-    await add(file, way, null, first);
-    first = undefined;
-  }
+  const files = [...input.files ?? []];
   input.value = ""; // the same file can be chosen again after it was removed
+  await Promise.all(files.map((file, i) => add(file, way, null, i ? undefined : first)));
 }
 
 /** draw shows what is taken, with what to do about each. */
