@@ -468,7 +468,7 @@ async function latePhoto() {
   await n.context.close();
 }
 
-const walks = [["a late photo", latePhoto], ["fallbacks", fallbacks], ["typing", typing], ["another patient at 390", () => otherPatient(390)], ["another patient at 1280", () => otherPatient(1280)], ["trouble", trouble], ["a film", film], ["keyboard", keyboard], ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)]];
+const walks = [["typing", typing], ["a late photo", latePhoto], ["fallbacks", fallbacks], ["another patient at 390", () => otherPatient(390)], ["another patient at 1280", () => otherPatient(1280)], ["trouble", trouble], ["a film", film], ["keyboard", keyboard], ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)]];
 
 try {
   for (const [name, walk] of walks) {

@@ -57,54 +57,6 @@ func band(t *testing.T, dir string) string {
 	return film
 }
 
-// The parts of the script that need no page do what they should: numbers,
-// wristbands, codes and measures.
-func TestScriptsParts(t *testing.T) {
-	node, modules := servers.Binary(t, "node"), servers.Modules(t, "../../api/ui")
-	dir := t.TempDir()
-	for _, pattern := range []string{"../../api/ui/src/*.ts", "../../api/ui/test/*.ts"} {
-		names, err := filepath.Glob(pattern)
-		if err != nil || len(names) < 4 {
-			t.Fatal(names, err)
-		}
-		for _, name := range names {
-			to := filepath.Join(dir, filepath.Base(filepath.Dir(name)), filepath.Base(name))
-			b, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(to, b, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
-		t.Fatal(err)
-	}
-	tests, err := filepath.Glob(filepath.Join(dir, "test", "*.test.ts"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	build := exec.CommandContext(t.Context(), filepath.Join(modules, "esbuild", "bin", "esbuild"), append(tests, "--bundle", "--platform=node", "--format=esm", "--out-extension:.js=.mjs", "--outdir="+dir+"/built", "--log-level=warning")...)
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	built, err := filepath.Glob(filepath.Join(dir, "built", "*.mjs"))
-	if err != nil || len(built) != len(tests) {
-		t.Fatal(built, err)
-	}
-	run := exec.CommandContext(t.Context(), node, append([]string{"--test"}, built...)...)
-	run.Env = append(os.Environ(), "MODULES="+modules)
-	out, err := run.CombinedOutput()
-	if passed := regexp.MustCompile(`(?m)^# pass (\d+)$|^ℹ pass (\d+)$`).FindSubmatch(out); err != nil || passed == nil || string(passed[1])+string(passed[2]) == "0" {
-		t.Fatalf("%v\n%s", err, out)
-	}
-}
-
 // The first page is small, and only the worker that reads wristbands may run
 // WebAssembly.
 func TestFirstPageIsSmallAndStrict(t *testing.T) {

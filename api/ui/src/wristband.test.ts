@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { read } from "../src/wristband";
+import { read } from "./wristband";
 
 const GS = "\u001d";
 /** relation makes a service relation number with its check digit. */

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { prepareZXingModule as readerOf, readBarcodes } from "zxing-wasm/reader";
 import { prepareZXingModule as writerOf, writeBarcode, type WriteInputBarcodeFormat } from "zxing-wasm/writer";
-import { options } from "../src/codes";
-import { read } from "../src/wristband";
+import { options } from "./codes";
+import { read } from "./wristband";
 
 const wasm = (what: string): ArrayBuffer => new Uint8Array(readFileSync(`${process.env.MODULES}/zxing-wasm/dist/${what}/zxing_${what}.wasm`)).buffer;
 readerOf({ overrides: { wasmBinary: wasm("reader") } });

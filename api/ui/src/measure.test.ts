@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { measure } from "../src/measure";
+import { measure } from "./measure";
 
 /** picture draws grey values. */
 function picture(width: number, height: number, grey: (x: number, y: number) => number): [Uint8ClampedArray, number, number] {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { differs, inside, right, say, spaced } from "../src/number";
+import { differs, inside, right, say, spaced } from "./number";
 
 test("numbers as they are typed", () => {
   assert.deepEqual(say("943 476 5919"), { digits: "9434765919", kind: "nhs" });
