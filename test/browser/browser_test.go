@@ -19,6 +19,7 @@ func TestMain(m *testing.M) { servers.Main(m) }
 // The pages do what they should, at the width of a phone and of a desktop, by
 // script and without. WARDSEAL_SHOTS names a folder for screenshots.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
 	dir := t.TempDir()
 	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")

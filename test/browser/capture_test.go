@@ -20,6 +20,7 @@ import (
 // The way of a picture from the wristband to the record, with a camera that
 // sees a wristband. WARDSEAL_SHOTS names a folder for screenshots.
 func TestCapture(t *testing.T) {
+	t.Parallel()
 	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
 	dir := t.TempDir()
 	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")

@@ -58,6 +58,7 @@ func (m *mortal) kill() {
 // What is sent is never lost: without signal, with the page and the server
 // killed in the middle, with another person on the phone, and signed out.
 func TestQueue(t *testing.T) {
+	t.Parallel()
 	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
 	dir := t.TempDir()
 	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")
