@@ -12,7 +12,6 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/config"
-	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -102,11 +101,7 @@ func TestReports(t *testing.T) {
 // Staff read the guidance before anything else, and again when it changes.
 func TestGuidance(t *testing.T) {
 	h := open(t, "sqlite+filesystem", nil)
-	p, err := h.sys.Staff.AddFirst(t.Context(), signin.Newcomer{Username: "newcomer", Name: "Example newcomer", Role: access.Clinician, Password: password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.ids["newcomer"] = p.ID
+	h.hire("newcomer", access.Clinician)
 	g := h.sys.Flows().Guidance
 	newcomer := h.as("newcomer")
 	first := func(path, want string) {
@@ -131,6 +126,7 @@ func TestGuidance(t *testing.T) {
 	}
 	cfg := h.sys.Config
 	cfg.GuidanceFile = text
+	var err error
 	if h.sys, err = config.Open(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}

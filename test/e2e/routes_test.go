@@ -12,7 +12,6 @@ import (
 	"github.com/wardseal/wardseal/crypto/token"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
-	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -258,15 +257,7 @@ func (h *house) walk(role access.Role, rel access.Relation) {
 	h.t.Helper()
 	t, ctx := h.t, h.t.Context()
 	name := fmt.Sprintf("%s.%d", role, rel)
-	newcomer := func(name string, role access.Role) {
-		p, err := h.sys.Staff.AddFirst(ctx, signin.Newcomer{Username: name, Name: "Example " + name, Role: role, Password: password})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.ids[name] = p.ID
-	}
-	newcomer(name, access.Clinician)
-	id, admin := h.ids[name], access.Principal{Person: access.Person{ID: h.ids["admin"], Role: access.Administrator}}
+	id, admin := h.hire(name, access.Clinician), access.Principal{Person: access.Person{ID: h.ids["admin"], Role: access.Administrator}}
 	join := func() {
 		if err := h.sys.Staff.Join(ctx, admin, h.team, id); err != nil {
 			t.Fatal(err)

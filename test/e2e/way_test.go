@@ -39,7 +39,7 @@ func (p *person) open(secret string) answer {
 func TestFromTheNurseToTheConsultant(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		original := phone(t)
-		a := h.as("nurse").upload(original, h.details())
+		a := h.signIn("nurse").upload(original, h.details())
 		var f api.Filing
 		a.into(t, &f)
 		if a.status != http.StatusCreated || f.Repeated || f.Receipt.CapturedAt == nil || len(f.Receipt.Removed) < 5 {
@@ -51,7 +51,7 @@ func TestFromTheNurseToTheConsultant(t *testing.T) {
 		}
 
 		secret, id := h.link(item, nil)
-		consultant := h.as("consultant")
+		consultant := h.signIn("consultant")
 		picture := "/items/" + item + "/renditions/original-clean"
 		if a := consultant.ask("GET", picture, nil); a.status != http.StatusNotFound {
 			t.Errorf("before opening the link: %d", a.status)
@@ -249,12 +249,12 @@ func TestSignInLocks(t *testing.T) {
 		t.Error("the lock is not recorded")
 	}
 	h.as("admin").must("POST", "/people/"+string(h.ids["nurse"])+"/unlock", http.StatusNoContent, nil)
-	h.as("nurse")
+	h.signIn("nurse")
 }
 
 func TestCrossSiteRequestsAreRefused(t *testing.T) {
 	h := open(t, "sqlite+filesystem", nil)
-	nurse := h.as("nurse")
+	nurse := h.signIn("nurse")
 	if a := nurse.ask("DELETE", "/session", nil, "Sec-Fetch-Site", "cross-site"); a.status != http.StatusForbidden || a.code() != "cross-site" {
 		t.Errorf("%d %s", a.status, a.code())
 	}
