@@ -84,10 +84,7 @@ func (s *Server) pictures(c *gin.Context, status int, typed map[string]string, p
 		return
 	}
 	v.Rows = rows
-	for i := range rows { // of one patient, several can be asked about at once
-		rows[i].Asks = rows[i].Asks && f.Patient != ""
-		v.Asks = v.Asks || rows[i].Asks
-	}
+	v.Asks = slices.ContainsFunc(rows, func(r row) bool { return r.Asks })
 	if f.Patient != "" && len(rows) > 0 {
 		v.Patient = &rows[0].Patient
 	}
@@ -118,7 +115,7 @@ func (s *Server) rows(c *gin.Context, f transfer.ItemFilter) ([]row, bool, error
 	for _, v := range views {
 		r := row{ID: v.ID, Patient: patient(*v.Patient), BodySite: v.BodySite, Note: v.Note, Team: teamName(all, v.Team), Format: v.Format.String(), Video: v.Format.Video(), TakenAt: v.CapturedAt, FiledAt: v.FiledAt}
 		r.Pictured = access.Decide(who, access.ShowItem, v.Relation) == access.Allow
-		r.Asks = access.Decide(who, access.MakeReferral, v.Relation) == access.Allow
+		r.Asks = f.Patient != "" && access.Decide(who, access.MakeReferral, v.Relation) == access.Allow // several of one patient together
 		out = append(out, r)
 	}
 	return out, more, nil
