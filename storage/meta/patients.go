@@ -15,9 +15,10 @@ func (s *Store) AddPatient(ctx context.Context, p media.Patient, ev audit.Event)
 	})
 }
 
-// PatientByIndex finds a patient by the keyed hash of the number.
+// PatientByIndex finds a patient by the keyed hash of the number: of one that
+// was merged into another, the other.
 func (s *Store) PatientByIndex(ctx context.Context, index []byte) (media.Patient, error) {
-	return s.patient(ctx, "number_index = ?", index)
+	return s.patient(ctx, "id = (SELECT COALESCE(merged_into, id) FROM patients WHERE number_index = ?)", index)
 }
 
 // Patient finds a patient.
