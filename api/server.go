@@ -92,6 +92,7 @@ func (s *Server) routes() {
 	v1.GET("/session", s.whoAmI)
 	v1.DELETE("/session", s.signOut)
 	v1.PUT("/session/password", s.changePassword)
+	v1.POST("/session/step-up", s.stepUp)
 	v1.GET("/session/email", s.showEmail)
 	v1.PUT("/session/email", s.setEmail)
 	v1.GET("/tokens", s.listTokens)

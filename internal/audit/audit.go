@@ -25,6 +25,7 @@ const (
 	SignInFailed     Type = "session.sign-in-failed"
 	SignInLocked     Type = "session.sign-in-locked"
 	SignedOut        Type = "session.signed-out"
+	SteppedUp        Type = "session.stepped-up"
 	TokenMinted      Type = "token.minted"
 	TokenRevoked     Type = "token.revoked"
 	PersonAdded      Type = "person.added"
@@ -92,6 +93,7 @@ var typeDocs = []TypeDoc{
 	{SignInFailed, "a sign-in was refused; the detail says why"},
 	{SignInLocked, "an account was locked after too many failed sign-ins"},
 	{SignedOut, "a person ended their session"},
+	{SteppedUp, "a person proved once more who they are, for work that asks for it; the detail says how"},
 	{TokenMinted, "a person made an API token"},
 	{TokenRevoked, "an API token was revoked"},
 	{PersonAdded, "a member of staff was added"},

@@ -72,6 +72,7 @@ var guards = map[string]guard{
 	"GET /session":          {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session", nil)},
 	"DELETE /session":       {action: access.OwnAccount, allowed: "204", ask: ask("DELETE", "/session", nil)},
 	"PUT /session/password": {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("PUT", "/session/password", body{"present_password": "wrong", "password": "another long password"})},
+	"POST /session/step-up": {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("POST", "/session/step-up", body{"password": "wrong"})},
 	"GET /session/email":    {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/email", nil)},
 	"PUT /session/email":    {action: access.OwnAccount, allowed: "204", ask: ask("PUT", "/session/email", body{"email": ""})},
 	"GET /tokens":           {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/tokens", nil)},
