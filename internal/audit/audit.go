@@ -77,6 +77,30 @@ const (
 	AnnotationsShown  Type = "item.annotations-shown"
 	Annotated         Type = "item.annotated"
 	AnnotationRemoved Type = "item.annotation-removed"
+
+	ScheduleApplied   Type = "schedule.applied"
+	RuleConfirmed     Type = "schedule.rule-confirmed"
+	RecordsRead       Type = "records.read"
+	RecordsDated      Type = "records.dated"
+	RecordClassified  Type = "records.classified"
+	PatientEvent      Type = "patient.event-recorded"
+	PatientEventEnded Type = "patient.event-cancelled"
+	PatientsMerged    Type = "patient.merged"
+	ItemMoved         Type = "item.moved"
+	ConsentEnded      Type = "item.consent-ended"
+	HoldPlaced        Type = "hold.placed"
+	HoldReleased      Type = "hold.released"
+	DisposalKept      Type = "disposal.kept"
+	DisposalProposed  Type = "disposal.proposed"
+	DisposalRefused   Type = "disposal.refused"
+	DisposalApproved  Type = "disposal.approved"
+	DisposalUndone    Type = "disposal.undone"
+	DisposalStarted   Type = "disposal.started"
+	DisposalSpared    Type = "disposal.spared"
+	KeyDestroyed      Type = "item.key-destroyed"
+	ItemDestroyed     Type = "item.destroyed"
+	DisposalCertified Type = "disposal.certified"
+	DisposalRepeated  Type = "disposal.repeated"
 )
 
 // Types lists the vocabulary with what each type means, in documents' order.
@@ -142,6 +166,29 @@ var typeDocs = []TypeDoc{
 	{GlassBroken, "a person took emergency access to a patient of other teams"},
 	{EmergencyEnded, "a person ended their emergency access before its time"},
 	{EmergencyReviewed, "an emergency access was reviewed"},
+	{ScheduleApplied, "a retention schedule was applied; the detail gives its version"},
+	{RuleConfirmed, "a records officer confirmed that a rule's figures are those of the code in force"},
+	{RecordsRead, "a patient's record, a review, the holds or the destruction log was shown"},
+	{RecordsDated, "the dates until which items are kept were worked out again"},
+	{RecordClassified, "a patient's record, a team or an item was given a class, or it was taken away"},
+	{PatientEvent, "something that dates depend on happened to a patient and was recorded"},
+	{PatientEventEnded, "a patient event was marked as recorded in error"},
+	{PatientsMerged, "a patient with two numbers became one; the detail names the patient that was merged"},
+	{ItemMoved, "an item was given to another patient; the detail names the one before"},
+	{ConsentEnded, "consent to an item was withdrawn, wholly or for teaching or publication"},
+	{HoldPlaced, "a hold was placed: what meets its criteria cannot be destroyed"},
+	{HoldReleased, "a hold was released"},
+	{DisposalKept, "a review decided that an item is kept longer, or goes to another organisation"},
+	{DisposalProposed, "a batch of items was proposed for destruction"},
+	{DisposalRefused, "a proposal was refused by the second person"},
+	{DisposalApproved, "a proposal was approved by a second person; it can be undone until the time in the detail"},
+	{DisposalUndone, "an approved disposal was undone in time"},
+	{DisposalStarted, "the destruction of a batch began"},
+	{DisposalSpared, "an item of a batch was not destroyed; the detail says why"},
+	{KeyDestroyed, "the keys of an item's renditions were destroyed: from here nothing can show it"},
+	{ItemDestroyed, "every version of an item's objects was deleted, and what was written about it"},
+	{DisposalCertified, "the certificate of a batch was signed"},
+	{DisposalRepeated, "an item that had been destroyed was found again, after an old backup was restored, and destroyed again"},
 	{OversightRead, "the reports, or the emergency accesses, were listed"},
 }
 
@@ -176,6 +223,9 @@ type Subject struct {
 	Emergency string `json:"emergency,omitempty"`
 
 	Annotation string `json:"annotation,omitempty"` // a set of marks over an item
+
+	Hold  string `json:"hold,omitempty"`
+	Batch string `json:"batch,omitempty"` // of items to be destroyed
 }
 
 // NewEvent starts an event of type t done by who.

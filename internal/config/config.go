@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/signin"
 )
 
@@ -37,6 +38,17 @@ type Config struct {
 	Limits   Limits   `embed:"" prefix:"" group:"Limits"`
 	Sessions Sessions `embed:"" prefix:"" group:"Sign-in"`
 	Mail     Mail     `embed:"" prefix:"mail-" group:"Mail"`
+	Records  Records  `embed:"" prefix:"" group:"Records"`
+}
+
+// Records says how long things are kept, and how they end.
+type Records struct {
+	Jurisdiction string        `enum:",england,scotland" default:"" env:"WARDSEAL_JURISDICTION" help:"Whose retention schedule counts: england or scotland. Without one nothing has a date, and nothing is destroyed."`
+	Schedule     string        `name:"retention-schedule" type:"path" env:"WARDSEAL_RETENTION_SCHEDULE" placeholder:"FILE" help:"A retention schedule (YAML) instead of the one that comes with the program. One that differs from what counts is offered to the records team, who look at what it would change and apply it."`
+	Organisation string        `env:"WARDSEAL_ORGANISATION" help:"The organisation's name, as certificates of destruction give it."`
+	Backups      time.Duration `name:"backups-kept-for" env:"WARDSEAL_BACKUPS_KEPT_FOR" help:"How long a backup of the database is kept, such as 840h for 35 days: after it no copy of a destroyed key is left. Without it nothing is destroyed."`
+	CoolingOff   time.Duration `name:"disposal-cooling-off" default:"168h" env:"WARDSEAL_DISPOSAL_COOLING_OFF" help:"How long an approved disposal can be undone (default 7 days)."`
+	Automatic    bool          `name:"disposal-automatic" env:"WARDSEAL_DISPOSAL_AUTOMATIC" help:"Have what is due destroyed after the time of cooling off without a review by people. Only where the schedule's code of practice allows it: Scotland's does, England's does not."`
 }
 
 // Mail says who takes the mail that tells staff that something waits. Without
@@ -109,6 +121,7 @@ func Default(data string) Config {
 		Limits: Limits{MaxUploadBytes: 2 << 30, MaxPixels: 50_000_000, SpoolMemory: 32 << 20, StopWithin: time.Minute, OverdueAfter: 4 * time.Hour, EmergencyFor: time.Hour, UploadsFor: 7 * 24 * time.Hour, UploadsOpen: 20},
 	}
 	s := signin.DefaultConfig()
+	c.Records.CoolingOff = 7 * 24 * time.Hour
 	c.Sessions = Sessions{s.SessionFor, s.IdleFor, s.LockAfter, s.LockFor}
 	return c
 }
@@ -150,6 +163,15 @@ func (c Config) Check() error {
 	}
 	if err := c.Sessions.config().Validate(); err != nil {
 		errs = append(errs, err)
+	}
+	if r := c.Records; r.Backups < 0 || r.CoolingOff < 0 {
+		bad("times of disposal cannot be negative")
+	} else if r.Backups > 0 && r.Organisation == "" {
+		bad("--organisation is missing: certificates of destruction name it")
+	} else if r.Schedule != "" && r.Jurisdiction == "" {
+		bad("--retention-schedule needs --jurisdiction")
+	} else if r.Automatic && r.Jurisdiction == string(retention.England) {
+		bad("--disposal-automatic is not allowed in England, whose code of practice wants a review by people")
 	}
 	return errors.Join(errs...)
 }

@@ -17,8 +17,10 @@ import (
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/imaging/derive"
+	"github.com/wardseal/wardseal/internal/disposal"
 	"github.com/wardseal/wardseal/internal/jobs"
 	"github.com/wardseal/wardseal/internal/mail"
+	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/internal/transfer"
 	"github.com/wardseal/wardseal/storage/blob"
@@ -43,11 +45,14 @@ type System struct {
 	Ring    *keyring.Ring
 	Staff   *signin.Staff
 
-	flows   api.Flows
-	intake  *transfer.Intake
-	runners []*jobs.Runner
-	metrics *api.Metrics
-	keys    *keys
+	flows  api.Flows
+	intake *transfer.Intake
+
+	records  *records.Desk
+	disposal *disposal.Desk
+	runners  []*jobs.Runner
+	metrics  *api.Metrics
+	keys     *keys
 }
 
 // OpenDatabase opens the metadata alone, brought to the newest schema.
@@ -117,7 +122,17 @@ func Open(ctx context.Context, c Config) (sys *System, err error) {
 	if err := sys.Objects.Check(ctx); err != nil {
 		return nil, fmt.Errorf("check the object store: %w", err)
 	}
-	return sys, sys.compose()
+	if err := sys.compose(); err != nil {
+		return nil, err
+	}
+	if err := sys.records.Begin(ctx); err != nil {
+		return nil, err
+	}
+	// Before anybody can look: what a restored backup has brought back goes.
+	if _, err := sys.disposal.Replay(ctx); err != nil {
+		return nil, fmt.Errorf("replay the disposals: %w", err)
+	}
+	return sys, nil
 }
 
 // compose makes the flows out of the parts.
@@ -136,6 +151,9 @@ func (s *System) compose() error {
 		return err
 	}
 	s.Staff = signin.NewStaff(db, db)
+	if err := s.desks(door); err != nil {
+		return err
+	}
 	films, err := s.jobs(box)
 	if err != nil {
 		return err
@@ -168,6 +186,9 @@ func (s *System) compose() error {
 		Seen:      &transfer.Seen{Gate: db, Store: db},
 		Oversight: &transfer.Oversight{Gate: db, Store: db, Ring: s.Ring, Lasts: c.Limits.EmergencyFor},
 		Guidance:  guidance,
+
+		Records:  s.records,
+		Disposal: s.disposal,
 	}
 	return nil
 }
@@ -281,6 +302,7 @@ func (s *System) Work(ctx context.Context) error {
 	}
 	g.Go(func() error { return s.sweep(ctx) })
 	g.Go(func() error { return s.resume(ctx) })
+	g.Go(func() error { return s.keepRecords(ctx) })
 	return g.Wait()
 }
 

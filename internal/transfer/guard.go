@@ -43,13 +43,8 @@ func FieldsOf(ring *keyring.Ring, table, row string) *Fields {
 // Seal encrypts text for a column.
 func (f *Fields) Seal(column, text string) media.Sealed { return f.seal(column, text) }
 
-// Open decrypts a column; an empty one is empty text.
-func (f *Fields) Open(column string, s media.Sealed) string {
-	if len(s) == 0 {
-		return ""
-	}
-	return f.open(column, s)
-}
+// Open decrypts a column; one whose text was destroyed is empty.
+func (f *Fields) Open(column string, s media.Sealed) string { return f.open(column, s) }
 
 // Err gives the first error.
 func (f *Fields) Err() error { return f.err }
@@ -62,3 +57,6 @@ func (f PatientFinder) Open(row media.Patient) (Patient, error) { return f.open(
 func (f PatientFinder) Find(ctx context.Context, kind, number, born string) (Patient, error) {
 	return f.find(ctx, kind, number, born, "")
 }
+
+// SiteIndex is the keyed hash under which one of media.Sites is kept.
+func SiteIndex(ring *keyring.Ring, site string) []byte { return ring.Index("site", []byte(site)) }

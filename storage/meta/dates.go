@@ -64,6 +64,9 @@ func (s *Store) Record(ctx context.Context, id media.PatientID) (Record, error) 
 	if err != nil {
 		return r, s.d.classify(err)
 	}
+	if len(r.Patient.Details) == 0 {
+		return r, ErrNotFound // forgotten
+	}
 	r.Patient.CreatedAt, r.LastEntry = made.time(), last.time()
 	if r.Events, err = s.patientEvents(ctx, id); err != nil {
 		return r, err
@@ -124,12 +127,12 @@ func (s *Store) CancelPatientEvent(ctx context.Context, p media.PatientID, id re
 
 // StalePatients lists some of the patients whose items are to be dated.
 func (s *Store) StalePatients(ctx context.Context, limit int) ([]media.PatientID, error) {
-	return s.patientIDs(ctx, "SELECT id FROM patients WHERE stale > 0 ORDER BY id LIMIT ?", limit)
+	return s.patientIDs(ctx, "SELECT id FROM patients WHERE stale > 0 AND LENGTH(details) > 0 ORDER BY id LIMIT ?", limit)
 }
 
 // PatientsAfter pages through every patient, in the order of identifiers.
 func (s *Store) PatientsAfter(ctx context.Context, after media.PatientID, limit int) ([]media.PatientID, error) {
-	return s.patientIDs(ctx, "SELECT id FROM patients WHERE id > ? ORDER BY id LIMIT ?", string(after), limit)
+	return s.patientIDs(ctx, "SELECT id FROM patients WHERE id > ? AND LENGTH(details) > 0 ORDER BY id LIMIT ?", string(after), limit)
 }
 
 func (s *Store) patientIDs(ctx context.Context, query string, args ...any) ([]media.PatientID, error) {

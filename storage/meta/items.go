@@ -195,9 +195,15 @@ func (t *tx) addRendition(r media.RenditionRow, k media.WrappedKey) error {
 }
 
 // AddRendition adds a further rendition of an item; ErrExists when there is
-// one.
+// one, ErrNotFound when the item is destroyed.
 func (s *Store) AddRendition(ctx context.Context, r media.RenditionRow, k media.WrappedKey, ev audit.Event) error {
-	return s.change(ctx, ev, func(t *tx) error { return t.addRendition(r, k) })
+	return s.change(ctx, ev, func(t *tx) error {
+		// An update and no look: it waits for a destruction under way.
+		if err := t.must("UPDATE items SET destroyed_at = 0 WHERE id = ? AND destroyed_at = 0", string(r.Item)); err != nil {
+			return err
+		}
+		return t.addRendition(r, k)
+	})
 }
 
 // SetQuality keeps what was measured of a picture.

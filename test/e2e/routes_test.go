@@ -146,6 +146,37 @@ var guards = map[string]guard{
 	"GET /grants/:id/renditions/:rendition":  {action: access.ShowOpened, allowed: "200", ask: opened("GET")},
 	"HEAD /grants/:id/renditions/:rendition": {action: access.ShowOpened, allowed: "200", ask: opened("HEAD")},
 
+	"POST /records/find":                     {action: access.ReadRecords, allowed: "200", ask: ask("POST", "/records/find", body{"patient_number_kind": "nhs", "patient_number": "9990000018", "date_of_birth": "1950-01-31"})},
+	"GET /records/:id":                       {action: access.ReadRecords, allowed: "200", ask: ask("GET", "/records/{patient}", nil)},
+	"POST /records/:id/events":               {action: access.KeepRecords, allowed: "422 event-unknown", ask: ask("POST", "/records/{patient}/events", body{"event": "", "on": "2026-01-01"})},
+	"POST /records/:id/events/:event/cancel": {action: access.KeepRecords, allowed: "404 not-found", ask: ask("POST", "/records/{patient}/events/{item}/cancel", nil)},
+	"POST /records/:id/merge":                {action: access.KeepRecords, allowed: "422 patient-number-missing", ask: ask("POST", "/records/{patient}/merge", body{"patient_number_kind": "nhs", "reason": "x"})},
+	"POST /patient-events": {action: access.KeepRecords, allowed: "200", ask: func(f *fixture) answer {
+		return f.csv("patient_number_kind,patient_number,date_of_birth,event,on,note\n")
+	}},
+	"POST /classes":                      {action: access.KeepRecords, allowed: "422 class-unknown", ask: ask("POST", "/classes", body{"patient": "{patient}", "class": "none-such"})},
+	"POST /items/:id/move":               {action: access.KeepRecords, allowed: "422 patient-number-missing", ask: ask("POST", "/items/{item}/move", body{"patient_number_kind": "nhs", "reason": "x"})},
+	"POST /items/:id/end-consent":        {action: access.KeepRecords, allowed: "422 consent-not-less", ask: ask("POST", "/items/{item}/end-consent", body{"consent": "C"})},
+	"GET /schedule":                      {action: access.ReadRecords, allowed: "200", ask: ask("GET", "/schedule", nil)},
+	"POST /schedule/confirm":             {action: access.ApplySchedule, allowed: "409 rule-changed", ask: ask("POST", "/schedule/confirm", body{"class": "adult", "rule": "x"})},
+	"POST /schedule/simulate":            {action: access.ApplySchedule, allowed: "409 no-new-schedule", ask: ask("POST", "/schedule/simulate", nil)},
+	"POST /schedule/apply":               {action: access.ApplySchedule, allowed: "409 schedule-changed", ask: ask("POST", "/schedule/apply", body{"version": 1})},
+	"GET /holds":                         {action: access.ReadRecords, allowed: "200", ask: ask("GET", "/holds", nil)},
+	"POST /holds":                        {action: access.PlaceHold, allowed: "422 reason-missing", ask: ask("POST", "/holds", body{"reason": ""})},
+	"POST /holds/match":                  {action: access.PlaceHold, allowed: "200", ask: ask("POST", "/holds/match", body{"everything": true})},
+	"POST /holds/:id/release":            {action: access.PlaceHold, allowed: "404 not-found", ask: ask("POST", "/holds/{item}/release", body{"reason": "over"})},
+	"GET /due":                           {action: access.ReadRecords, allowed: "200", ask: ask("GET", "/due", nil)},
+	"POST /due/keep":                     {action: access.ProposeDisposal, allowed: "422 items-missing", ask: ask("POST", "/due/keep", body{"items": []string{}})},
+	"GET /disposals":                     {action: access.ReadRecords, allowed: "200", ask: ask("GET", "/disposals", nil)},
+	"POST /disposals":                    {action: access.ProposeDisposal, allowed: "422 ground-unknown", ask: ask("POST", "/disposals", body{"ground": "", "items": []string{}})},
+	"GET /disposals/:id":                 {action: access.ReadRecords, allowed: "404 not-found", ask: ask("GET", "/disposals/{item}", nil)},
+	"POST /disposals/:id/approve":        {action: access.ApproveDisposal, allowed: "404 not-found", ask: ask("POST", "/disposals/{item}/approve", body{})},
+	"POST /disposals/:id/refuse":         {action: access.ApproveDisposal, allowed: "404 not-found", ask: ask("POST", "/disposals/{item}/refuse", body{"reason": "no"})},
+	"POST /disposals/:id/undo":           {action: access.ApproveDisposal, allowed: "409 too-late", ask: ask("POST", "/disposals/{item}/undo", body{"reason": "no"})},
+	"GET /disposals/:id/certificate":     {action: access.ReadRecords, allowed: "404 not-found", ask: ask("GET", "/disposals/{item}/certificate", nil)},
+	"GET /disposals/:id/certificate.pdf": {action: access.ReadRecords, allowed: "404 not-found", ask: ask("GET", "/disposals/{item}/certificate.pdf", nil)},
+	"POST /disposals/:id/match":          {action: access.ReadRecords, allowed: "404 not-found", ask: ask("POST", "/disposals/{item}/match", body{"patient_number_kind": "nhs", "patient_number": "9990000018"})},
+
 	"GET /audit": {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit?limit=1", nil)},
 }
 
