@@ -158,7 +158,7 @@ var guards = map[string]guard{
 	"POST /items/:id/move":               {action: access.KeepRecords, allowed: "422 patient-number-missing", ask: ask("POST", "/items/{item}/move", body{"patient_number_kind": "nhs", "reason": "x"})},
 	"POST /items/:id/end-consent":        {action: access.KeepRecords, allowed: "422 consent-not-less", ask: ask("POST", "/items/{item}/end-consent", body{"consent": "C"})},
 	"GET /schedule":                      {action: access.ReadRecords, allowed: "200", ask: ask("GET", "/schedule", nil)},
-	"POST /schedule/confirm":             {action: access.ApplySchedule, allowed: "409 rule-changed", ask: ask("POST", "/schedule/confirm", body{"class": "adult", "rule": "x"})},
+	"POST /schedule/confirm":             {action: access.ApplySchedule, allowed: "404 not-found", ask: ask("POST", "/schedule/confirm", body{"class": "adult", "rule": "x"})},
 	"POST /schedule/simulate":            {action: access.ApplySchedule, allowed: "409 no-new-schedule", ask: ask("POST", "/schedule/simulate", nil)},
 	"POST /schedule/apply":               {action: access.ApplySchedule, allowed: "409 schedule-changed", ask: ask("POST", "/schedule/apply", body{"version": 1})},
 	"GET /holds":                         {action: access.ReadRecords, allowed: "200", ask: ask("GET", "/holds", nil)},
