@@ -74,6 +74,7 @@ type Desk struct {
 	StepUp  func(ctx context.Context, who access.Principal) error // refuses who has not just proved who they are
 	Clock   func() time.Time
 	Policy  Policy
+	Lease   time.Duration // how soon a batch that a dead server was at is taken over; 2 minutes when zero
 }
 
 func (d *Desk) guard() transfer.Guard { return transfer.Guard{Store: d.Store} }

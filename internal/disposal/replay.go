@@ -76,7 +76,11 @@ func (d *Desk) replay(ctx context.Context, id retention.BatchID) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	b := retention.Batch{ID: id, Ground: c.Ground, ProposedAt: c.Proposed.At, RunAt: c.UndoUntil, StartedAt: c.StartedAt, FinishedAt: c.FinishedAt, Certificate: signed}
+	began, err := d.started(ctx, id)
+	if err != nil {
+		return n, err
+	}
+	b := retention.Batch{ID: id, Salt: began.Salt, Ground: c.Ground, ProposedAt: c.Proposed.At, RunAt: c.UndoUntil, StartedAt: c.StartedAt, FinishedAt: c.FinishedAt, Certificate: signed}
 	ev := audit.NewEvent(audit.DisposalCertified, access.Principal{}, audit.Subject{Batch: string(id)}).With("restored", "true")
 	return n, d.Store.RestoreBatch(ctx, b, gone, ev)
 }
@@ -84,16 +88,8 @@ func (d *Desk) replay(ctx context.Context, id retention.BatchID) (int, error) {
 // replayStart is for a batch that was cut short before its certificate: what
 // has lost its objects goes, and the rest is as if the batch had not begun.
 func (d *Desk) replayStart(ctx context.Context, id retention.BatchID) (int, error) {
-	signed, err := d.readOutside(ctx, startKey(id))
+	s, err := d.started(ctx, id)
 	if err != nil {
-		return 0, err
-	}
-	text, err := d.Ring.VerifyOwn(kindStart, signed)
-	if err != nil {
-		return 0, err
-	}
-	var s start
-	if err := json.Unmarshal(text, &s); err != nil {
 		return 0, err
 	}
 	var gone []media.ItemID
@@ -107,6 +103,19 @@ func (d *Desk) replayStart(ctx context.Context, id retention.BatchID) (int, erro
 		}
 	}
 	return d.destroyAgain(ctx, id, gone)
+}
+
+// started is the account of a batch from before its first key was destroyed.
+func (d *Desk) started(ctx context.Context, id retention.BatchID) (s start, err error) {
+	signed, err := d.readOutside(ctx, startKey(id))
+	if err != nil {
+		return s, err
+	}
+	text, err := d.Ring.VerifyOwn(kindStart, signed)
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(text, &s)
 }
 
 func (d *Desk) destroyAgain(ctx context.Context, id retention.BatchID, gone []media.ItemID) (int, error) {

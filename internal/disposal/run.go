@@ -21,17 +21,25 @@ import (
 )
 
 const (
-	leaseFor    = 2 * time.Minute
-	pageSize    = 64 // items between two extensions of a lease
-	atOnce      = 8  // items being destroyed
-	maxDocument = 16 << 20
+	defaultLease = 2 * time.Minute
+	pageSize     = 64 // items between two extensions of a lease
+	atOnce       = 8  // items being destroyed
+	maxDocument  = 16 << 20
 )
+
+func (d *Desk) lease() time.Duration {
+	if d.Lease > 0 {
+		return d.Lease
+	}
+	return defaultLease
+}
 
 // start is what is written to the object store before the first key of a batch
 // is destroyed.
 type start struct {
 	Batch retention.BatchID `json:"batch"`
 	Items []media.ItemID    `json:"items"`
+	Salt  media.Sealed      `json:"salt"` // of the references to patients
 }
 
 // startKey and certificateKey are where the account of a batch is kept outside
@@ -49,7 +57,7 @@ func certificateKey(id retention.BatchID) blob.Key {
 func (d *Desk) Run(ctx context.Context) (int, error) {
 	done := 0
 	for ctx.Err() == nil {
-		b, err := d.Store.ClaimBatch(ctx, leaseFor)
+		b, err := d.Store.ClaimBatch(ctx, d.lease())
 		if errors.Is(err, meta.ErrNotFound) {
 			return done, nil
 		}
@@ -95,7 +103,7 @@ func (d *Desk) destroy(ctx context.Context, b retention.Batch) error {
 }
 
 func (d *Desk) begin(ctx context.Context, b retention.Batch) error {
-	s := start{Batch: b.ID}
+	s := start{Batch: b.ID, Salt: b.Salt}
 	err := d.eachItem(ctx, b.ID, func(i retention.BatchItem) error { s.Items = append(s.Items, i.Item); return nil })
 	if err != nil {
 		return err
@@ -150,7 +158,7 @@ func (d *Desk) readOutside(ctx context.Context, key blob.Key) ([]byte, error) {
 
 func (d *Desk) items(ctx context.Context, b retention.Batch, teams map[access.TeamID]string) error {
 	for after := media.ItemID(""); ; {
-		if err := d.Store.ExtendBatch(ctx, b.ID, leaseFor); err != nil {
+		if err := d.Store.ExtendBatch(ctx, b.ID, d.lease()); err != nil {
 			return fmt.Errorf("keep the claim: %w", err)
 		}
 		page, err := d.Store.BatchItems(ctx, b.ID, after, pageSize)

@@ -448,7 +448,7 @@ func (s *Store) RestoreBatch(ctx context.Context, b retention.Batch, items []med
 		_, err := t.exec(`INSERT INTO batches (id, ground, state, reason, salt, proposed_at, decision, run_at, started_at, finished_at, certificate, final)
 			VALUES (?,?,'destroyed',?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET state = 'destroyed', run_at = excluded.run_at, started_at = excluded.started_at, finished_at = excluded.finished_at, certificate = excluded.certificate`,
-			string(b.ID), string(b.Ground), empty, empty, at(b.ProposedAt), empty, at(b.RunAt), at(b.StartedAt), at(b.FinishedAt), blob(b.Certificate), empty)
+			string(b.ID), string(b.Ground), empty, blob(b.Salt), at(b.ProposedAt), empty, at(b.RunAt), at(b.StartedAt), at(b.FinishedAt), blob(b.Certificate), empty)
 		if err != nil {
 			return err
 		}

@@ -118,6 +118,19 @@ func (s S3) Hold(tb testing.TB, bucket, key string, on bool) {
 	}
 }
 
+// Versions counts the versions, delete markers too, of objects whose keys start
+// with prefix.
+func (s S3) Versions(tb testing.TB, bucket, prefix string) (n int) {
+	tb.Helper()
+	for o := range s.client(tb).ListObjects(tb.Context(), bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithVersions: true}) {
+		if o.Err != nil {
+			tb.Fatalf("list versions: %v", o.Err)
+		}
+		n++
+	}
+	return n
+}
+
 func (s S3) newBucket(tb testing.TB, versioned, locking bool) string {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
