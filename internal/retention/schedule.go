@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -212,4 +213,31 @@ func (r Rule) Hash() string {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
+}
+
+// Words says the period as people do, such as "20 years after last seen, or 10
+// years after death if that is sooner".
+func (r Rule) Words() string {
+	var parts []string
+	switch {
+	case r.From == LastSeen:
+		parts = append(parts, years(r.Years)+" after last seen")
+	case r.From == ConsentEnded:
+		parts = append(parts, "until consent ends")
+	}
+	for i, b := range r.Birthdays {
+		text := "until the " + ordinal(b.Age) + " birthday"
+		if i > 0 {
+			text = fmt.Sprintf("the %s if aged %d when last seen", ordinal(b.Age), b.IfAged)
+		}
+		parts = append(parts, text)
+	}
+	if r.YearsAfterDeath > 0 {
+		text := years(r.YearsAfterDeath) + " after death"
+		if len(parts) > 0 {
+			text += " if that is sooner"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", or ")
 }
