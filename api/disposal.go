@@ -89,6 +89,7 @@ type Batch struct {
 	DecidedBy  access.PersonID      `json:"decided_by,omitempty"`
 	DecidedAt  *time.Time           `json:"decided_at,omitempty"`
 	UndoUntil  *time.Time           `json:"undo_until,omitempty"`
+	StartedAt  *time.Time           `json:"started_at,omitempty"`
 	FinishedAt *time.Time           `json:"finished_at,omitempty"`
 	Items      int                  `json:"items"`
 	Destroyed  int                  `json:"destroyed"`
@@ -105,7 +106,7 @@ type BatchLine struct {
 }
 
 func batch(v disposal.BatchView) Batch {
-	b := Batch{v.ID, v.Ground, v.State, v.Reason, v.Decision, v.ProposedBy, v.ProposedAt, v.DecidedBy, at(v.DecidedAt), at(v.RunAt), at(v.FinishedAt), v.Items, v.Gone, v.Spared, len(v.Final) > 0, nil}
+	b := Batch{v.ID, v.Ground, v.State, v.Reason, v.Decision, v.ProposedBy, v.ProposedAt, v.DecidedBy, at(v.DecidedAt), at(v.RunAt), at(v.StartedAt), at(v.FinishedAt), v.Items, v.Gone, v.Spared, len(v.Final) > 0, nil}
 	for _, l := range v.Lines {
 		b.Lines = append(b.Lines, BatchLine{l.Item, l.State, l.Why})
 	}

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/wardseal/wardseal/crypto/keyring"
@@ -29,6 +28,7 @@ type Store interface {
 	Item(ctx context.Context, id media.ItemID) (media.Item, error)
 	ItemIDsOf(ctx context.Context, p media.PatientID) ([]media.ItemID, error)
 	Record(ctx context.Context, id media.PatientID) (meta.Record, error)
+	RecordOfItem(ctx context.Context, id media.PatientID, item media.ItemID) (meta.Record, error)
 	AddPatientEvent(ctx context.Context, e retention.Event, ev audit.Event) error
 	CancelPatientEvent(ctx context.Context, p media.PatientID, id retention.EventID, by access.PersonID, ev audit.Event) error
 	ClassifyRecord(ctx context.Context, p media.PatientID, c retention.Class, ev audit.Event) error
@@ -96,7 +96,14 @@ func (d *Desk) Record(ctx context.Context, who access.Principal, id media.Patien
 	if err := d.guard().Role(ctx, who, access.ReadRecords); err != nil {
 		return RecordView{}, err
 	}
-	v, err := d.record(ctx, id)
+	if !media.ValidID(string(id)) {
+		return RecordView{}, transfer.Gone(meta.ErrNotFound)
+	}
+	r, err := d.Store.Record(ctx, id)
+	if err != nil {
+		return RecordView{}, transfer.Gone(err)
+	}
+	v, err := d.view(ctx, r)
 	if err != nil {
 		return v, err
 	}
@@ -115,15 +122,9 @@ func (d *Desk) Find(ctx context.Context, who access.Principal, kind, number, bor
 	return p.ID, d.guard().Record(ctx, audit.NewEvent(audit.PatientFound, who, audit.Subject{Patient: string(p.ID)}).With("outcome", "found"))
 }
 
-func (d *Desk) record(ctx context.Context, id media.PatientID) (RecordView, error) {
-	if !media.ValidID(string(id)) {
-		return RecordView{}, transfer.Gone(meta.ErrNotFound)
-	}
-	r, err := d.Store.Record(ctx, id)
-	if err != nil {
-		return RecordView{}, transfer.Gone(err)
-	}
+func (d *Desk) view(ctx context.Context, r meta.Record) (RecordView, error) {
 	v := RecordView{Class: r.Class, LastEntry: r.LastEntry}
+	var err error
 	if v.Patient, err = d.finder().Open(r.Patient); err != nil {
 		return v, err
 	}
@@ -403,13 +404,13 @@ func (d *Desk) Merge(ctx context.Context, who access.Principal, from media.Patie
 // Why tells until when one item is kept, and which holds are on it. The caller
 // has decided that the item may be described.
 func (d *Desk) Why(ctx context.Context, id media.ItemID, p media.PatientID) (ItemDue, error) {
-	v, err := d.record(ctx, p)
+	r, err := d.Store.RecordOfItem(ctx, p, id)
+	if err != nil {
+		return ItemDue{}, transfer.Gone(err)
+	}
+	v, err := d.view(ctx, r)
 	if err != nil {
 		return ItemDue{}, err
 	}
-	i := slices.IndexFunc(v.Items, func(i ItemDue) bool { return i.Item == id })
-	if i < 0 {
-		return ItemDue{}, transfer.Gone(meta.ErrNotFound)
-	}
-	return v.Items[i], nil
+	return v.Items[0], nil
 }

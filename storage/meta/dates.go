@@ -53,8 +53,31 @@ func (d Dated) Class() retention.Class {
 	return ""
 }
 
-// Record gives a patient's record.
+// Record gives a patient's record with all of its items.
 func (s *Store) Record(ctx context.Context, id media.PatientID) (Record, error) {
+	r, err := s.recordOf(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	r.Items, err = s.dated(ctx, "i.patient = ? AND i.destroyed_at = 0 ORDER BY i.id DESC", string(id))
+	return r, err
+}
+
+// RecordOfItem gives a patient's record with one of its items alone; ErrNotFound
+// when that is not there.
+func (s *Store) RecordOfItem(ctx context.Context, id media.PatientID, item media.ItemID) (Record, error) {
+	r, err := s.recordOf(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	r.Items, err = s.dated(ctx, "i.id = ? AND i.patient = ? AND i.destroyed_at = 0", string(item), string(id))
+	if err == nil && len(r.Items) == 0 {
+		err = ErrNotFound
+	}
+	return r, err
+}
+
+func (s *Store) recordOf(ctx context.Context, id media.PatientID) (Record, error) {
 	var r Record
 	var made, last micros
 	err := s.read(ctx, `SELECT p.id, p.number_index, p.details, p.created_at, p.class, p.merged_into, p.stale, COALESCE((SELECT MAX(last) FROM (
@@ -68,10 +91,7 @@ func (s *Store) Record(ctx context.Context, id media.PatientID) (Record, error) 
 		return r, ErrNotFound // forgotten
 	}
 	r.Patient.CreatedAt, r.LastEntry = made.time(), last.time()
-	if r.Events, err = s.patientEvents(ctx, id); err != nil {
-		return r, err
-	}
-	r.Items, err = s.dated(ctx, "i.patient = ? AND i.destroyed_at = 0 ORDER BY i.id DESC", string(id))
+	r.Events, err = s.patientEvents(ctx, id)
 	return r, err
 }
 

@@ -143,7 +143,7 @@ func TestPolicyOfDisposal(t *testing.T) {
 
 	automatic := func(j retention.Jurisdiction) config.Config {
 		c := config.Default(t.TempDir())
-		kept(j, time.Second)(&c)
+		kept(j, 4*time.Second)(&c)
 		c.Records.Automatic, c.Records.Backups = true, time.Millisecond
 		return c
 	}
@@ -157,7 +157,7 @@ func TestPolicyOfDisposal(t *testing.T) {
 	h.dead(it.Patient)
 	h.keep()
 	h.as("nurse").must("GET", "/items/"+string(it.ID), http.StatusOK, nil) // it can be undone
-	time.Sleep(1100 * time.Millisecond)
+	time.Sleep(4 * time.Second)
 	h.keep()
 	if a := h.as("nurse").ask("GET", "/items/"+string(it.ID), nil); a.status != http.StatusGone {
 		t.Errorf("what was due: %d", a.status)

@@ -299,7 +299,8 @@ func (h *house) dead(id media.PatientID) {
 // The whole way of an end: two people, proof, a time to undo it, holds at each
 // step, nothing left, and a certificate that stands by itself.
 func TestDisposal(t *testing.T) {
-	eachKept(t, retention.Scotland, time.Second, func(t *testing.T, h *house) {
+	const coolingOff = 4 * time.Second
+	eachKept(t, retention.Scotland, coolingOff, func(t *testing.T, h *house) {
 		nurse, one, two := h.as("nurse"), h.as("records"), h.as("records2")
 		var items []media.ItemID
 		var patient media.PatientID
@@ -334,7 +335,7 @@ func TestDisposal(t *testing.T) {
 		two.stepUp()
 		two.must("POST", "/disposals/"+batch+"/approve", http.StatusNoContent, body{"reason": "agreed"})
 		one.must("POST", "/disposals/"+batch+"/undo", http.StatusNoContent, body{"reason": "the family has asked for a copy"})
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(coolingOff)
 		h.keep()
 		nurse.must("GET", "/items/"+string(items[0]), http.StatusOK, nil)
 
@@ -342,7 +343,7 @@ func TestDisposal(t *testing.T) {
 		two.must("POST", "/disposals/"+batch+"/approve", http.StatusNoContent, body{})
 		h.keep()
 		nurse.must("GET", "/items/"+string(items[0])+"/renditions/original-clean", http.StatusOK, nil) // it can still be undone
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(coolingOff)
 		h.keep()
 
 		for _, id := range items {
