@@ -77,6 +77,7 @@ type Objects struct {
 	AccessKey     string `env:"WARDSEAL_OBJECTS_ACCESS_KEY" help:"Access key identifier."`
 	SecretKeyFile string `type:"path" env:"WARDSEAL_OBJECTS_SECRET_KEY_FILE" help:"File that holds the secret key."`
 	CAFile        string `type:"path" env:"WARDSEAL_OBJECTS_CA_FILE" help:"Certificate authority (PEM) that the S3 server's certificate is checked against, if not a public one."`
+	Lock          bool   `env:"WARDSEAL_OBJECTS_LOCK" help:"Lock each object (S3 Object Lock, compliance mode) until its item may be reviewed, and put legal holds on objects under a hold. The bucket must have been made with locks. What is locked cannot be deleted earlier by anybody: an erasure before that day destroys the keys, and the ciphertext stays until then."`
 	Insecure      bool   `env:"WARDSEAL_OBJECTS_INSECURE" help:"Speak plain HTTP to the S3 server. Only for tests on one machine."`
 }
 
@@ -154,6 +155,9 @@ func (c Config) Check() error {
 				bad("--objects-%s is missing: an S3 store needs it", need.name)
 			}
 		}
+	}
+	if c.Objects.Lock && c.Objects.Kind != "s3" {
+		bad("--objects-lock needs an S3 store")
 	}
 	if c.Limits.MaxUploadBytes < 1 || c.Limits.MaxPixels < 1 || c.Limits.SpoolMemory < 1<<20 {
 		bad("the limits must be positive, and the spool memory at least 1 MB")

@@ -50,6 +50,7 @@ type System struct {
 
 	records  *records.Desk
 	disposal *disposal.Desk
+	locks    *records.Locks // nil without
 	runners  []*jobs.Runner
 	metrics  *api.Metrics
 	keys     *keys
@@ -123,6 +124,9 @@ func Open(ctx context.Context, c Config) (sys *System, err error) {
 		return nil, fmt.Errorf("check the object store: %w", err)
 	}
 	if err := sys.compose(); err != nil {
+		return nil, err
+	}
+	if err := sys.locking(ctx); err != nil {
 		return nil, err
 	}
 	if err := sys.records.Begin(ctx); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/storage/blob"
 )
 
 // offered is the schedule that this deployment's settings name.
@@ -52,6 +53,19 @@ func (s *System) desks(door *signin.Door) error {
 	return nil
 }
 
+// locking finds out whether the object store can lock, where it should.
+func (s *System) locking(ctx context.Context) error {
+	if !s.Config.Objects.Lock {
+		return nil
+	}
+	store, ok := s.Objects.(blob.Locker)
+	if !ok {
+		return errors.New("this object store cannot lock objects")
+	}
+	s.locks = &records.Locks{Store: s.Store, Objects: store}
+	return store.CanLock(ctx)
+}
+
 // recordsEvery is how often dates are worked out again and disposals looked
 // after.
 const recordsEvery = 30 * time.Second
@@ -76,6 +90,9 @@ func (s *System) keepRecords(ctx context.Context) error {
 // says is automatic, destruction whose time has come, final certificates.
 func (s *System) KeepRecords(ctx context.Context) error {
 	_, err := s.records.Refresh(ctx)
+	if s.locks != nil {
+		err = errors.Join(err, s.locks.Keep(ctx))
+	}
 	errs := []error{err, s.disposal.Automatic(ctx)}
 	_, err = s.disposal.Run(ctx)
 	return errors.Join(append(errs, err, s.disposal.Finalise(ctx))...)

@@ -51,7 +51,7 @@ func (s *Store) PlaceHold(ctx context.Context, h retention.Hold, ev audit.Event)
 // ReleaseHold ends a hold; ErrNotFound when it has ended.
 func (s *Store) ReleaseHold(ctx context.Context, id retention.HoldID, by access.PersonID, reason media.Sealed, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
-		return t.must("UPDATE holds SET released_by = ?, released_at = {now}, release_reason = ? WHERE id = ? AND released_at = 0", string(by), blob(reason), string(id))
+		return t.must("UPDATE holds SET released_by = ?, released_at = {now}, placed_below = FALSE, release_reason = ? WHERE id = ? AND released_at = 0", string(by), blob(reason), string(id))
 	})
 }
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,9 @@ import (
 	"github.com/wardseal/wardseal/internal/disposal"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/storage/blob"
+	"github.com/wardseal/wardseal/storage/meta"
+	"github.com/wardseal/wardseal/test/servers"
 )
 
 // both opens a house with two records officers, and a policy that change makes.
@@ -250,5 +254,72 @@ func TestScheduleChanges(t *testing.T) {
 	records.must("GET", "/schedule", http.StatusOK, nil).into(t, &s)
 	if s.Version != 2 || s.Edition != "board 2027" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Where the bucket has locks, the store itself refuses to delete what is kept,
+// and what a hold is on, until both have ended.
+func TestObjectsAreLocked(t *testing.T) {
+	t.Parallel()
+	srv := servers.VersityGW(t)
+	h := both(t, "postgres+s3", func(c *config.Config) {
+		kept(retention.Scotland, 0)(c)
+		c.Objects.Bucket, c.Objects.Lock = srv.NewLockingBucket(t), true
+	})
+	nurse, records := h.as("nurse"), h.as("records")
+	it := h.file(nurse)
+	object := func(id media.ItemID) blob.Info {
+		t.Helper()
+		row, _, err := h.sys.Store.Rendition(t.Context(), id, media.Original)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := h.sys.Objects.Stat(t.Context(), blob.Key(row.ObjectKey))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	h.keep()
+	due, err := time.Parse(time.DateOnly, records.record(it.Patient).Items[0].ReviewOn)
+	if o := object(it.ID); err != nil || !o.LockedUntil.Equal(due) || o.LegalHold {
+		t.Errorf("locked until %s, kept until %s: %v", o.LockedUntil, due, err)
+	}
+	if err := h.sys.Objects.Delete(t.Context(), object(it.ID).Key); !errors.Is(err, blob.ErrLocked) {
+		t.Errorf("deleted all the same: %v", err)
+	}
+	var hold struct{ ID retention.HoldID }
+	records.must("POST", "/holds", http.StatusCreated, body{"reason": "x", "authority": "y", "patients": []media.PatientID{it.Patient}}).into(t, &hold)
+	h.keep()
+	later := h.file(nurse)
+	h.keep()
+	if !object(it.ID).LegalHold || !object(later.ID).LegalHold {
+		t.Error("a hold is not one of the objects")
+	}
+	records.must("POST", "/holds/"+string(hold.ID)+"/release", http.StatusNoContent, body{"reason": "over"})
+	h.keep()
+	if object(it.ID).LegalHold || object(later.ID).LegalHold {
+		t.Error("a released hold is still one of the objects")
+	}
+	// An erasure before its day destroys the key; the ciphertext has to wait.
+	batch := h.approved("erasure", it.ID)
+	if err := h.sys.KeepRecords(t.Context()); !errors.Is(err, blob.ErrLocked) {
+		t.Errorf("erased: %v", err)
+	}
+	if b := h.batch(batch); b.State != retention.Running || b.Destroyed != 0 {
+		t.Errorf("%+v", b)
+	}
+	if a := nurse.ask("GET", "/items/"+string(it.ID), nil); a.code() != "item-destroyed" {
+		t.Errorf("it can be seen: %s", a.code())
+	}
+	if _, _, err := h.sys.Store.Rendition(t.Context(), it.ID, media.Original); !errors.Is(err, meta.ErrNotFound) {
+		t.Errorf("its key is left: %v", err)
+	}
+
+	cfg := h.sys.Config
+	cfg.Objects.Bucket = srv.NewBucket(t, true)
+	if sys, err := config.Open(t.Context(), cfg); err == nil {
+		_ = sys.Close()
+		t.Error("a bucket without locks is taken for one with them")
 	}
 }

@@ -15,6 +15,10 @@ ALTER TABLE items ADD COLUMN due_rule TEXT NOT NULL DEFAULT ''; -- the class who
 ALTER TABLE items ADD COLUMN kept_until BIGINT NOT NULL DEFAULT 0; -- as a review decided
 ALTER TABLE items ADD COLUMN consent_ended_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE items ADD COLUMN destroyed_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN locked_until BIGINT NOT NULL DEFAULT 0; -- its object in the store, where that has locks
+ALTER TABLE items ADD COLUMN legal_hold BOOLEAN NOT NULL DEFAULT FALSE; -- likewise
+CREATE INDEX items_unlocked ON items (id) WHERE due_on > locked_until AND destroyed_at = 0;
+CREATE INDEX items_legal_hold ON items (id) WHERE legal_hold;
 CREATE INDEX items_due ON items (due_on, id) WHERE due_on > 0 AND destroyed_at = 0;
 
 CREATE TABLE patient_events (
@@ -68,7 +72,8 @@ CREATE TABLE holds (
     placed_at      BIGINT NOT NULL,
     released_by    TEXT REFERENCES people (id),
     released_at    BIGINT NOT NULL DEFAULT 0,
-    release_reason BYTEA NOT NULL
+    release_reason BYTEA NOT NULL,
+    placed_below   BOOLEAN NOT NULL DEFAULT FALSE -- its present state is that of the objects in the store
 );
 CREATE INDEX holds_live ON holds (released_at, id);
 CREATE TABLE hold_teams (
