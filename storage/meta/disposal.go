@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,8 +93,11 @@ func (s *Store) AddReview(ctx context.Context, r Review, ev audit.Event) error {
 // not due, in another batch, or gone.
 var ErrNotEligible = errors.New("an item may not be destroyed")
 
-// Eligible is the one gate that destroying goes through: it locks the item and its record, and
-// gives why it may not be destroyed, or "".
+// gate lets one through at a time of those who place holds and those who destroy.
+func (t *tx) gate() error { return t.must("UPDATE disposal_gate SET turn = turn + 1 WHERE one = 1") }
+
+// eligible is the one gate that destroying goes through: it locks the item's
+// record, and gives why the item may not be destroyed, or "".
 func (t *tx) eligible(item media.ItemID, g retention.Ground) (string, error) {
 	if err := t.must("UPDATE patients SET stale = stale WHERE id = (SELECT patient FROM items WHERE id = ?)", string(item)); err != nil {
 		return "", err
@@ -123,7 +127,7 @@ func (s *Store) AddBatch(ctx context.Context, b retention.Batch, items []media.I
 		if err != nil {
 			return err
 		}
-		for _, id := range items {
+		for _, id := range slices.Sorted(slices.Values(items)) { // in one order, so that two of these do not wait for each other
 			why, err := t.eligible(id, b.Ground)
 			if err != nil {
 				return err
@@ -259,6 +263,9 @@ func (s *Store) StartBatch(ctx context.Context, id retention.BatchID, ev audit.E
 // why the item was spared instead, or "". Doing it again changes nothing.
 func (s *Store) DestroyKeys(ctx context.Context, b retention.Batch, item media.ItemID, facts []byte, ev, spared audit.Event) (why string, err error) {
 	err = s.within(ctx, func(t *tx) error {
+		if err := t.gate(); err != nil {
+			return err
+		}
 		var state retention.ItemState
 		err := t.row("SELECT bi.state, bi.why FROM batch_items bi JOIN batches b ON b.id = bi.batch WHERE bi.batch = ? AND bi.item = ? AND b.state = 'running'", string(b.ID), string(item)).Scan(&state, &why)
 		if err != nil || state != retention.Waiting {
@@ -287,13 +294,15 @@ func (s *Store) DestroyKeys(ctx context.Context, b retention.Batch, item media.I
 // destroyKeys is the only thing that removes a wrapped key. See eligible.
 func (t *tx) destroyKeys(item media.ItemID) error {
 	for _, do := range []string{
+		// First, so that whoever is adding a rendition is waited for, and who comes
+		// later is refused.
+		"UPDATE items SET destroyed_at = {now}, sole = NULL, due_on = 0 WHERE id = ?",
 		"DELETE FROM wrapped_keys WHERE item = ?",
 		"UPDATE links SET revoked_at = {now} WHERE item = ? AND revoked_at = 0",
 		"UPDATE grants SET expires_at = {now} WHERE item = ? AND expires_at > {now}",
 		"DELETE FROM jobs WHERE item = ?",
 		"DELETE FROM annotations WHERE item = ?",
 		"DELETE FROM requests WHERE item = ?",
-		"UPDATE items SET destroyed_at = {now}, sole = NULL, due_on = 0 WHERE id = ?",
 	} {
 		if _, err := t.exec(do, string(item)); err != nil {
 			return err

@@ -29,6 +29,9 @@ const held = `EXISTS (SELECT 1 FROM holds h WHERE h.released_at = 0 AND ` + matc
 // PlaceHold places a hold.
 func (s *Store) PlaceHold(ctx context.Context, h retention.Hold, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
+		if err := t.gate(); err != nil {
+			return err
+		}
 		_, err := t.exec("INSERT INTO holds (id, reason, authority, from_at, to_at, site, placed_by, placed_at, release_reason) VALUES (?,?,?,?,?,?,?,{now},?)",
 			string(h.ID), blob(h.Reason), blob(h.Authority), at(h.From), at(h.To), h.Site, string(h.PlacedBy), []byte{})
 		if err != nil {

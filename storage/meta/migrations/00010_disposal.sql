@@ -43,3 +43,8 @@ CREATE TABLE batch_items (
 );
 CREATE INDEX batch_items_by_item ON batch_items (item);
 CREATE INDEX batch_items_by_state ON batch_items (batch, state);
+
+-- Held by whoever places a hold and by whoever destroys a key, for as long as
+-- their transaction lasts, so that no key goes once a hold is on record.
+CREATE TABLE disposal_gate (one INTEGER PRIMARY KEY CHECK (one = 1), turn BIGINT NOT NULL);
+INSERT INTO disposal_gate (one, turn) VALUES (1, 0);
