@@ -2,11 +2,12 @@
 # make lint   formatting, vet, staticcheck, layering
 # make bench  figures beside raw storage and a shell pipeline, in one run
 # make ui     builds the pages' script and style sheet again (needs Node 20 or newer)
+# make scale  the records team's questions on ten million synthetic items (about 20 GB of disk)
 # make fuzz   every fuzz target for FUZZTIME each (default 30s)
 BIN := $(or $(WARDSEAL_TEST_BIN),$(HOME)/.cache/wardseal/bin)
 FUZZTIME ?= 30s
 
-.PHONY: test lint ui bench fuzz peers tools
+.PHONY: test lint ui bench scale fuzz peers tools
 
 tools:
 	@bash test/install.sh
@@ -15,7 +16,7 @@ tools:
 # derive do not suit it, sanitise walks each file in one goroutine, browser
 # speaks to the real program, and ten thousand open one link.
 test: tools
-	go run ./test/noskip -- go test -race -p 3 -timeout 20m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(browser|bench|peers)$$')
+	go run ./test/noskip -- go test -race -p 3 -timeout 20m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(browser|bench|peers|scale)$$')
 	go run ./test/noskip -- go test -p 3 -timeout 15m ./imaging/derive ./imaging/sanitise ./test/browser
 	go run ./test/noskip -- go test -run TestSingleUseLink ./test/e2e
 
@@ -31,6 +32,9 @@ ui:
 bench:
 	@bash test/install.sh peers
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench
+
+scale: tools
+	ITEMS=$(ITEMS) go test -run '^$$' -bench . -benchtime 1x -timeout 180m ./test/scale
 
 fuzz: tools
 	@bash test/fuzz.sh $(FUZZTIME)

@@ -34,7 +34,7 @@ type Store interface {
 	Renditions(ctx context.Context, id media.ItemID) ([]media.RenditionRow, error)
 	Schedule(ctx context.Context) (meta.Applied, error)
 	HoldsOn(ctx context.Context, id media.ItemID) ([]retention.Hold, error)
-	DueItems(ctx context.Context, f meta.DueFilter) ([]meta.Due, error)
+	DueItems(ctx context.Context, f meta.DueFilter) ([]meta.Dated, error)
 	CountDue(ctx context.Context) (items, underHold int, err error)
 	AddReview(ctx context.Context, r meta.Review, ev audit.Event) error
 	AddBatch(ctx context.Context, b retention.Batch, items []media.ItemID, coolingOff time.Duration, ev audit.Event) error
@@ -84,7 +84,7 @@ const MostItems = 1000
 
 // DueView is an item whose time has come, with why, and what is on it.
 type DueView struct {
-	meta.Due
+	meta.Dated
 	Why       string
 	Class     string // title of the rule that dates it
 	Sure      bool   // the rule was compared with the code in force
@@ -127,7 +127,7 @@ func (d *Desk) Due(ctx context.Context, who access.Principal, f meta.DueFilter) 
 	return out, more, d.guard().Record(ctx, ev)
 }
 
-func (d *Desk) dueView(ctx context.Context, r meta.Due) (DueView, error) {
+func (d *Desk) dueView(ctx context.Context, r meta.Dated) (DueView, error) {
 	it, err := d.Store.Item(ctx, r.Item)
 	if err != nil {
 		return DueView{}, transfer.Gone(err)
@@ -141,7 +141,7 @@ func (d *Desk) dueView(ctx context.Context, r meta.Due) (DueView, error) {
 		return DueView{}, transfer.Down(err)
 	}
 	f := transfer.FieldsOf(d.Ring, "items", string(it.ID))
-	v := DueView{Due: r, Why: why.Due.Why, Class: why.Due.Rule.Title, Sure: why.Confirmed, BodySite: f.Open("body_site", it.BodySite), Captured: it.CapturedAt, Consent: it.Consent, Format: it.Format, HeldBy: len(holds)}
+	v := DueView{Dated: r, Why: why.Due.Why, Class: why.Due.Rule.Title, Sure: why.Confirmed, BodySite: f.Open("body_site", it.BodySite), Captured: it.CapturedAt, Consent: it.Consent, Format: it.Format, HeldBy: len(holds)}
 	return v, f.Err()
 }
 
@@ -413,7 +413,7 @@ func (d *Desk) Show(ctx context.Context, who access.Principal, id retention.Batc
 		if i.State != retention.Waiting {
 			return nil
 		}
-		why, err := d.dueView(ctx, meta.Due{Dated: meta.Dated{Item: i.Item}})
+		why, err := d.dueView(ctx, meta.Dated{Item: i.Item})
 		if fault.Is(err, fault.NotFound) {
 			return nil
 		}

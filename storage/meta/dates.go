@@ -31,6 +31,7 @@ type Record struct {
 // Dated is an item with its date and what it depends on.
 type Dated struct {
 	Item         media.ItemID
+	Patient      media.PatientID
 	Team         access.TeamID
 	Own          retention.Class // given to the item
 	Record       retention.Class // given to the patient's record
@@ -100,11 +101,11 @@ func (s *Store) dated(ctx context.Context, where string, args ...any) ([]Dated, 
 	err := s.all(ctx, func(scan func(...any) error) error {
 		var d Dated
 		var filed, due, kept, ended micros
-		err := scan(&d.Item, &d.Team, &d.Own, &d.Record, &d.TeamClass, &ended, &filed, &due, &d.DueRule, &kept, &d.Held)
+		err := scan(&d.Item, &d.Patient, &d.Team, &d.Own, &d.Record, &d.TeamClass, &ended, &filed, &due, &d.DueRule, &kept, &d.Held)
 		d.ConsentEnded, d.FiledAt, d.DueOn, d.KeptUntil = ended.time(), filed.time(), due.time(), kept.time()
 		out = append(out, d)
 		return err
-	}, `SELECT i.id, i.team, i.class, p.class, t.class, i.consent_ended_at, i.filed_at, i.due_on, i.due_rule, i.kept_until, `+held+`
+	}, `SELECT i.id, i.patient, i.team, i.class, p.class, t.class, i.consent_ended_at, i.filed_at, i.due_on, i.due_rule, i.kept_until, `+held+`
 		FROM items i JOIN patients p ON p.id = i.patient JOIN teams t ON t.id = i.team WHERE `+where, args...)
 	return out, err
 }
