@@ -41,6 +41,18 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/review", s.reviewPage)
 	p.POST("/review/incidents/:id", s.closeForm)
 	p.POST("/review/emergencies/:id", s.findingForm)
+	p.GET("/incidents/new", s.newIncidentPage)
+	p.POST("/incidents/new", s.newIncidentForm)
+	p.GET("/incidents/:id", s.incidentPage)
+	p.GET("/incidents/:id/contain", s.containPage)
+	p.POST("/incidents/:id/contain", s.containForm)
+	p.POST("/incidents/:id/aware", s.awareForm)
+	p.POST("/incidents/:id/decision", s.decideForm(oversight.DecisionEntry))
+	p.POST("/incidents/:id/people", s.decideForm(oversight.PeopleEntry))
+	p.POST("/incidents/:id/close", s.lessonsForm)
+	p.GET("/incidents/:id/report", s.incidentReportPage)
+	p.POST("/incidents/:id/report", s.draftForm)
+	p.GET("/incidents/:id/report.txt", s.plainReportPage)
 	p.POST("/emergencies", s.emergencyForm)
 	p.POST("/emergencies/:id/end", s.emergencyEndForm)
 	p.GET("/", s.homePage)
@@ -281,6 +293,8 @@ var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "consent_given_by": true, "consent_detail": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
 	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
+	"cause": true, "from": true, "aware": true, "aware_reason": true, "contain": true, "contain_reason": true, "decision": true, "decision_reason": true, "decision_at": true,
+	"people": true, "people_reason": true, "people_at": true, "lessons": true, "session": true, "link": true, "patient": true, "nature": true, "records": true, "contact": true, "consequences": true, "measures": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -32,6 +32,7 @@ type Flows struct {
 	Seen      *transfer.Seen
 	Oversight *transfer.Oversight
 	Guidance  *signin.Guidance
+	Desk      *transfer.Desk
 }
 
 // Config is how the edge behaves.
@@ -146,6 +147,15 @@ func (s *Server) routes() {
 	v1.POST("/incidents", s.reportIncident)
 	v1.GET("/incidents", s.listIncidents)
 	v1.POST("/incidents/:id/close", s.closeIncident)
+	v1.GET("/investigations", s.listInvestigations)
+	v1.POST("/investigations", s.openInvestigation)
+	v1.GET("/investigations/:id", s.showInvestigation)
+	v1.POST("/investigations/:id/aware", s.setAware)
+	v1.POST("/investigations/:id/contain", s.contain)
+	v1.POST("/investigations/:id/decisions", s.decide)
+	v1.PUT("/investigations/:id/draft", s.keepDraft)
+	v1.GET("/investigations/:id/report", s.plainReport)
+	v1.POST("/investigations/:id/close", s.closeInvestigation)
 	v1.POST("/emergencies", s.breakGlass)
 	v1.GET("/emergencies", s.listEmergencies)
 	v1.POST("/emergencies/:id/end", s.endEmergency)

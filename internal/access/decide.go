@@ -69,6 +69,7 @@ const (
 
 	ReportIncident    Action = "incident.report"
 	HandleIncidents   Action = "incident.handle" // list and close reports
+	Investigate       Action = "incident.investigate"
 	BreakGlass        Action = "emergency.start" // see a patient of other teams, with a reason
 	ReviewEmergencies Action = "emergency.review"
 	WatchSystem       Action = "system.watch"
@@ -134,6 +135,7 @@ func Table() []Rule {
 		{ReviewEmergencies, "List and review emergency accesses", all(AnyRelation, Auditor)},
 		{ReportIncident, "Report a problem or a breach", all(AnyRelation, Roles()...)},
 		{HandleIncidents, "List and close reports of problems and breaches", all(AnyRelation, Auditor)},
+		{Investigate, "Open an incident about a person: see what they could and did see, end their access, decide whether to report it", all(AnyRelation, Auditor)},
 		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},
 		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
 	}
