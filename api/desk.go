@@ -120,12 +120,12 @@ type PastSession struct {
 
 // Live is what a containment would end now, or did end.
 type Live struct {
-	Links       int  `json:"links"`
-	Emergencies int  `json:"emergencies"`
-	Sessions    int  `json:"sessions"`
-	Tokens      int  `json:"tokens"`
-	Suspended   bool `json:"suspended"`
-	LeftTeam    bool `json:"left_team"`
+	Links       int             `json:"links"`
+	Emergencies int             `json:"emergencies"`
+	Sessions    int             `json:"sessions"`
+	Tokens      int             `json:"tokens"`
+	Suspended   bool            `json:"suspended"`
+	LeftTeams   []access.TeamID `json:"left_teams"`
 }
 
 // Facts are what the records say.
@@ -154,7 +154,7 @@ type DeskEntry struct {
 func tally(c oversight.Count) Tally { return Tally{c.Items, c.Patients, c.Cut} }
 
 func live(c transfer.Contained) Live {
-	return Live{c.Links, c.Emergencies, c.Sessions, c.Tokens, c.Suspended, c.Left}
+	return Live{c.Links, c.Emergencies, c.Sessions, c.Tokens, c.Suspended, append([]access.TeamID{}, c.Left...)}
 }
 
 func investigation(i transfer.Case) Investigation {
@@ -260,16 +260,16 @@ func (s *Server) setAware(c *gin.Context) {
 
 func (s *Server) contain(c *gin.Context) {
 	var in struct {
-		Links    bool          `json:"links"`
-		Sessions bool          `json:"sessions"`
-		Suspend  bool          `json:"suspend"`
-		Team     access.TeamID `json:"team"`
-		Reason   string        `json:"reason"`
+		Links    bool            `json:"links"`
+		Sessions bool            `json:"sessions"`
+		Suspend  bool            `json:"suspend"`
+		Teams    []access.TeamID `json:"teams"`
+		Reason   string          `json:"reason"`
 	}
 	if !s.read(c, &in) {
 		return
 	}
-	did, err := s.Desk.Contain(c.Request.Context(), principal(c), oversight.ID(c.Param("id")), transfer.Ending{Links: in.Links, Sessions: in.Sessions, Suspend: in.Suspend, Team: in.Team, Reason: in.Reason})
+	did, err := s.Desk.Contain(c.Request.Context(), principal(c), oversight.ID(c.Param("id")), transfer.Ending{Links: in.Links, Sessions: in.Sessions, Suspend: in.Suspend, Teams: in.Teams, Reason: in.Reason})
 	if err != nil {
 		fail(c, err)
 		return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/oversight"
 	"github.com/wardseal/wardseal/internal/transfer"
 )
@@ -64,6 +65,13 @@ func clockWords(c oversight.Clock) (text, colour string) {
 	return lasting(c.Left) + " left to tell the regulator", "blue"
 }
 
+// sawWords say what was shown to somebody, shorter than the audit does.
+var sawWords = map[audit.Type]string{
+	audit.PictureShown: "Saw the picture", audit.AnnotationsShown: "Saw what is drawn over it", audit.ItemDescribed: "Saw its details", audit.LinkOpened: "Opened a link",
+	audit.LinkVisited: "Was told of a link", audit.ItemsListed: "Looked at a list of pictures", audit.PatientFound: "Looked up a patient", audit.PatientShown: "Saw a patient's name and number",
+	audit.ReferralRead: "Read a question", audit.ReferralsListed: "Looked at a list of questions",
+}
+
 func spoken(t time.Time) string { return t.In(ui.Zone).Format("2 January 2006, 3:04pm") }
 
 func many(n int, cut bool, one, more string) string {
@@ -78,7 +86,7 @@ func many(n int, cut bool, one, more string) string {
 
 // containedWords say what a containment ended.
 func containedWords(value string, n names) string {
-	did, team := transfer.ParseContained(value)
+	did := transfer.ParseContained(value)
 	var parts []string
 	add := func(n int, one, more, done string) {
 		if n > 0 {
@@ -92,8 +100,8 @@ func containedWords(value string, n names) string {
 	if did.Suspended {
 		parts = append(parts, "the account suspended")
 	}
-	if did.Left {
-		parts = append(parts, "taken out of "+teamName(n.teams, team))
+	for _, t := range did.Left {
+		parts = append(parts, "taken out of "+teamName(n.teams, t))
 	}
 	if parts == nil {
 		return "Nothing was left to end"

@@ -143,6 +143,7 @@ type (
 		More            string // where the whole list is
 		Entries         []deskEntry
 		Last            map[string]string // the last decision of each kind, in words
+		Contained       string            // what was ended last
 		Open            bool
 		OpenedBy        string
 		ReportedBy      string
@@ -165,7 +166,7 @@ func (s *Server) incident(c *gin.Context, status int, typed map[string]string, p
 		v.Typed = map[string]string{}
 	}
 	p := ui.Page{Title: "Incident: " + v.Who, Wide: true, Problem: problem, Data: v}
-	p.Notice = map[string]string{"contained": "Done. What was ended stands below.", "decided": "The decision is recorded.", "aware": "The clock is put right.", "draft": "The report is kept.", "closed": "The incident is closed."}[c.Query("done")]
+	p.Notice = map[string]string{"contained": v.Contained, "decided": "The decision is recorded.", "aware": "The clock is put right.", "draft": "The report is kept.", "closed": "The incident is closed."}[c.Query("done")]
 	render(c, status, "incident", p)
 }
 
@@ -195,6 +196,9 @@ func (s *Server) deskView(i transfer.Case, n names) deskView {
 	v.Ways = waysOf(f, n)
 	for _, e := range f.Saw.Rows {
 		row := sawRow{eventRow(e.Event, n.people), string(e.Session)}
+		if text, ok := sawWords[e.Type]; ok {
+			row.What = text
+		}
 		if e.Subject.Patient == "" && e.Patient != "" {
 			row.About = append(row.About, part{"patient", string(e.Patient), "patient"})
 		}
@@ -206,6 +210,9 @@ func (s *Server) deskView(i transfer.Case, n names) deskView {
 		row := deskEntry{At: e.At, By: personName(n.people, e.By), What: entryWords(e.Entry, n), Text: e.Text, Red: e.Kind == oversight.ContainEntry}
 		if e.Kind == oversight.DecisionEntry || e.Kind == oversight.PeopleEntry {
 			v.Last[string(e.Kind)] = row.What
+		}
+		if e.Kind == oversight.ContainEntry {
+			v.Contained = "Done. " + containedWords(e.Value, n) + "."
 		}
 		v.Entries = append(v.Entries, row)
 	}
@@ -277,7 +284,10 @@ func (s *Server) containForm(c *gin.Context) {
 	if !ok {
 		return
 	}
-	e := transfer.Ending{Links: f.Get("links") != "", Sessions: f.Get("sessions") != "", Suspend: f.Get("suspend") != "", Team: access.TeamID(f.Get("team")), Reason: f.Get("contain_reason")}
+	e := transfer.Ending{Links: f.Get("links") != "", Sessions: f.Get("sessions") != "", Suspend: f.Get("suspend") != "", Reason: f.Get("contain_reason")}
+	for _, t := range f["team"] {
+		e.Teams = append(e.Teams, access.TeamID(t))
+	}
 	_, err := s.Desk.Contain(c.Request.Context(), principal(c), oversight.ID(c.Param("id")), e)
 	switch {
 	case err == nil:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,8 +51,12 @@ type Opening struct {
 	Text     string    // what happened; only where there is no report yet
 }
 
-// entriesMost is how many entries an investigation shows.
-const entriesMost = 1000
+// entriesMost is how many entries an investigation shows, and teamsMost how many
+// teams one containment takes somebody out of.
+const (
+	entriesMost = 1000
+	teamsMost   = 100
+)
 
 // Open starts to look into an incident. Nobody does that about themselves.
 func (s *Desk) Open(ctx context.Context, who access.Principal, o Opening) (oversight.ID, error) {
@@ -299,7 +304,7 @@ func (s *Desk) Close(ctx context.Context, who access.Principal, id oversight.ID,
 // Ending says which access of the person to end.
 type Ending struct {
 	Links, Sessions, Suspend bool
-	Team                     access.TeamID // empty: none
+	Teams                    []access.TeamID
 	Reason                   string
 }
 
@@ -309,10 +314,10 @@ func (s *Desk) Contain(ctx context.Context, who access.Principal, id oversight.I
 	if err != nil {
 		return meta.Contained{}, err
 	}
-	if !e.Links && !e.Sessions && !e.Suspend && e.Team == "" {
+	if !e.Links && !e.Sessions && !e.Suspend && len(e.Teams) == 0 {
 		return meta.Contained{}, fault.New(fault.Invalid, "contain-missing", "Tick what is to be ended.").In("contain")
 	}
-	if e.Team != "" && !media.ValidID(string(e.Team)) {
+	if len(e.Teams) > teamsMost || slices.ContainsFunc(e.Teams, func(t access.TeamID) bool { return !media.ValidID(string(t)) }) {
 		return meta.Contained{}, fault.New(fault.Invalid, "team-unknown", "There is no such team.").In("contain")
 	}
 	reason, err := written(e.Reason, "contain_reason", false)
@@ -325,18 +330,18 @@ func (s *Desk) Contain(ctx context.Context, who access.Principal, id oversight.I
 		return meta.Contained{}, f.err
 	}
 	subject := caseSubject(i)
-	did, err := s.Store.Contain(ctx, meta.Containment{Person: i.Scope.Person, Links: e.Links, Session: e.Sessions, Suspend: e.Suspend, Team: e.Team},
+	did, err := s.Store.Contain(ctx, meta.Containment{Person: i.Scope.Person, Links: e.Links, Session: e.Sessions, Suspend: e.Suspend, Teams: e.Teams},
 		func(t audit.Type, sub audit.Subject) audit.Event {
 			sub.Incident = string(id)
 			return audit.NewEvent(t, who, sub)
 		},
 		func(did meta.Contained) (oversight.Entry, audit.Event) {
-			row.Value = valueOf(did, e.Team)
+			row.Value = valueOf(did)
 			ev := audit.NewEvent(audit.IncidentContained, who, subject)
 			for name, n := range map[string]int{"links": did.Links, "emergencies": did.Emergencies, "sessions": did.Sessions, "tokens": did.Tokens} {
 				ev = ev.With(name, strconv.Itoa(n))
 			}
-			return row, ev.With("suspended", strconv.FormatBool(did.Suspended)).With("left-team", strconv.FormatBool(did.Left))
+			return row, ev.With("suspended", strconv.FormatBool(did.Suspended)).With("teams", strconv.Itoa(len(did.Left)))
 		})
 	if err != nil {
 		return did, gone(err)
@@ -345,16 +350,16 @@ func (s *Desk) Contain(ctx context.Context, who access.Principal, id oversight.I
 }
 
 // valueOf writes what was ended as an entry keeps it; ParseContained reads it.
-func valueOf(did meta.Contained, team access.TeamID) string {
-	if !did.Left {
-		team = ""
+func valueOf(did meta.Contained) string {
+	text := fmt.Sprintf("links=%d emergencies=%d sessions=%d tokens=%d suspended=%t", did.Links, did.Emergencies, did.Sessions, did.Tokens, did.Suspended)
+	for _, t := range did.Left {
+		text += " team=" + string(t)
 	}
-	return fmt.Sprintf("links=%d emergencies=%d sessions=%d tokens=%d suspended=%t team=%s", did.Links, did.Emergencies, did.Sessions, did.Tokens, did.Suspended, team)
+	return text
 }
 
-// ParseContained reads what an entry says was ended, and the team that the
-// person left.
-func ParseContained(value string) (did meta.Contained, team access.TeamID) {
+// ParseContained reads what an entry says was ended.
+func ParseContained(value string) (did meta.Contained) {
 	for _, word := range strings.Fields(value) {
 		name, v, _ := strings.Cut(word, "=")
 		n, _ := strconv.Atoi(v)
@@ -370,10 +375,10 @@ func ParseContained(value string) (did meta.Contained, team access.TeamID) {
 		case "suspended":
 			did.Suspended = v == "true"
 		case "team":
-			team, did.Left = access.TeamID(v), v != ""
+			did.Left = append(did.Left, access.TeamID(v))
 		}
 	}
-	return did, team
+	return did
 }
 
 // grantsOf gives the grants of a scope's link.

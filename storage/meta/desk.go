@@ -138,16 +138,17 @@ func (s *Store) Entries(ctx context.Context, id oversight.ID, limit int) ([]over
 // Containment says which access of a person to end.
 type Containment struct {
 	Person  access.PersonID
-	Links   bool          // those made by them and those addressed to them, and their emergency accesses
-	Session bool          // sessions and API tokens
-	Suspend bool          // the account
-	Team    access.TeamID // to take them out of; empty for none
+	Links   bool            // those made by them and those addressed to them, and their emergency accesses
+	Session bool            // sessions and API tokens
+	Suspend bool            // the account
+	Teams   []access.TeamID // to take them out of
 }
 
 // Contained is what a containment ended.
 type Contained struct {
 	Links, Emergencies, Sessions, Tokens int
-	Suspended, Left                      bool // false as well where it was so before
+	Suspended                            bool // false as well where it was so before
+	Left                                 []access.TeamID
 }
 
 // Contain ends a person's access in one transaction, with an event for each
@@ -167,13 +168,7 @@ func (s *Store) Contain(ctx context.Context, c Containment, event func(audit.Typ
 		}{
 			{c.Links, func() error { return t.endLinks(c.Person, &did, note) }},
 			{c.Session || c.Suspend, func() error { return t.endAllSessions(c.Person, &did, note) }},
-			{c.Team != "", func() error {
-				n, err := t.exec("DELETE FROM members WHERE team = ? AND person = ?", string(c.Team), string(c.Person))
-				if did.Left = n > 0; did.Left {
-					note(audit.TeamLeft, audit.Subject{Team: string(c.Team)})
-				}
-				return err
-			}},
+			{len(c.Teams) > 0, func() error { return t.leaveTeams(c, &did, note) }},
 			{c.Suspend, func() error {
 				n, err := t.exec("UPDATE people SET suspended = ? WHERE id = ? AND suspended = ?", true, string(c.Person), false)
 				if did.Suspended = n > 0; did.Suspended {
@@ -228,6 +223,20 @@ func (t *tx) endLinks(p access.PersonID, did *Contained, note func(audit.Type, a
 		did.Emergencies++
 		note(audit.EmergencyEnded, audit.Subject{Emergency: id, Patient: patient})
 	}, "UPDATE emergencies SET expires_at = {now} WHERE person = ? AND expires_at > {now} RETURNING id, patient", string(p))
+}
+
+func (t *tx) leaveTeams(c Containment, did *Contained, note func(audit.Type, audit.Subject)) error {
+	for _, team := range c.Teams {
+		n, err := t.exec("DELETE FROM members WHERE team = ? AND person = ?", string(team), string(c.Person))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			did.Left = append(did.Left, team)
+			note(audit.TeamLeft, audit.Subject{Team: string(team)})
+		}
+	}
+	return nil
 }
 
 func (t *tx) endAllSessions(p access.PersonID, did *Contained, note func(audit.Type, audit.Subject)) error {
