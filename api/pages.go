@@ -89,6 +89,8 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/opened/:id", s.openedPage)
 
 	p.GET("/audit", s.auditPage)
+	p.GET("/reports", s.reportsPage)
+	p.GET("/reports/:name", s.reportCSVPage)
 	p.GET("/status", s.statusPage)
 	p.GET("/staff", s.staffPage)
 	p.POST("/staff/people", s.addPersonForm)
@@ -224,6 +226,7 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/links", "My links", access.ListLinks},
 		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
+		{"/reports", "Reports", access.ReadReports},
 		{"/staff", "People and teams", access.ManagePeople},
 		{"/status", "This system", access.WatchSystem},
 	} {

@@ -33,6 +33,7 @@ type Flows struct {
 	Oversight *transfer.Oversight
 	Guidance  *signin.Guidance
 	Desk      *transfer.Desk
+	Reports   *transfer.Reports
 }
 
 // Config is how the edge behaves.
@@ -147,6 +148,8 @@ func (s *Server) routes() {
 	v1.POST("/incidents", s.reportIncident)
 	v1.GET("/incidents", s.listIncidents)
 	v1.POST("/incidents/:id/close", s.closeIncident)
+	v1.GET("/reports", s.listReports)
+	v1.GET("/reports/:name", s.reportCSV)
 	v1.GET("/investigations", s.listInvestigations)
 	v1.POST("/investigations", s.openInvestigation)
 	v1.GET("/investigations/:id", s.showInvestigation)

@@ -70,6 +70,7 @@ const (
 	ReportIncident    Action = "incident.report"
 	HandleIncidents   Action = "incident.handle" // list and close reports
 	Investigate       Action = "incident.investigate"
+	ReadReports       Action = "reports.read"
 	BreakGlass        Action = "emergency.start" // see a patient of other teams, with a reason
 	ReviewEmergencies Action = "emergency.review"
 	WatchSystem       Action = "system.watch"
@@ -136,6 +137,7 @@ func Table() []Rule {
 		{ReportIncident, "Report a problem or a breach", all(AnyRelation, Roles()...)},
 		{HandleIncidents, "List and close reports of problems and breaches", all(AnyRelation, Auditor)},
 		{Investigate, "Open an incident about a person: see what they could and did see, end their access, decide whether to report it", all(AnyRelation, Auditor)},
+		{ReadReports, "Read the reports: questions that nobody has seen, emergency accesses, failed sign-ins, incidents, what was filed. They hold nothing about a patient", all(AnyRelation, RecordsOfficer, Auditor)},
 		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},
 		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
 	}

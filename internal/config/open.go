@@ -168,6 +168,7 @@ func (s *System) compose() error {
 		Seen:      &transfer.Seen{Gate: db, Store: db},
 		Oversight: &transfer.Oversight{Gate: db, Store: db, Ring: s.Ring, Lasts: c.Limits.EmergencyFor},
 		Guidance:  guidance,
+		Reports:   &transfer.Reports{Gate: db, Store: db},
 		Desk:      &transfer.Desk{Gate: db, Store: db, Ring: s.Ring},
 	}
 	return nil

@@ -129,6 +129,8 @@ var guards = map[string]guard{
 	"POST /incidents":                    {action: access.ReportIncident, allowed: "422 kind-missing", ask: ask("POST", "/incidents", body{"kind": "", "text": "x"})},
 	"GET /incidents":                     {action: access.HandleIncidents, allowed: "200", ask: ask("GET", "/incidents", nil)},
 	"POST /incidents/:id/close":          {action: access.HandleIncidents, allowed: "404 not-found", ask: ask("POST", "/incidents/{item}/close", body{"outcome": "none"})},
+	"GET /reports":                       {action: access.ReadReports, allowed: "200", ask: ask("GET", "/reports", nil)},
+	"GET /reports/:name":                 {action: access.ReadReports, allowed: "404 report-unknown", ask: ask("GET", "/reports/none", nil)},
 	"GET /investigations":                {action: access.Investigate, allowed: "200", ask: ask("GET", "/investigations", nil)},
 	"POST /investigations":               {action: access.Investigate, allowed: "422 cause-missing", ask: ask("POST", "/investigations", body{"cause": ""})},
 	"GET /investigations/:id":            {action: access.Investigate, allowed: "404 not-found", ask: ask("GET", "/investigations/{item}", nil)},
@@ -209,7 +211,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 			t.Errorf("%s has no guard in this test: say which action of the decision table it is", route)
 		default:
 			id := "0190a5e6-0000-7000-8000-000000000000"
-			path := strings.NewReplacer(":id", id, ":person", id, ":rendition", "original-clean").Replace(r.Path)
+			path := strings.NewReplacer(":id", id, ":person", id, ":rendition", "original-clean", ":name", "none").Replace(r.Path)
 			if a := h.nobody().send(r.Method, path, nil); a.status != http.StatusUnauthorized {
 				t.Errorf("nobody at %s: %d", route, a.status)
 			}

@@ -28,3 +28,6 @@ CREATE TABLE investigation_entries (
     at       BIGINT NOT NULL
 );
 CREATE INDEX investigation_entries_by_incident ON investigation_entries (incident, id);
+
+-- For the reports: questions that nobody whom they ask has seen.
+CREATE INDEX referrals_unseen ON referrals (asked_at) WHERE seen_at = 0 AND state <> 'closed';
