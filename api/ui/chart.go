@@ -51,10 +51,16 @@ func Columns(id, title string, points []Point) *Chart {
 	most := highest(points)
 	for _, share := range []int64{0, 1, 2} {
 		y := bottom - int(share)*(bottom-top)/2
-		c.Lines = append(c.Lines, Line{y, ""})
+		c.Lines = append(c.Lines, Line{Y: y})
 	}
 	if len(points) == 0 {
 		return c
+	}
+	c.Lines[2].Text = points[0].text() // of the highest, to read the others by
+	for _, p := range points {
+		if p.Value == most {
+			c.Lines[2].Text = p.text()
+		}
 	}
 	step := (chartWidth - 2*left) / len(points)
 	every := max(1, (64+step-1)/max(step, 1)) // labels are about 64 wide
