@@ -21,6 +21,9 @@ func (s *Server) guided(c *gin.Context) {
 	case "/guidance", "/sign-out", "/account", "/report":
 		return
 	}
+	if principal(c).NoFactor {
+		return // that comes first, and nothing else is open
+	}
 	read, err := s.Guidance.Read(c.Request.Context(), principal(c))
 	if err != nil {
 		failPage(c, err)

@@ -34,6 +34,7 @@ type Flows struct {
 	Guidance  *signin.Guidance
 	Desk      *transfer.Desk
 	Reports   *transfer.Reports
+	Factors   *signin.Factors
 }
 
 // Config is how the edge behaves.
@@ -97,6 +98,8 @@ func (s *Server) routes() {
 	v1.POST("/session/step-up", s.stepUp)
 	v1.GET("/session/email", s.showEmail)
 	v1.PUT("/session/email", s.setEmail)
+	v1.GET("/sessions", s.listSessions)
+	v1.DELETE("/sessions/:id", s.endSession)
 	v1.GET("/tokens", s.listTokens)
 	v1.POST("/tokens", s.mintToken)
 	v1.DELETE("/tokens/:id", s.revokeToken)
@@ -108,6 +111,7 @@ func (s *Server) routes() {
 	v1.POST("/people/:id/suspend", s.suspend(true))
 	v1.POST("/people/:id/restore", s.suspend(false))
 	v1.POST("/people/:id/unlock", s.unlock)
+	v1.POST("/people/:id/reset-factors", s.resetFactors)
 	v1.GET("/teams", s.listTeams)
 	v1.POST("/teams", s.addTeam)
 	v1.PUT("/teams/:id/members/:person", s.joinTeam)

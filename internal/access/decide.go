@@ -152,6 +152,7 @@ const (
 	DenyNobody   Decision = iota // nobody is signed in, or they are suspended
 	DenyRole                     // this role may never do this
 	DenyRelation                 // the role may, but not with this item
+	DenyFactor                   // a second factor is needed first, and is missing
 	Allow
 )
 
@@ -160,6 +161,9 @@ const (
 func Decide(p Principal, a Action, rel Relation) Decision {
 	if !p.SignedIn() {
 		return DenyNobody
+	}
+	if p.NoFactor && a != OwnAccount {
+		return DenyFactor
 	}
 	i := slices.IndexFunc(table, func(r Rule) bool { return r.Action == a })
 	if i < 0 {

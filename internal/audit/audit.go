@@ -27,6 +27,11 @@ const (
 	SignedOut        Type = "session.signed-out"
 	SteppedUp        Type = "session.stepped-up"
 	SessionEnded     Type = "session.ended"
+	SignInHalf       Type = "session.second-step-asked"
+	FactorAdded      Type = "factor.added"
+	FactorRemoved    Type = "factor.removed"
+	FactorsReset     Type = "factor.reset"
+	CodesMade        Type = "factor.recovery-codes-made"
 	TokenMinted      Type = "token.minted"
 	TokenRevoked     Type = "token.revoked"
 	PersonAdded      Type = "person.added"
@@ -102,6 +107,11 @@ var typeDocs = []TypeDoc{
 	{SignInLocked, "an account was locked after too many failed sign-ins"},
 	{SignedOut, "a person ended their session"},
 	{SessionEnded, "a session was ended from elsewhere: by its person, or by an auditor who contained an incident"},
+	{SignInHalf, "a password was right, and a second step was asked for; nobody is signed in yet"},
+	{FactorAdded, "a person set up a second step for signing in; the detail says what"},
+	{FactorRemoved, "a person removed a second step for signing in"},
+	{FactorsReset, "all second steps of a person were removed, because they lost them; their sessions and tokens ended"},
+	{CodesMade, "a person had new recovery codes made; the old ones are void"},
 	{SteppedUp, "a person proved once more who they are, for work that asks for it; the detail says how"},
 	{TokenMinted, "a person made an API token"},
 	{TokenRevoked, "an API token was revoked"},

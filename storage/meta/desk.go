@@ -267,7 +267,6 @@ func (s *Store) Standing(ctx context.Context, p access.PersonID) (Contained, err
 // PastSession is a session or token and how it ended, if it did.
 type PastSession struct {
 	Session
-	Device  string
 	EndedAt time.Time // zero while it was not ended by anybody
 	Live    bool
 }
@@ -280,11 +279,11 @@ func (s *Store) SessionsWithin(ctx context.Context, p access.PersonID, within ov
 		var n PastSession
 		var ended micros
 		var err error
-		n.Session, err = scanSession(scan, &n.Device, &ended, &n.Live)
+		n.Session, err = scanSession(scan, &ended, &n.Live)
 		n.EndedAt = ended.time()
 		out = append(out, n)
 		return err
-	}, "SELECT "+sessionColumns+`, s.device, s.ended_at, (`+alive+`) FROM sessions s
+	}, "SELECT "+sessionColumns+`, s.ended_at, (`+alive+`) FROM sessions s
 		WHERE s.person = ? AND s.created_at < ? AND s.expires_at > ? AND (s.ended_at = 0 OR s.ended_at > ?) ORDER BY s.id DESC LIMIT ?`,
 		string(p), at(within.To), at(within.From), at(within.From), max(limit, 1))
 	return out, err
