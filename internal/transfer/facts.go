@@ -37,7 +37,7 @@ const (
 
 // Facts are what the records say of an investigation's person and period.
 type Facts struct {
-	Within    oversight.Span // To is now where the period is open
+	Within    oversight.Span // where the period is open, To is now, or when the incident was closed
 	Standings []oversight.Standing
 	Could     meta.Could
 	Saw       *oversight.Saw
@@ -82,7 +82,11 @@ func (s *Desk) Show(ctx context.Context, who access.Principal, id oversight.ID) 
 	if err := s.entries(ctx, &c); err != nil {
 		return c, err
 	}
-	if c.Facts, err = s.facts(ctx, i.Scope, c.Now); err != nil {
+	until := c.Now
+	if closed := row.ClosedAt; !closed.IsZero() {
+		until = closed // what was so when it was closed stays so
+	}
+	if c.Facts, err = s.facts(ctx, i.Scope, until); err != nil {
 		return c, err
 	}
 	return c, (gate{s.Gate}).record(ctx, audit.NewEvent(audit.IncidentShown, who, caseSubject(i)))
@@ -113,10 +117,10 @@ func (s *Desk) entries(ctx context.Context, c *Case) error {
 
 // facts asks the records. The membership of teams comes from the audit, so
 // that it is what was, and not what is.
-func (s *Desk) facts(ctx context.Context, c oversight.Scope, now time.Time) (Facts, error) {
+func (s *Desk) facts(ctx context.Context, c oversight.Scope, until time.Time) (Facts, error) {
 	out := Facts{Within: c.Within, Saw: oversight.NewSaw()}
-	if out.Within.To.IsZero() || out.Within.To.After(now) {
-		out.Within.To = now
+	if out.Within.To.IsZero() || out.Within.To.After(until) {
+		out.Within.To = until
 	}
 	bad := func(what string, err error) (Facts, error) { return out, down(fmt.Errorf("%s: %w", what, err)) }
 	p, err := s.Store.Person(ctx, c.Person)
