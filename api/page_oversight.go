@@ -21,6 +21,9 @@ func (s *Server) guided(c *gin.Context) {
 	case "/guidance", "/sign-out", "/account", "/report":
 		return
 	}
+	if principal(c).NoFactor {
+		return // that comes first, and nothing else is open
+	}
 	read, err := s.Guidance.Read(c.Request.Context(), principal(c))
 	if err != nil {
 		failPage(c, err)
@@ -109,6 +112,8 @@ type incidentRow struct {
 	At, NotifyBy  time.Time
 	ClosedAt      time.Time
 	ClosedBy      string
+	Opened        bool   // it is looked into at the desk
+	Clock, Colour string // of what is looked into
 }
 
 type emergencyRow struct {
@@ -141,6 +146,15 @@ func (s *Server) review(c *gin.Context, status int, problem *ui.Problem) {
 		failPage(c, err)
 		return
 	}
+	opened, err := s.Desk.List(ctx, who)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	cases := map[oversight.ID]oversight.Clock{}
+	for _, o := range opened {
+		cases[o.Incident] = o.Clock
+	}
 	var v struct {
 		Incidents   []incidentRow
 		Emergencies []emergencyRow
@@ -148,7 +162,13 @@ func (s *Server) review(c *gin.Context, status int, problem *ui.Problem) {
 	}
 	v.Failed = c.Param("id")
 	for _, i := range incidents {
-		v.Incidents = append(v.Incidents, incidentRow{i.ID, i.Kind == oversight.Breach, personName(people, i.ReportedBy), i.Page, i.Text, i.Outcome, i.At, i.At.Add(oversight.NotifyWithin), i.ClosedAt, personName(people, i.ClosedBy)})
+		row := incidentRow{ID: i.ID, Breach: i.Kind == oversight.Breach, By: personName(people, i.ReportedBy), Page: i.Page, Text: i.Text, Outcome: i.Outcome, At: i.At,
+			NotifyBy: i.At.Add(oversight.NotifyWithin), ClosedAt: i.ClosedAt, ClosedBy: personName(people, i.ClosedBy)}
+		if clock, ok := cases[i.ID]; ok {
+			row.Opened = true
+			row.Clock, row.Colour = clockWords(clock)
+		}
+		v.Incidents = append(v.Incidents, row)
 	}
 	for _, e := range emergencies {
 		v.Emergencies = append(v.Emergencies, emergencyRow{e.ID, personName(people, e.Person), e.Person, e.Patient, e.Reason, e.Finding, e.At, e.ExpiresAt, e.ReviewedAt, personName(people, e.ReviewedBy)})

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/signin"
 )
 
 type signInView struct{ Username, Next string }
@@ -30,7 +31,12 @@ func (s *Server) signInForm(c *gin.Context) {
 		return
 	}
 	next := local(f.Get("next"))
-	secret, _, err := s.Door.SignIn(c.Request.Context(), f.Get("username"), f.Get("password"), requestID(c))
+	cred := signin.Credentials{Username: f.Get("username"), Password: f.Get("password"), Device: deviceWords(c.Request.UserAgent())}
+	secret, _, err := s.Door.SignIn(c.Request.Context(), cred, requestID(c))
+	if half, ok := halfOf(err); ok {
+		s.secondPage(c, http.StatusOK, half, next, nil)
+		return
+	}
 	if err != nil {
 		p := ui.Page{Title: "Sign in", Problem: problemOf(err), Data: signInView{f.Get("username"), next}}
 		p.Problem.Field = "username"
@@ -63,13 +69,26 @@ func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
 		failPage(c, err)
 		return
 	}
+	sessions, err := s.ownSessions(c)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	second, err := s.Factors.Overview(c.Request.Context(), principal(c))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
 	if typed, ok := c.Get("email"); ok {
 		email, _ = typed.(string)
 	}
 	p := ui.Page{Title: "Your account", Problem: problem, Data: map[string]any{
-		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails}}
+		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails, "Sessions": sessions, "Second": second}}
 	if c.Query("done") != "" && problem == nil {
 		p.Notice = "Your e-mail address is kept."
+		if c.Query("done") == "ended" {
+			p.Notice = "It is ended."
+		}
 	}
 	render(c, status, "account", p)
 }

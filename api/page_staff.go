@@ -23,7 +23,7 @@ type staffView struct {
 // staffDone says what was done; the address carries only its name.
 var staffDone = map[string]string{
 	"person": "The person is added and can sign in.", "suspend": "The person is suspended. Sessions, tokens and links ended with it.",
-	"restore": "The suspension is lifted.", "unlock": "The account is unlocked.", "team": "The team is added.",
+	"restore": "The suspension is lifted.", "unlock": "The account is unlocked.", "reset": "The second steps are removed. Sessions and tokens ended with them; the password stays.", "team": "The team is added.",
 	"join": "The person is in the team now.", "leave": "The person is out of the team now.",
 }
 
@@ -83,6 +83,8 @@ func (s *Server) changePersonForm(c *gin.Context) {
 		err = s.Staff.Suspend(ctx, who, id, do == "suspend")
 	case "unlock":
 		err = s.Staff.Unlock(ctx, who, id)
+	case "reset":
+		err = s.Staff.ResetFactors(ctx, who, id)
 	default:
 		err = fault.New(fault.Invalid, "form-wrong", "This form did not arrive whole. Try again.")
 	}

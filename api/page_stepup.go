@@ -19,11 +19,12 @@ const codeStepUp = "step-up-needed"
 func (s *Server) stepUp(c *gin.Context) {
 	var in struct {
 		Password string `json:"password"`
+		Code     string `json:"code"`
 	}
 	if !s.read(c, &in) {
 		return
 	}
-	until, err := s.Door.StepUp(c.Request.Context(), principal(c), signin.Proof{Password: in.Password})
+	until, err := s.Door.StepUp(c.Request.Context(), principal(c), signin.Proof{Password: in.Password, Second: signin.SecondProof{Code: in.Code}})
 	if err != nil {
 		fail(c, err)
 		return
@@ -50,8 +51,19 @@ func (s *Server) stepUpPage(c *gin.Context) {
 }
 
 func (s *Server) askProof(c *gin.Context, status int, next string, problem *ui.Problem) {
+	ctx, who := c.Request.Context(), principal(c)
+	second, err := s.Factors.Overview(ctx, who)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	var asked signin.Asked
+	if asked, err = s.Factors.AskOwnPasskey(ctx, who); err != nil {
+		failPage(c, err)
+		return
+	}
 	render(c, status, "step-up", ui.Page{Title: "Is it still you?", Problem: problem, Data: map[string]any{
-		"Next": next, "Username": principal(c).Person.Username, "Minutes": int(signin.SteppedUpFor / time.Minute)}})
+		"Second": len(second.Factors) > 0, "Options": asked.Options, "Asked": asked.Secret.Reveal(), "Next": next, "Username": principal(c).Person.Username, "Minutes": int(signin.SteppedUpFor / time.Minute)}})
 }
 
 func (s *Server) stepUpForm(c *gin.Context) {
@@ -60,11 +72,11 @@ func (s *Server) stepUpForm(c *gin.Context) {
 		return
 	}
 	next := local(f.Get("next"))
-	_, err := s.Door.StepUp(c.Request.Context(), principal(c), signin.Proof{Password: f.Get("password")})
+	_, err := s.Door.StepUp(c.Request.Context(), principal(c), signin.Proof{Password: f.Get("password"), Second: proofIn(f)})
 	switch {
 	case err == nil:
 		c.Redirect(http.StatusSeeOther, next)
-	case fault.Is(err, fault.Denied), fault.Is(err, fault.TooMany):
+	case fault.Is(err, fault.Denied), fault.Is(err, fault.TooMany), fault.Is(err, fault.Gone):
 		s.askProof(c, logged500(c, err), next, problemOf(err))
 	default:
 		failPage(c, err)

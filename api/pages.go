@@ -28,6 +28,7 @@ func (s *Server) pages(e *gin.Engine) {
 	open := e.Group("", pageHeaders, ownForm)
 	open.GET("/sign-in", s.signInPage)
 	open.POST("/sign-in", s.signInForm)
+	open.POST("/sign-in/second", s.secondForm)
 	// The address of a link is the same page for everybody: a robot that
 	// previews a link learns nothing and uses nothing up.
 	open.GET("/l", s.linkPage)
@@ -41,6 +42,18 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/review", s.reviewPage)
 	p.POST("/review/incidents/:id", s.closeForm)
 	p.POST("/review/emergencies/:id", s.findingForm)
+	p.GET("/incidents/new", s.newIncidentPage)
+	p.POST("/incidents/new", s.newIncidentForm)
+	p.GET("/incidents/:id", s.incidentPage)
+	p.GET("/incidents/:id/contain", s.containPage)
+	p.POST("/incidents/:id/contain", s.containForm)
+	p.POST("/incidents/:id/aware", s.awareForm)
+	p.POST("/incidents/:id/decision", s.decideForm(oversight.DecisionEntry))
+	p.POST("/incidents/:id/people", s.decideForm(oversight.PeopleEntry))
+	p.POST("/incidents/:id/close", s.lessonsForm)
+	p.GET("/incidents/:id/report", s.incidentReportPage)
+	p.POST("/incidents/:id/report", s.draftForm)
+	p.GET("/incidents/:id/report.txt", s.plainReportPage)
 	p.POST("/emergencies", s.emergencyForm)
 	p.POST("/emergencies/:id/end", s.emergencyEndForm)
 	p.GET("/", s.homePage)
@@ -48,6 +61,14 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/account", s.accountPage)
 	p.POST("/account/password", s.passwordForm)
 	p.POST("/account/email", s.emailForm)
+	p.POST("/account/sessions/:id/end", s.endSessionForm)
+	p.GET("/account/second-step", s.factorsPage)
+	p.POST("/account/second-step/app", s.appForm)
+	p.POST("/account/second-step/app/confirm", s.appConfirmForm)
+	p.POST("/account/second-step/passkey", s.passkeyForm)
+	p.POST("/account/second-step/passkey/confirm", s.passkeyConfirmForm)
+	p.POST("/account/second-step/codes", s.newCodesForm)
+	p.POST("/account/second-step/:id/remove", s.removeFactorForm)
 	p.GET("/step-up", s.stepUpPage)
 	p.POST("/step-up", s.stepUpForm)
 
@@ -77,6 +98,8 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/opened/:id", s.openedPage)
 
 	p.GET("/audit", s.auditPage)
+	p.GET("/reports", s.reportsPage)
+	p.GET("/reports/:name", s.reportCSVPage)
 	p.GET("/status", s.statusPage)
 	p.GET("/staff", s.staffPage)
 	p.POST("/staff/people", s.addPersonForm)
@@ -131,6 +154,11 @@ func (s *Server) signedInPage(c *gin.Context) {
 		return
 	}
 	c.Set(keyPrincipal, who)
+	if who.NoFactor && !openWithoutFactor(c.FullPath()) && !byScript(c) {
+		c.Redirect(http.StatusSeeOther, "/account/second-step")
+		c.Abort()
+		return
+	}
 	if c.Request.Method == http.MethodGet && !byScript(c) {
 		if err := s.waiting(c, who); err != nil {
 			failPage(c, err)
@@ -212,6 +240,7 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/links", "My links", access.ListLinks},
 		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
+		{"/reports", "Reports", access.ReadReports},
 		{"/staff", "People and teams", access.ManagePeople},
 		{"/status", "This system", access.WatchSystem},
 	} {
@@ -280,7 +309,9 @@ var forPeople = map[string]string{
 var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "consent_given_by": true, "consent_detail": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
-	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
+	"username": true, "password": true, "code": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
+	"cause": true, "from": true, "aware": true, "aware_reason": true, "contain": true, "contain_reason": true, "decision": true, "decision_reason": true, "decision_at": true,
+	"people": true, "people_reason": true, "people_at": true, "lessons": true, "session": true, "link": true, "patient": true, "nature": true, "records": true, "contact": true, "consequences": true, "measures": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -37,6 +37,9 @@ type Flows struct {
 
 	Records  *records.Desk
 	Disposal *disposal.Desk
+	Desk     *transfer.Desk
+	Reports  *transfer.Reports
+	Factors  *signin.Factors
 }
 
 // Config is how the edge behaves.
@@ -100,6 +103,8 @@ func (s *Server) routes() {
 	v1.POST("/session/step-up", s.stepUp)
 	v1.GET("/session/email", s.showEmail)
 	v1.PUT("/session/email", s.setEmail)
+	v1.GET("/sessions", s.listSessions)
+	v1.DELETE("/sessions/:id", s.endSession)
 	v1.GET("/tokens", s.listTokens)
 	v1.POST("/tokens", s.mintToken)
 	v1.DELETE("/tokens/:id", s.revokeToken)
@@ -111,6 +116,7 @@ func (s *Server) routes() {
 	v1.POST("/people/:id/suspend", s.suspend(true))
 	v1.POST("/people/:id/restore", s.suspend(false))
 	v1.POST("/people/:id/unlock", s.unlock)
+	v1.POST("/people/:id/reset-factors", s.resetFactors)
 	v1.GET("/teams", s.listTeams)
 	v1.POST("/teams", s.addTeam)
 	v1.PUT("/teams/:id/members/:person", s.joinTeam)
@@ -151,6 +157,17 @@ func (s *Server) routes() {
 	v1.POST("/incidents", s.reportIncident)
 	v1.GET("/incidents", s.listIncidents)
 	v1.POST("/incidents/:id/close", s.closeIncident)
+	v1.GET("/reports", s.listReports)
+	v1.GET("/reports/:name", s.reportCSV)
+	v1.GET("/investigations", s.listInvestigations)
+	v1.POST("/investigations", s.openInvestigation)
+	v1.GET("/investigations/:id", s.showInvestigation)
+	v1.POST("/investigations/:id/aware", s.setAware)
+	v1.POST("/investigations/:id/contain", s.contain)
+	v1.POST("/investigations/:id/decisions", s.decide)
+	v1.PUT("/investigations/:id/draft", s.keepDraft)
+	v1.GET("/investigations/:id/report", s.plainReport)
+	v1.POST("/investigations/:id/close", s.closeInvestigation)
 	v1.POST("/emergencies", s.breakGlass)
 	v1.GET("/emergencies", s.listEmergencies)
 	v1.POST("/emergencies/:id/end", s.endEmergency)

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/signin"
 )
 
 // Person is a member of staff as colleagues see one.
@@ -37,11 +38,13 @@ func (s *Server) signIn(c *gin.Context) {
 	var in struct {
 		Username string `json:"username"`
 		Password string `json:"password"`
+		Code     string `json:"code"`
 	}
 	if !s.read(c, &in) {
 		return
 	}
-	secret, _, err := s.Door.SignIn(c.Request.Context(), in.Username, in.Password, requestID(c))
+	cred := signin.Credentials{Username: in.Username, Password: in.Password, Code: in.Code, Device: deviceWords(c.Request.UserAgent())}
+	secret, _, err := s.Door.SignIn(c.Request.Context(), cred, requestID(c))
 	if err != nil {
 		fail(c, err)
 		return

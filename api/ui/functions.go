@@ -24,7 +24,7 @@ var functions = template.FuncMap{
 	"clock":   func(t time.Time) string { return t.In(Zone).Format("3:04pm") },
 	"day":     day,
 	"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"size":    size,
+	"size":    Size,
 	"count":   count,
 	"percent": func(f *float64) int { return int(100*min(max(*f, 0), 1) + 0.5) },
 	"number":  spaced,
@@ -51,7 +51,8 @@ func day(date string) string {
 	return t.Format("2 January 2006")
 }
 
-func size(n int64) string {
+// Size is a number of bytes as people write it.
+func Size(n int64) string {
 	switch {
 	case n >= 1<<30:
 		return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))

@@ -29,6 +29,7 @@ type userCmd struct {
 	Unlock  userOneCmd  `cmd:"" help:"Unlock an account."`
 	Suspend userOneCmd  `cmd:"" help:"Suspend an account: sessions, tokens and links end at once."`
 	Restore userOneCmd  `cmd:"" help:"Lift a suspension."`
+	Reset   userOneCmd  `cmd:"" name:"reset-factors" help:"Remove all second steps of an account whose owner lost them; sessions and tokens end."`
 }
 
 // open opens the database alone: no keys are needed to administer people.
@@ -139,6 +140,8 @@ func (c *userOneCmd) Run(ctx context.Context, u *userCmd, k *kong.Context, out i
 		err = db.SetSuspended(ctx, p.ID, true, event(audit.PersonSuspended))
 	case "restore":
 		err = db.SetSuspended(ctx, p.ID, false, event(audit.PersonRestored))
+	case "reset-factors":
+		err = db.ResetFactors(ctx, p.ID, event(audit.FactorsReset))
 	default:
 		err = fmt.Errorf("no such command: %s", k.Selected().Name)
 	}

@@ -1,5 +1,5 @@
 // Package token makes the secrets that a browser or a program carries: those
-// of sessions, API tokens and links. Only their hashes are stored, so a stolen
+// of sessions, API tokens and links, and of what waits for its second half. Only their hashes are stored, so a stolen
 // database opens nothing.
 //
 // A secret is a prefix that names its kind (so that scanners find leaked
@@ -27,6 +27,7 @@ const (
 	Session Kind = "wss_"
 	API     Kind = "wst_"
 	Link    Kind = "wsl_"
+	Half    Kind = "wsh_" // what waits for its second half, such as a sign-in
 )
 
 // ErrMalformed means that a text has not the form of a secret made here. It

@@ -69,6 +69,8 @@ const (
 
 	ReportIncident    Action = "incident.report"
 	HandleIncidents   Action = "incident.handle" // list and close reports
+	Investigate       Action = "incident.investigate"
+	ReadReports       Action = "reports.read"
 	BreakGlass        Action = "emergency.start" // see a patient of other teams, with a reason
 	ReviewEmergencies Action = "emergency.review"
 	WatchSystem       Action = "system.watch"
@@ -147,6 +149,8 @@ func Table() []Rule {
 		{PlaceHold, "Place and release holds", all(AnyRelation, RecordsOfficer)},
 		{ProposeDisposal, "Decide a review: keep, transfer, or propose to destroy", all(AnyRelation, RecordsOfficer)},
 		{ApproveDisposal, "Approve or refuse what another person proposed to destroy; undo it in time", all(AnyRelation, RecordsOfficer)},
+		{Investigate, "Open an incident about a person: see what they could and did see, end their access, decide whether to report it", all(AnyRelation, Auditor)},
+		{ReadReports, "Read the reports: questions that nobody has seen, emergency accesses, failed sign-ins, incidents, what was filed. They hold nothing about a patient", all(AnyRelation, RecordsOfficer, Auditor)},
 		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},
 		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
 	}
@@ -161,6 +165,7 @@ const (
 	DenyNobody   Decision = iota // nobody is signed in, or they are suspended
 	DenyRole                     // this role may never do this
 	DenyRelation                 // the role may, but not with this item
+	DenyFactor                   // a second factor is needed first, and is missing
 	Allow
 )
 
@@ -169,6 +174,9 @@ const (
 func Decide(p Principal, a Action, rel Relation) Decision {
 	if !p.SignedIn() {
 		return DenyNobody
+	}
+	if p.NoFactor && a != OwnAccount {
+		return DenyFactor
 	}
 	i := slices.IndexFunc(table, func(r Rule) bool { return r.Action == a })
 	if i < 0 {

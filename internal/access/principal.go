@@ -61,6 +61,9 @@ type Principal struct {
 	Teams   []TeamID
 	Session SessionID // the session or token that the request came with
 	Request string    // identifies the request in logs and audit events
+	// NoFactor says that they need a second factor and have none: until they set
+	// one up, all they may do is that.
+	NoFactor bool
 }
 
 // SignedIn reports whether there is somebody, and they are not suspended.

@@ -26,6 +26,12 @@ const (
 	SignInLocked     Type = "session.sign-in-locked"
 	SignedOut        Type = "session.signed-out"
 	SteppedUp        Type = "session.stepped-up"
+	SessionEnded     Type = "session.ended"
+	SignInHalf       Type = "session.second-step-asked"
+	FactorAdded      Type = "factor.added"
+	FactorRemoved    Type = "factor.removed"
+	FactorsReset     Type = "factor.reset"
+	CodesMade        Type = "factor.recovery-codes-made"
 	TokenMinted      Type = "token.minted"
 	TokenRevoked     Type = "token.revoked"
 	PersonAdded      Type = "person.added"
@@ -74,6 +80,13 @@ const (
 	EmergencyReviewed Type = "emergency.reviewed"
 	OversightRead     Type = "oversight.read"
 
+	IncidentOpened    Type = "incident.opened"
+	IncidentShown     Type = "incident.shown"
+	IncidentContained Type = "incident.contained"
+	IncidentDecided   Type = "incident.decided"
+	IncidentAware     Type = "incident.aware-changed"
+	IncidentDrafted   Type = "incident.report-drafted"
+
 	AnnotationsShown  Type = "item.annotations-shown"
 	Annotated         Type = "item.annotated"
 	AnnotationRemoved Type = "item.annotation-removed"
@@ -117,6 +130,12 @@ var typeDocs = []TypeDoc{
 	{SignInFailed, "a sign-in was refused; the detail says why"},
 	{SignInLocked, "an account was locked after too many failed sign-ins"},
 	{SignedOut, "a person ended their session"},
+	{SessionEnded, "a session was ended from elsewhere: by its person, or by an auditor who contained an incident"},
+	{SignInHalf, "a password was right, and a second step was asked for; nobody is signed in yet"},
+	{FactorAdded, "a person set up a second step for signing in; the detail says what"},
+	{FactorRemoved, "a person removed a second step for signing in"},
+	{FactorsReset, "all second steps of a person were removed, because they lost them; their sessions and tokens ended"},
+	{CodesMade, "a person had new recovery codes made; the old ones are void"},
 	{SteppedUp, "a person proved once more who they are, for work that asks for it; the detail says how"},
 	{TokenMinted, "a person made an API token"},
 	{TokenRevoked, "an API token was revoked"},
@@ -163,6 +182,12 @@ var typeDocs = []TypeDoc{
 	{GuidanceRead, "a person acknowledged the guidance for staff"},
 	{IncidentReported, "a problem or a breach was reported"},
 	{IncidentClosed, "a report was closed"},
+	{IncidentOpened, "an incident about a person was opened at the incident desk"},
+	{IncidentShown, "the facts of an incident, or the report of it, were shown"},
+	{IncidentContained, "access was ended because of an incident; the detail counts what, and each has an event of its own"},
+	{IncidentDecided, "it was decided, or decided anew, whether the regulator or the people affected are told, or recorded that they were"},
+	{IncidentAware, "the time at which the organisation became aware of an incident was put right"},
+	{IncidentDrafted, "a version of the report of an incident was kept"},
 	{GlassBroken, "a person took emergency access to a patient of other teams"},
 	{EmergencyEnded, "a person ended their emergency access before its time"},
 	{EmergencyReviewed, "an emergency access was reviewed"},

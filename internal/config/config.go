@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/signin"
 )
@@ -107,14 +108,23 @@ type Sessions struct {
 	IdleFor    time.Duration `default:"15m" env:"WARDSEAL_IDLE_FOR" help:"A session ends after this long without a request."`
 	LockAfter  int           `default:"10" env:"WARDSEAL_LOCK_AFTER" help:"Failed sign-ins in a row that lock an account."`
 	LockFor    time.Duration `default:"15m" env:"WARDSEAL_LOCK_FOR" help:"How long an account stays locked."`
+
+	SecondFactorFor []string `default:"records-officer,auditor,administrator" env:"WARDSEAL_SECOND_FACTOR_FOR" help:"Roles that need a second step at sign-in (a passkey or the codes of an app), or none."`
 }
 
 func (s Sessions) config() signin.Config {
-	return signin.Config{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor}
+	c := signin.Config{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor}
+	for _, r := range s.SecondFactorFor {
+		if r != "none" {
+			c.FactorFor = append(c.FactorFor, access.Role(r))
+		}
+	}
+	return c
 }
 
 // Default is the embedded default over a data folder: SQLite, the filesystem,
-// and the limits that the command line documents.
+// and the limits that the command line documents. No role needs a second factor
+// in it: that is the command line's default, for real people.
 func Default(data string) Config {
 	c := Config{
 		Data: data, Listen: "127.0.0.1:8080", Operations: "127.0.0.1:9090", PublicURL: "http://localhost:8080",
@@ -123,7 +133,7 @@ func Default(data string) Config {
 	}
 	s := signin.DefaultConfig()
 	c.Records.CoolingOff = 7 * 24 * time.Hour
-	c.Sessions = Sessions{s.SessionFor, s.IdleFor, s.LockAfter, s.LockFor}
+	c.Sessions = Sessions{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor}
 	return c
 }
 

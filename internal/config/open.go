@@ -54,6 +54,7 @@ type System struct {
 	runners  []*jobs.Runner
 	metrics  *api.Metrics
 	keys     *keys
+	site     string // the public URL, once it is known
 }
 
 // OpenDatabase opens the metadata alone, brought to the newest schema.
@@ -146,7 +147,8 @@ func (s *System) compose() error {
 	if err != nil {
 		return fmt.Errorf("open the spool: %w", err)
 	}
-	door, err := signin.NewDoor(c.Sessions.config(), db, db)
+	factors := signin.NewFactors(db, s.Ring, func() string { return s.site })
+	door, err := signin.NewDoor(c.Sessions.config(), db, db, factors)
 	if err != nil {
 		return err
 	}
@@ -193,6 +195,9 @@ func (s *System) compose() error {
 
 		Records:  s.records,
 		Disposal: s.disposal,
+		Reports:  &transfer.Reports{Gate: db, Store: db},
+		Factors:  factors,
+		Desk:     &transfer.Desk{Gate: db, Store: db, Ring: s.Ring},
 	}
 	return nil
 }
@@ -277,6 +282,7 @@ func (s *System) Flows() api.Flows { return s.flows }
 
 // Edge is how the edge serves them at a public URL.
 func (s *System) Edge(url string) api.Config {
+	s.site = strings.TrimSuffix(url, "/")
 	return api.Config{
 		PublicURL: strings.TrimSuffix(url, "/"), MaxBytes: s.Config.Limits.MaxUploadBytes, Trusted: s.Config.Proxies, Metrics: s.metrics, Ready: s.ready, Status: s.status, IdleFor: s.Config.Sessions.IdleFor,
 		Mails: s.Config.Mail.Server != "",

@@ -14,7 +14,7 @@ import (
 // LockStore is what keeping the locks of objects needs of the database.
 type LockStore interface {
 	Unlocked(ctx context.Context, limit int) ([]meta.Lock, error)
-	Locked(ctx context.Context, l meta.Lock) error
+	KeepLock(ctx context.Context, l meta.Lock) error
 	NextHold(ctx context.Context) (retention.Hold, error)
 	HeldObjects(ctx context.Context, h retention.Hold, after media.ItemID, limit int) ([]meta.Lock, error)
 	HeldBelow(ctx context.Context, item media.ItemID, on bool) error
@@ -75,7 +75,7 @@ func (l *Locks) lock(ctx context.Context, k meta.Lock) error {
 			return err
 		}
 	}
-	return l.Store.Locked(ctx, k)
+	return l.Store.KeepLock(ctx, k)
 }
 
 func (l *Locks) set(ctx context.Context, k meta.Lock, on bool) error {

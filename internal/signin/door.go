@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type Config struct {
 	IdleFor    time.Duration // and this long after its last request
 	LockAfter  int           // failed sign-ins in a row that lock an account
 	LockFor    time.Duration // for this long
+	// FactorFor are the roles that need a second factor.
+	FactorFor []access.Role
 }
 
 // DefaultConfig is 8 hours, 15 minutes idle, and a lock of 15 minutes after 10 failures.
@@ -42,6 +45,11 @@ func (c Config) Validate() error {
 	case c.LockFor < time.Minute:
 		return errors.New("a lock must last a minute or more")
 	}
+	for _, r := range c.FactorFor {
+		if !r.Valid() {
+			return errors.New("a second factor is needed for an unknown role; the roles are clinician, consultant, records-officer, auditor and administrator")
+		}
+	}
 	return nil
 }
 
@@ -49,9 +57,9 @@ func (c Config) Validate() error {
 type DoorStore interface {
 	PersonByUsername(ctx context.Context, username string) (meta.Person, error)
 	SignInFailed(ctx context.Context, id access.PersonID, lockAfter int, lockFor time.Duration, failed, locked audit.Event) (int, time.Time, error)
-	SignInSucceeded(ctx context.Context, id access.PersonID, s meta.Session, ev audit.Event) error
+	SignInProved(ctx context.Context, s meta.Session, sp meta.Spend, ev audit.Event) error
 	Person(ctx context.Context, id access.PersonID) (meta.Person, error)
-	StepUp(ctx context.Context, id access.SessionID, p access.PersonID, lasts time.Duration, ev audit.Event) (time.Time, error)
+	StepUp(ctx context.Context, id access.SessionID, p access.PersonID, lasts time.Duration, sp meta.Spend, ev audit.Event) (time.Time, error)
 	SteppedUp(ctx context.Context, id access.SessionID) (bool, error)
 	Now(ctx context.Context) (time.Time, error)
 	AppendEvent(ctx context.Context, ev audit.Event) error
@@ -69,12 +77,13 @@ type Door struct {
 	cfg      Config
 	people   DoorStore
 	sessions SessionStore
+	factors  *Factors
 	wait     func(ctx context.Context, d time.Duration) error
 	hasher   *hasher
 }
 
 // NewDoor makes a Door. The configuration must be valid.
-func NewDoor(cfg Config, people DoorStore, sessions SessionStore) (*Door, error) {
+func NewDoor(cfg Config, people DoorStore, sessions SessionStore, factors *Factors) (*Door, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("sign-in settings: %w", err)
 	}
@@ -82,7 +91,7 @@ func NewDoor(cfg Config, people DoorStore, sessions SessionStore) (*Door, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Door{cfg: cfg, people: people, sessions: sessions, wait: sleep, hasher: h}, nil
+	return &Door{cfg: cfg, people: people, sessions: sessions, factors: factors, wait: sleep, hasher: h}, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -98,47 +107,133 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 var errWrong = fault.New(fault.Unauthenticated, "sign-in-wrong", "The username or password is not right. Check both and try again.")
 
-// SignIn checks a username and password and opens a session. It returns the
-// session's secret, which exists nowhere else. Each failure makes the next
-// attempt slower, and enough of them lock the account for a while; the error
-// says so. request identifies the request in the audit events.
-func (d *Door) SignIn(ctx context.Context, username, password, request string) (token.Secret, access.Principal, error) {
+// Credentials are what somebody signs in with.
+type Credentials struct {
+	Username, Password string
+	Code               string // of the second factor, if they have one at hand
+	Device             string // browser and system, in words
+}
+
+// SignIn checks a username and password, and a code if the account has a second
+// factor, and opens a session. It returns the session's secret, which exists
+// nowhere else. Each failure makes the next attempt slower, and enough of them
+// lock the account for a while; the error says so. Where a code is needed and
+// was not given, the error is a *SecondStep. request identifies the request in
+// the audit events.
+func (d *Door) SignIn(ctx context.Context, c Credentials, request string) (token.Secret, access.Principal, error) {
+	none := func(err error) (token.Secret, access.Principal, error) { return "", access.Principal{}, err }
 	nobody := access.Principal{Request: request}
-	p, err := d.people.PersonByUsername(ctx, strings.ToLower(strings.TrimSpace(username)))
+	p, err := d.people.PersonByUsername(ctx, strings.ToLower(strings.TrimSpace(c.Username)))
 	if errors.Is(err, meta.ErrNotFound) {
-		d.hasher.waste(ctx, password) // take as long as for a real account
+		d.hasher.waste(ctx, c.Password) // take as long as for a real account
 		ev := audit.NewEvent(audit.SignInFailed, nobody, audit.Subject{}).With("reason", "unknown-account")
 		if err := d.people.AppendEvent(ctx, ev); err != nil {
-			return "", access.Principal{}, down(fmt.Errorf("record a failed sign-in: %w", err))
+			return none(down(fmt.Errorf("record a failed sign-in: %w", err)))
 		}
-		return "", access.Principal{}, errWrong
+		return none(errWrong)
 	}
 	if err != nil {
-		return "", access.Principal{}, down(fmt.Errorf("find the account: %w", err))
+		return none(down(fmt.Errorf("find the account: %w", err)))
 	}
+	if err := d.password(ctx, p, nobody, c.Password); err != nil {
+		return none(err)
+	}
+	if p.Suspended {
+		return none(d.failed(ctx, p, nobody, "suspended"))
+	}
+	has, err := d.factors.of(ctx, p.ID)
+	if err != nil {
+		return none(err)
+	}
+	if len(has) > 0 && c.Code == "" {
+		return none(d.factors.askSecond(ctx, p.ID, nobody))
+	}
+	var sp spending
+	if len(has) > 0 {
+		if sp, err = d.factors.code(ctx, p.ID, has, c.Code); err != nil {
+			return none(d.notProved(ctx, p, nobody, "wrong-code", err))
+		}
+	}
+	return d.in(ctx, p, c.Device, sp, nobody)
+}
+
+// password checks a password, unless the account is locked, and counts a wrong one.
+func (d *Door) password(ctx context.Context, p meta.Person, nobody access.Principal, password string) error {
 	if err := d.refuseLocked(ctx, p, nobody); err != nil {
-		return "", access.Principal{}, err
+		return err
 	}
 	if err := d.wait(ctx, delay(p.FailedSignIns)); err != nil {
-		return "", access.Principal{}, err
+		return err
 	}
 	match, err := d.hasher.matches(ctx, password, p.PasswordHash)
 	if err != nil {
-		return "", access.Principal{}, fmt.Errorf("check the password: %w", err)
+		return fmt.Errorf("check the password: %w", err)
 	}
 	if !match {
-		return "", access.Principal{}, d.failed(ctx, p, nobody, "wrong-password")
+		return d.failed(ctx, p, nobody, "wrong-password")
 	}
-	if p.Suspended {
-		return "", access.Principal{}, d.failed(ctx, p, nobody, "suspended")
-	}
+	return nil
+}
+
+// in opens a session and uses up the proof that it was opened with.
+func (d *Door) in(ctx context.Context, p meta.Person, device string, sp spending, nobody access.Principal) (token.Secret, access.Principal, error) {
 	secret, hash := token.Mint(token.Session)
-	who := access.Principal{Person: p.Person, Session: access.NewSessionID(), Request: request}
-	s := meta.Session{ID: who.Session, Hash: hash, Person: p.ID, Kind: meta.KindSession, For: d.cfg.SessionFor, IdleFor: d.cfg.IdleFor}
-	if err := d.people.SignInSucceeded(ctx, p.ID, s, audit.NewEvent(audit.SignedIn, who, audit.Subject{Person: string(p.ID)})); err != nil {
+	who := access.Principal{Person: p.Person, Session: access.NewSessionID(), Request: nobody.Request}
+	s := meta.Session{ID: who.Session, Hash: hash, Person: p.ID, Kind: meta.KindSession, Device: device, For: d.cfg.SessionFor, IdleFor: d.cfg.IdleFor}
+	ev := audit.NewEvent(audit.SignedIn, who, audit.Subject{Person: string(p.ID)})
+	if sp.by != "" {
+		ev = ev.With("second", sp.by)
+	}
+	err := d.people.SignInProved(ctx, s, sp.Spend, ev)
+	if errors.Is(err, meta.ErrSpent) {
+		return "", access.Principal{}, d.notProved(ctx, p, nobody, "code-used", sp.refused())
+	}
+	if err != nil {
 		return "", access.Principal{}, down(fmt.Errorf("open the session: %w", err))
 	}
 	return secret, who, nil
+}
+
+// Second is the second half of a sign-in: a code, or what a passkey answered.
+func (d *Door) Second(ctx context.Context, half string, proof SecondProof, device, request string) (token.Secret, access.Principal, error) {
+	none := func(err error) (token.Secret, access.Principal, error) { return "", access.Principal{}, err }
+	nobody := access.Principal{Request: request}
+	c, err := d.factors.ceremony(ctx, half, forSignIn)
+	if err != nil {
+		return none(err)
+	}
+	p, err := d.people.Person(ctx, c.Person)
+	if err != nil {
+		return none(down(fmt.Errorf("find the account: %w", err)))
+	}
+	sp, err := d.second(ctx, p, nobody, proof)
+	if err != nil {
+		return none(err)
+	}
+	sp.Ceremony = c.ID
+	return d.in(ctx, p, device, sp, nobody)
+}
+
+// second checks a second factor, unless the account is locked, and counts a
+// wrong one.
+func (d *Door) second(ctx context.Context, p meta.Person, nobody access.Principal, proof SecondProof) (spending, error) {
+	if strings.TrimSpace(proof.Code) == "" && len(proof.Answer) == 0 {
+		return spending{}, errCodeMissing
+	}
+	if err := d.refuseLocked(ctx, p, nobody); err != nil {
+		return spending{}, err
+	}
+	if p.Suspended {
+		return spending{}, d.failed(ctx, p, nobody, "suspended")
+	}
+	if err := d.wait(ctx, delay(p.FailedSignIns)); err != nil {
+		return spending{}, err
+	}
+	sp, err := d.factors.check(ctx, p.ID, proof)
+	if err != nil && fault.Is(err, fault.Denied) {
+		return sp, d.notProved(ctx, p, nobody, "wrong-code", err)
+	}
+	return sp, err
 }
 
 // refuseLocked refuses an account that is locked now, on the database's clock.
@@ -220,6 +315,7 @@ func (d *Door) Recognise(ctx context.Context, secret, request string) (access.Pr
 		return access.Principal{}, "", down(fmt.Errorf("keep the session alive: %w", err))
 	}
 	who.Request = request
+	who.NoFactor = who.NoFactor && slices.Contains(d.cfg.FactorFor, who.Person.Role)
 	return who, s.Kind, nil
 }
 

@@ -20,6 +20,7 @@ type PeopleStore interface {
 	ChangePerson(ctx context.Context, id access.PersonID, name string, role access.Role, ev audit.Event) error
 	SetSuspended(ctx context.Context, id access.PersonID, suspended bool, ev audit.Event) error
 	Unlock(ctx context.Context, id access.PersonID, ev audit.Event) error
+	ResetFactors(ctx context.Context, id access.PersonID, ev audit.Event) error
 }
 
 // TeamStore is what the administration of teams needs of the database.
@@ -46,7 +47,7 @@ func (s *Staff) allow(ctx context.Context, who access.Principal, a access.Action
 	if d == access.Allow {
 		return nil
 	}
-	if who.SignedIn() {
+	if who.SignedIn() && d != access.DenyFactor {
 		if err := s.teams.AppendEvent(ctx, audit.NewEvent(audit.AccessDenied, who, audit.Subject{}).With("action", string(a))); err != nil {
 			return down(fmt.Errorf("record a refusal: %w", err))
 		}
@@ -165,6 +166,18 @@ func (s *Staff) Unlock(ctx context.Context, who access.Principal, id access.Pers
 		return err
 	}
 	return unknownPerson(s.people.Unlock(ctx, id, audit.NewEvent(audit.PersonUnlocked, who, audit.Subject{Person: string(id)})))
+}
+
+// ResetFactors removes all second factors of a person who has lost them, and
+// ends their sessions and tokens. Their password stays.
+func (s *Staff) ResetFactors(ctx context.Context, who access.Principal, id access.PersonID) error {
+	if err := s.allow(ctx, who, access.ManagePeople); err != nil {
+		return err
+	}
+	if id == who.Person.ID {
+		return fault.New(fault.Conflict, "own-account", "You cannot reset your own second step. Ask another administrator.")
+	}
+	return unknownPerson(s.people.ResetFactors(ctx, id, audit.NewEvent(audit.FactorsReset, who, audit.Subject{Person: string(id)})))
 }
 
 // Watch decides whether who may see how the system is.

@@ -19,6 +19,7 @@ const SteppedUpFor = 5 * time.Minute
 // and, where they have a second factor, that.
 type Proof struct {
 	Password string
+	Second   SecondProof
 }
 
 var errStepUp = fault.New(fault.Denied, "step-up-needed", "This needs proof that it is still you. Enter your password once more, and then do it again.")
@@ -35,22 +36,28 @@ func (d *Door) StepUp(ctx context.Context, who access.Principal, proof Proof) (t
 	if err != nil {
 		return time.Time{}, down(fmt.Errorf("find the account: %w", err))
 	}
-	if err := d.refuseLocked(ctx, p, who); err != nil {
-		return time.Time{}, err
-	}
-	if err := d.wait(ctx, delay(p.FailedSignIns)); err != nil {
-		return time.Time{}, err
-	}
-	match, err := d.hasher.matches(ctx, proof.Password, p.PasswordHash)
+	has, err := d.factors.of(ctx, p.ID)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("check the password: %w", err)
+		return time.Time{}, err
 	}
-	if !match {
-		return time.Time{}, d.notProved(ctx, p, who, "wrong-password", fault.New(fault.Denied, "password-wrong", "The password is not right. Check it and try again.").In("password"))
+	if err := d.password(ctx, p, who, proof.Password); err != nil {
+		if fault.From(err).Code == errWrong.Code {
+			err = fault.New(fault.Denied, "password-wrong", "The password is not right. Check it and try again.").In("password")
+		}
+		return time.Time{}, err
 	}
-	ev := audit.NewEvent(audit.SteppedUp, who, audit.Subject{Person: string(p.ID)}).With("by", "password")
-	until, err := d.people.StepUp(ctx, who.Session, p.ID, SteppedUpFor, ev)
-	if errors.Is(err, meta.ErrNotFound) {
+	by := spending{by: "password"}
+	if len(has) > 0 {
+		if by, err = d.second(ctx, p, who, proof.Second); err != nil {
+			return time.Time{}, err
+		}
+	}
+	ev := audit.NewEvent(audit.SteppedUp, who, audit.Subject{Person: string(p.ID)}).With("by", by.by)
+	until, err := d.people.StepUp(ctx, who.Session, p.ID, SteppedUpFor, by.Spend, ev)
+	switch {
+	case errors.Is(err, meta.ErrSpent):
+		return time.Time{}, d.notProved(ctx, p, who, "code-used", by.refused())
+	case errors.Is(err, meta.ErrNotFound):
 		return time.Time{}, fault.New(fault.Denied, "step-up-session", "Only a session that somebody signed in to can prove this, not an API token.").With(err)
 	}
 	return until, down(err)

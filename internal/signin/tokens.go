@@ -77,6 +77,36 @@ func (a *Account) Tokens(ctx context.Context, who access.Principal) ([]meta.Sess
 	return slices.DeleteFunc(all, func(s meta.Session) bool { return s.Kind != meta.KindToken }), nil
 }
 
+// Sessions lists who's live sessions and tokens, newest first.
+func (a *Account) Sessions(ctx context.Context, who access.Principal) ([]meta.Session, error) {
+	if d := access.Decide(who, access.OwnAccount, 0); d != access.Allow {
+		return nil, denied(d)
+	}
+	all, err := a.store.SessionsOf(ctx, who.Person.ID)
+	return all, down(err)
+}
+
+// End ends one of who's own sessions or tokens.
+func (a *Account) End(ctx context.Context, who access.Principal, id access.SessionID) error {
+	mine, err := a.Sessions(ctx, who)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(mine, func(s meta.Session) bool { return s.ID == id })
+	if i < 0 {
+		return fault.New(fault.NotFound, "session-unknown", "You have no such session.")
+	}
+	t := audit.SessionEnded
+	if mine[i].Kind == meta.KindToken {
+		t = audit.TokenRevoked
+	}
+	ev := audit.NewEvent(t, who, audit.Subject{Token: string(id), Person: string(who.Person.ID)})
+	if err := a.store.EndSession(ctx, id, ev); err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return down(fmt.Errorf("end a session: %w", err))
+	}
+	return nil
+}
+
 // RevokeToken ends one of who's own tokens.
 func (a *Account) RevokeToken(ctx context.Context, who access.Principal, id access.SessionID) error {
 	mine, err := a.Tokens(ctx, who)
@@ -125,6 +155,9 @@ func (a *Account) ChangePassword(ctx context.Context, who access.Principal, pres
 func denied(d access.Decision) error {
 	if d == access.DenyNobody {
 		return fault.New(fault.Unauthenticated, "not-signed-in", "You are not signed in, or your session has ended. Sign in and try again.")
+	}
+	if d == access.DenyFactor {
+		return errNoFactor
 	}
 	return fault.New(fault.Denied, "not-allowed", "Your role does not allow this. If you need it for your work, ask your administrator.")
 }

@@ -30,6 +30,7 @@ type OversightStore interface {
 	ReviewEmergency(ctx context.Context, id oversight.ID, by access.PersonID, finding media.Sealed, ev audit.Event) error
 	CountToReview(ctx context.Context) (int, error)
 	Patient(ctx context.Context, id media.PatientID) (media.Patient, error)
+	Investigation(ctx context.Context, id oversight.ID) (oversight.Investigation, error)
 }
 
 // Oversight takes reports of problems and breaches, gives emergency access, and
@@ -106,7 +107,8 @@ func (s *Oversight) Incidents(ctx context.Context, who access.Principal) ([]Inci
 	return out, (gate{s.Gate}).record(ctx, audit.NewEvent(audit.OversightRead, who, audit.Subject{}).With("what", "incidents"))
 }
 
-// Close closes a report with what came of it.
+// Close closes a report with what came of it. One that is looked into is closed
+// at the desk.
 func (s *Oversight) Close(ctx context.Context, who access.Principal, id oversight.ID, outcome string) error {
 	if err := (gate{s.Gate}).role(ctx, who, access.HandleIncidents); err != nil {
 		return err
@@ -114,6 +116,12 @@ func (s *Oversight) Close(ctx context.Context, who access.Principal, id oversigh
 	outcome, err := written(outcome, "outcome", true)
 	if err != nil {
 		return err
+	}
+	switch _, err := s.Store.Investigation(ctx, id); {
+	case err == nil:
+		return fault.New(fault.Conflict, "incident-opened", "This incident is being looked into. Close it on its own page.").In("outcome")
+	case !errors.Is(err, meta.ErrNotFound):
+		return down(err)
 	}
 	f := fields{ring: s.Ring, table: "incidents", row: string(id)}
 	sealed := f.seal("outcome", outcome)

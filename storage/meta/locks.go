@@ -35,8 +35,8 @@ func (s *Store) Unlocked(ctx context.Context, limit int) ([]Lock, error) {
 	return s.locks(ctx, "i.due_on > i.locked_until AND i.destroyed_at = 0 ORDER BY i.id LIMIT ?", limit)
 }
 
-// Locked records that an item's object is locked.
-func (s *Store) Locked(ctx context.Context, l Lock) error {
+// KeepLock records that an item's object is locked.
+func (s *Store) KeepLock(ctx context.Context, l Lock) error {
 	return s.within(ctx, func(t *tx) error {
 		_, err := t.exec("UPDATE items SET locked_until = ? WHERE id = ? AND locked_until < ?", at(l.Until), string(l.Item), at(l.Until))
 		return err

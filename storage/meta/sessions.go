@@ -24,6 +24,7 @@ type Session struct {
 	Person     access.PersonID
 	Kind       SessionKind
 	Name       string        // of a token
+	Device     string        // browser and system of a session, in words
 	For        time.Duration // how long a new one lives
 	IdleFor    time.Duration // 0 means no idle limit
 	CreatedAt  time.Time
@@ -32,9 +33,9 @@ type Session struct {
 }
 
 func (t *tx) addSession(n Session) error {
-	_, err := t.exec(`INSERT INTO sessions (id, hash, person, kind, name, idle_for, created_at, last_seen_at, expires_at)
-		VALUES (?,?,?,?,?,?,{now},{now},{now} + ?)`,
-		string(n.ID), n.Hash, string(n.Person), string(n.Kind), n.Name, n.IdleFor.Microseconds(), n.For.Microseconds())
+	_, err := t.exec(`INSERT INTO sessions (id, hash, person, kind, name, device, idle_for, created_at, last_seen_at, expires_at)
+		VALUES (?,?,?,?,?,?,?,{now},{now},{now} + ?)`,
+		string(n.ID), n.Hash, string(n.Person), string(n.Kind), n.Name, n.Device, n.IdleFor.Microseconds(), n.For.Microseconds())
 	return err
 }
 
@@ -46,30 +47,32 @@ func (s *Store) AddToken(ctx context.Context, n Session, ev audit.Event) error {
 // alive is the condition under which a session stands.
 const alive = "s.ended_at = 0 AND s.expires_at > {now} AND (s.idle_for = 0 OR s.last_seen_at + s.idle_for > {now})"
 
-const sessionColumns = "s.id, s.person, s.kind, s.name, s.idle_for, s.created_at, s.last_seen_at, s.expires_at"
+const sessionColumns = "s.id, s.person, s.kind, s.name, s.idle_for, s.created_at, s.last_seen_at, s.expires_at, s.device"
 
 func scanSession(scan func(...any) error, more ...any) (Session, error) {
 	var n Session
 	var idle, made, seen, ends micros
-	err := scan(append([]any{&n.ID, &n.Person, &n.Kind, &n.Name, &idle, &made, &seen, &ends}, more...)...)
+	err := scan(append([]any{&n.ID, &n.Person, &n.Kind, &n.Name, &idle, &made, &seen, &ends, &n.Device}, more...)...)
 	n.IdleFor = time.Duration(idle) * time.Microsecond
 	n.CreatedAt, n.LastSeenAt, n.ExpiresAt = made.time(), seen.time(), ends.time()
 	return n, err
 }
 
-// Principal finds who a session or token stands for, as they are now. It is
+// Principal finds who a session or token stands for, as they are now. NoFactor
+// says that they have no second factor, whether they need one or not. It is
 // ErrNotFound when the secret is not known, the session has ended, expired or
 // been idle too long, or the person is suspended.
 func (s *Store) Principal(ctx context.Context, hash []byte) (access.Principal, Session, error) {
 	var p access.Person
-	n, err := scanSession(s.read(ctx, "SELECT "+sessionColumns+`, p.id, p.username, p.name, p.role
+	var factors bool
+	n, err := scanSession(s.read(ctx, "SELECT "+sessionColumns+`, p.id, p.username, p.name, p.role, EXISTS (SELECT 1 FROM factors f WHERE f.person = p.id)
 		FROM sessions s JOIN people p ON p.id = s.person WHERE s.hash = ? AND p.suspended = ? AND `+alive, hash, false).Scan,
-		&p.ID, &p.Username, &p.Name, &p.Role)
+		&p.ID, &p.Username, &p.Name, &p.Role, &factors)
 	if err != nil {
 		return access.Principal{}, Session{}, s.d.classify(err)
 	}
 	teams, err := s.teamsOf(ctx, p.ID)
-	return access.Principal{Person: p, Teams: teams, Session: n.ID}, n, err
+	return access.Principal{Person: p, Teams: teams, Session: n.ID, NoFactor: !factors}, n, err
 }
 
 // touchEvery keeps a busy session from writing at each request.
@@ -97,11 +100,15 @@ func (s *Store) EndSession(ctx context.Context, id access.SessionID, ev audit.Ev
 }
 
 // StepUp marks a live session, for a while, as one whose person has proved once
-// more who they are, and forgets their failures; ErrNotFound when there is no
-// such session. A token is never stepped up.
-func (s *Store) StepUp(ctx context.Context, id access.SessionID, p access.PersonID, lasts time.Duration, ev audit.Event) (time.Time, error) {
+// more who they are, uses up the proof, and forgets their failures; ErrSpent
+// when the proof was used before, ErrNotFound when there is no such session. A
+// token is never stepped up.
+func (s *Store) StepUp(ctx context.Context, id access.SessionID, p access.PersonID, lasts time.Duration, sp Spend, ev audit.Event) (time.Time, error) {
 	var until micros
 	err := s.change(ctx, ev, func(t *tx) error {
+		if err := t.spend(p, sp); err != nil {
+			return err
+		}
 		if _, err := t.exec("UPDATE people SET failed_sign_ins = 0, locked_until = 0 WHERE id = ?", string(p)); err != nil {
 			return err
 		}

@@ -75,6 +75,8 @@ var guards = map[string]guard{
 	"POST /session/step-up": {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("POST", "/session/step-up", body{"password": "wrong"})},
 	"GET /session/email":    {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/email", nil)},
 	"PUT /session/email":    {action: access.OwnAccount, allowed: "204", ask: ask("PUT", "/session/email", body{"email": ""})},
+	"GET /sessions":         {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/sessions", nil)},
+	"DELETE /sessions/:id":  {action: access.OwnAccount, allowed: "404 session-unknown", ask: ask("DELETE", "/sessions/{item}", nil)},
 	"GET /tokens":           {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/tokens", nil)},
 	"POST /tokens":          {action: access.OwnAccount, allowed: "201", ask: ask("POST", "/tokens", body{"name": "script", "ttl_seconds": 60})},
 	"DELETE /tokens/:id":    {action: access.OwnAccount, allowed: "404 token-unknown", ask: ask("DELETE", "/tokens/{item}", nil)},
@@ -85,6 +87,7 @@ var guards = map[string]guard{
 	"PUT /people/:id":                   {action: access.ManagePeople, allowed: "204", ask: ask("PUT", "/people/{other}", body{"name": "Example", "role": "clinician"})},
 	"POST /people/:id/suspend":          {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/suspend", nil)},
 	"POST /people/:id/restore":          {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/restore", nil)},
+	"POST /people/:id/reset-factors":    {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/reset-factors", nil)},
 	"POST /people/:id/unlock":           {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/unlock", nil)},
 	"GET /teams":                        {action: access.ListTeams, allowed: "200", ask: ask("GET", "/teams", nil)},
 	"POST /teams":                       {action: access.ManageTeams, allowed: "422 team-name", ask: ask("POST", "/teams", body{"name": ""})},
@@ -126,17 +129,28 @@ var guards = map[string]guard{
 		return f.to("POST", "/referrals/"+f.referral+"/messages", body{"kind": kind, "text": ""})
 	}},
 
-	"POST /incidents":              {action: access.ReportIncident, allowed: "422 kind-missing", ask: ask("POST", "/incidents", body{"kind": "", "text": "x"})},
-	"GET /incidents":               {action: access.HandleIncidents, allowed: "200", ask: ask("GET", "/incidents", nil)},
-	"POST /incidents/:id/close":    {action: access.HandleIncidents, allowed: "404 not-found", ask: ask("POST", "/incidents/{item}/close", body{"outcome": "none"})},
-	"POST /emergencies":            {action: access.BreakGlass, allowed: "422 reason-missing", ask: ask("POST", "/emergencies", body{"patient": "x", "reason": ""})},
-	"GET /emergencies":             {action: access.ReviewEmergencies, allowed: "200", ask: ask("GET", "/emergencies", nil)},
-	"POST /emergencies/:id/end":    {action: access.BreakGlass, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/end", nil)},
-	"POST /emergencies/:id/review": {action: access.ReviewEmergencies, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/review", body{"finding": "none"})},
-	"GET /items/:id/annotations":   {action: access.SeeAnnotations, allowed: "200", ask: ask("GET", "/items/{item}/annotations", nil)},
-	"POST /items/:id/annotations":  {action: access.Annotate, allowed: "201", ask: ask("POST", "/items/{item}/annotations", body{"marks": marks("pressure")})},
-	"DELETE /annotations/:id":      {action: access.Annotate, allowed: "204", hidden: "404 not-found", ask: removesOwn},
-	"GET /grants/:id/annotations":  {action: access.ShowOpened, allowed: "200", ask: openedAnnotations},
+	"POST /incidents":                    {action: access.ReportIncident, allowed: "422 kind-missing", ask: ask("POST", "/incidents", body{"kind": "", "text": "x"})},
+	"GET /incidents":                     {action: access.HandleIncidents, allowed: "200", ask: ask("GET", "/incidents", nil)},
+	"POST /incidents/:id/close":          {action: access.HandleIncidents, allowed: "404 not-found", ask: ask("POST", "/incidents/{item}/close", body{"outcome": "none"})},
+	"GET /reports":                       {action: access.ReadReports, allowed: "200", ask: ask("GET", "/reports", nil)},
+	"GET /reports/:name":                 {action: access.ReadReports, allowed: "404 report-unknown", ask: ask("GET", "/reports/none", nil)},
+	"GET /investigations":                {action: access.Investigate, allowed: "200", ask: ask("GET", "/investigations", nil)},
+	"POST /investigations":               {action: access.Investigate, allowed: "422 cause-missing", ask: ask("POST", "/investigations", body{"cause": ""})},
+	"GET /investigations/:id":            {action: access.Investigate, allowed: "404 not-found", ask: ask("GET", "/investigations/{item}", nil)},
+	"POST /investigations/:id/aware":     {action: access.Investigate, allowed: "404 not-found", ask: ask("POST", "/investigations/{item}/aware", body{"reason": "x"})},
+	"POST /investigations/:id/contain":   {action: access.Investigate, allowed: "404 not-found", ask: ask("POST", "/investigations/{item}/contain", body{"links": true})},
+	"POST /investigations/:id/decisions": {action: access.Investigate, allowed: "404 not-found", ask: ask("POST", "/investigations/{item}/decisions", body{"about": "people", "decision": "tell", "reason": "x"})},
+	"PUT /investigations/:id/draft":      {action: access.Investigate, allowed: "404 not-found", ask: ask("PUT", "/investigations/{item}/draft", body{"nature": "x"})},
+	"GET /investigations/:id/report":     {action: access.Investigate, allowed: "404 not-found", ask: ask("GET", "/investigations/{item}/report", nil)},
+	"POST /investigations/:id/close":     {action: access.Investigate, allowed: "404 not-found", ask: ask("POST", "/investigations/{item}/close", body{"lessons": "x"})},
+	"POST /emergencies":                  {action: access.BreakGlass, allowed: "422 reason-missing", ask: ask("POST", "/emergencies", body{"patient": "x", "reason": ""})},
+	"GET /emergencies":                   {action: access.ReviewEmergencies, allowed: "200", ask: ask("GET", "/emergencies", nil)},
+	"POST /emergencies/:id/end":          {action: access.BreakGlass, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/end", nil)},
+	"POST /emergencies/:id/review":       {action: access.ReviewEmergencies, allowed: "404 not-found", ask: ask("POST", "/emergencies/{item}/review", body{"finding": "none"})},
+	"GET /items/:id/annotations":         {action: access.SeeAnnotations, allowed: "200", ask: ask("GET", "/items/{item}/annotations", nil)},
+	"POST /items/:id/annotations":        {action: access.Annotate, allowed: "201", ask: ask("POST", "/items/{item}/annotations", body{"marks": marks("pressure")})},
+	"DELETE /annotations/:id":            {action: access.Annotate, allowed: "204", hidden: "404 not-found", ask: removesOwn},
+	"GET /grants/:id/annotations":        {action: access.ShowOpened, allowed: "200", ask: openedAnnotations},
 
 	"GET /links":                             {action: access.ListLinks, allowed: "200", ask: ask("GET", "/links", nil)},
 	"DELETE /links/:id":                      {action: access.RevokeLink, allowed: "204", ask: ask("DELETE", "/links/{link}", nil)},
@@ -231,7 +245,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 			t.Errorf("%s has no guard in this test: say which action of the decision table it is", route)
 		default:
 			id := "0190a5e6-0000-7000-8000-000000000000"
-			path := strings.NewReplacer(":id", id, ":person", id, ":rendition", "original-clean").Replace(r.Path)
+			path := strings.NewReplacer(":id", id, ":person", id, ":rendition", "original-clean", ":name", "none").Replace(r.Path)
 			if a := h.nobody().send(r.Method, path, nil); a.status != http.StatusUnauthorized {
 				t.Errorf("nobody at %s: %d", route, a.status)
 			}

@@ -88,7 +88,7 @@ func ServeUnder(tb testing.TB, before []string, settings ...string) *Serving {
 		tb.Fatal(err)
 	}
 	defer log.Close()
-	line := append(slices.Clone(before), Wardseal(tb), "serve", "--listen", listen, "--operations", operations, "--public-url", s.URL)
+	line := append(slices.Clone(before), Wardseal(tb), "serve", "--listen", listen, "--operations", operations, "--public-url", s.URL, "--second-factor-for", "none")
 	line = append(line, settings...)
 	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log

@@ -3,6 +3,7 @@
 import { app } from "./app";
 import { idle } from "./idle";
 import { link } from "./link";
+import { passkeys } from "./passkey";
 import { keepGoing } from "./queue";
 import { send } from "./send";
 import { viewer } from "./viewer";
@@ -15,6 +16,7 @@ idle();
 copy();
 viewer();
 remember();
+passkeys();
 send();
 waiting();
 link();

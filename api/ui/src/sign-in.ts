@@ -9,6 +9,8 @@ export function signInAgain(): Promise<boolean> {
   const said = make("p", { role: "alert", class: "nhsuk-error-message" });
   const name = make("input", { class: "nhsuk-input", id: "again-username", autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
   const password = make("input", { class: "nhsuk-input", id: "again-password", type: "password", autocomplete: "current-password" });
+  const code = make("input", { class: "nhsuk-input", id: "again-code", autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false" });
+  const second = make("div", { class: "nhsuk-form-group", hidden: "" }, make("label", { class: "nhsuk-label", for: code.id }, "The code of your app, or a recovery code"), code);
   const go = make("button", { class: "nhsuk-button" }, "Sign in");
   const form = make("form", { novalidate: "" },
     make("h2", { id: "again-title" }, "You were signed out"),
@@ -16,6 +18,7 @@ export function signInAgain(): Promise<boolean> {
     said,
     make("div", { class: "nhsuk-form-group" }, make("label", { class: "nhsuk-label", for: name.id }, "Username"), name),
     make("div", { class: "nhsuk-form-group" }, make("label", { class: "nhsuk-label", for: password.id }, "Password"), password),
+    second,
     go);
   const dialog = make("dialog", { class: "ws-dialog", "aria-labelledby": "again-title" }, form);
   document.body.append(dialog);
@@ -28,11 +31,15 @@ export function signInAgain(): Promise<boolean> {
       event.preventDefault();
       go.disabled = true;
       try {
-        await ask("POST", "/session", { username: name.value, password: password.value });
+        await ask("POST", "/session", { username: name.value, password: password.value, ...(code.value && { code: code.value }) });
         inside = true;
         dialog.close();
       } catch (error) {
         said.textContent = (error as Problem).detail;
+        if ((error as Problem).code === "second-factor-needed") {
+          second.hidden = false;
+          code.focus();
+        }
       } finally {
         go.disabled = false;
       }
