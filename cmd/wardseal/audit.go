@@ -10,7 +10,10 @@ import (
 
 // auditCmd is what auditors do.
 type auditCmd struct {
-	Events auditEventsCmd `cmd:"" help:"Print the vocabulary of audit events, as docs/audit.md has it."`
+	Events     auditEventsCmd     `cmd:"" help:"Print the vocabulary of audit events, as docs/audit.md has it."`
+	Verify     auditVerifyCmd     `cmd:"" help:"Check every event, the tree over them and every signed checkpoint; the status is 1 and the first bad event is named when something was changed."`
+	Key        auditKeyCmd        `cmd:"" help:"Print the public half of the key that signs checkpoints: write it down on the first day."`
+	Checkpoint auditCheckpointCmd `cmd:"" help:"Print the latest signed checkpoint."`
 }
 
 // auditEventsCmd prints docs/audit.md.

@@ -83,6 +83,9 @@ func Row(place int64) (seq int64, at int) {
 	return (n + 1) << level, level
 }
 
+// ErrRow means that the stored tree lacks hashes that it should have.
+var ErrRow = errors.New("the stored tree has not the hashes that it should")
+
 // PutRow writes the hashes of a row one after another, and TakeRow reads one.
 func PutRow(row []Hash) []byte {
 	out := make([]byte, 0, len(row)*tlog.HashSize)
@@ -95,7 +98,7 @@ func PutRow(row []Hash) []byte {
 // TakeRow gives one hash of a stored row.
 func TakeRow(row []byte, at int) (h Hash, err error) {
 	if at < 0 || len(row) < (at+1)*tlog.HashSize || len(row)%tlog.HashSize != 0 {
-		return h, errors.New("a row of the audit tree has not the hashes that it should")
+		return h, ErrRow
 	}
 	copy(h[:], row[at*tlog.HashSize:])
 	return h, nil

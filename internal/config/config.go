@@ -37,6 +37,7 @@ type Config struct {
 	Limits   Limits   `embed:"" prefix:"" group:"Limits"`
 	Sessions Sessions `embed:"" prefix:"" group:"Sign-in"`
 	Mail     Mail     `embed:"" prefix:"mail-" group:"Mail"`
+	Audit    Audit    `embed:"" prefix:"audit-" group:"Audit"`
 }
 
 // Mail says who takes the mail that tells staff that something waits. Without
@@ -141,6 +142,9 @@ func (c Config) Check() error {
 				bad("--objects-%s is missing: an S3 store needs it", need.name)
 			}
 		}
+	}
+	for _, err := range c.Audit.check(c.Objects) {
+		bad("%w", err)
 	}
 	if c.Limits.MaxUploadBytes < 1 || c.Limits.MaxPixels < 1 || c.Limits.SpoolMemory < 1<<20 {
 		bad("the limits must be positive, and the spool memory at least 1 MB")

@@ -18,6 +18,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/jobs"
+	"github.com/wardseal/wardseal/internal/ledger"
 	"github.com/wardseal/wardseal/internal/mail"
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/internal/transfer"
@@ -48,6 +49,7 @@ type System struct {
 	runners []*jobs.Runner
 	metrics *api.Metrics
 	keys    *keys
+	ledger  *ledger.Sequencer
 }
 
 // OpenDatabase opens the metadata alone, brought to the newest schema.
@@ -74,6 +76,32 @@ func OpenDatabase(ctx context.Context, c Config) (*meta.Store, error) {
 	}
 	return db, nil
 }
+
+// ReadDatabase opens the metadata as it is, to be looked at only: it neither
+// makes a database nor brings one to another schema.
+func ReadDatabase(ctx context.Context, c Config) (*meta.Store, error) {
+	mc := meta.Config{Driver: c.Database.Driver, DSN: filepath.Join(c.Data, "wardseal.db")}
+	if mc.Driver == "postgres" {
+		url, err := secretFile(c.Database.URLFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the database URL: %w", err)
+		}
+		mc.DSN = url
+	} else if _, err := os.Stat(mc.DSN); err != nil {
+		return nil, fmt.Errorf("look for the database: %w", err)
+	}
+	db, err := meta.Open(mc)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	if v, err := db.SchemaVersion(ctx); err != nil || v < schemaOfTree {
+		return nil, errors.Join(err, errors.New("this database is of a version without an audit tree: start the server once"), db.Close())
+	}
+	return db, nil
+}
+
+// schemaOfTree is the first schema with an audit tree.
+const schemaOfTree = 11
 
 func openObjects(ctx context.Context, c Config) (blob.Store, error) {
 	if c.Objects.Kind != "s3" {
@@ -141,6 +169,9 @@ func (s *System) compose() error {
 		return err
 	}
 	if err := s.mails(); err != nil {
+		return err
+	}
+	if err := s.openLedger(); err != nil {
 		return err
 	}
 	guidance, err := c.guidance(db)
@@ -281,6 +312,7 @@ func (s *System) Work(ctx context.Context) error {
 	}
 	g.Go(func() error { return s.sweep(ctx) })
 	g.Go(func() error { return s.resume(ctx) })
+	g.Go(func() error { return s.ledger.Run(ctx) })
 	return g.Wait()
 }
 
