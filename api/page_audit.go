@@ -3,6 +3,7 @@ package api
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -18,11 +19,13 @@ import (
 )
 
 type auditView struct {
-	Rows   []event
-	Next   string
-	Types  []audit.TypeDoc
-	People []Person
-	Asked  map[string]string
+	Narrow    bool // fields were filled in
+	Downloads []ui.Place
+	Rows      []event
+	Next      string
+	Types     []audit.TypeDoc
+	People    []Person
+	Asked     map[string]string
 }
 
 // event is an audit event in the words of a page.
@@ -41,9 +44,16 @@ type part struct{ Name, Value, Filter string }
 // eventsAtOnce is how many events a page has.
 const eventsAtOnce = 50
 
-// auditPage searches the audit events.
-func (s *Server) auditPage(c *gin.Context) {
+// auditPage asks the auditor's questions, and searches the audit events.
+func (s *Server) auditPage(c *gin.Context) { s.auditWith(c, http.StatusOK, nil) }
+
+func (s *Server) auditWith(c *gin.Context, status int, wrong *ui.Problem) {
 	v, f, problem := auditFilter(c)
+	if wrong != nil {
+		problem = wrong
+	} else if problem != nil {
+		status = http.StatusUnprocessableEntity
+	}
 	events, more, err := s.Account.Events(c.Request.Context(), principal(c), f)
 	if err == nil {
 		v.People, err = s.colleagues(c)
@@ -60,10 +70,11 @@ func (s *Server) auditPage(c *gin.Context) {
 		q.Set("after", strconv.FormatInt(events[len(events)-1].Seq, 10))
 		v.Next = "/audit?" + q.Encode()
 	}
-	status := http.StatusOK
-	if problem != nil {
-		status = http.StatusUnprocessableEntity
+	export := url.Values{}
+	for _, value := range v.Asked {
+		v.Narrow = v.Narrow || value != ""
 	}
+	v.Downloads = downloads(export)
 	render(c, status, "audit", ui.Page{Title: "Audit", Wide: true, Problem: problem, Data: v})
 }
 

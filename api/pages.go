@@ -75,6 +75,11 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/opened/:id", s.openedPage)
 
 	p.GET("/audit", s.auditPage)
+	p.GET("/audit/seen", s.answerPage)
+	p.POST("/audit/links", s.linkAuditForm)
+	p.GET("/audit/patients", s.tellPage)
+	p.POST("/audit/patients", s.tellForm)
+	p.GET("/audit/patients/:id", s.looksPage)
 	p.GET("/status", s.statusPage)
 	p.GET("/staff", s.staffPage)
 	p.POST("/staff/people", s.addPersonForm)
@@ -210,9 +215,13 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/links", "My links", access.ListLinks},
 		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
+		{"/audit/patients", "Who looked", access.TellPatient},
 		{"/staff", "People and teams", access.ManagePeople},
 		{"/status", "This system", access.WatchSystem},
 	} {
+		if p.path == "/audit/patients" && access.May(who, access.ReadAudit) == access.Allow {
+			continue // it is one of the questions of the page of the audit
+		}
 		if access.May(who, p.need) == access.Allow && (p.need != access.UploadItem || len(who.Teams) > 0) {
 			out = append(out, ui.Place{Path: p.path, Text: p.text, Here: here == p.path || strings.HasPrefix(here, p.path+"/") || here == "/" && p.path == homeOf(who)})
 		}
@@ -278,7 +287,7 @@ var forPeople = map[string]string{
 var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "consent_given_by": true, "consent_detail": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
-	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
+	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true, "link": true, "from": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -27,6 +27,7 @@ type Flows struct {
 	Links    *transfer.Links
 	Patients *transfer.Patients
 	Account  *transfer.Account
+	Looks    *transfer.Looks
 
 	Referrals *transfer.Referrals
 	Seen      *transfer.Seen
@@ -160,4 +161,11 @@ func (s *Server) routes() {
 	v1.GET("/grants/:id/annotations", s.openedAnnotations)
 
 	v1.GET("/audit", s.searchAudit)
+	v1.GET("/audit/answers", s.answerQuestion)
+	v1.GET("/audit/export", s.exportAudit)
+	v1.GET("/audit/checkpoint", s.latestCheckpoint)
+	v1.GET("/audit/events/:seq/proof", s.proveEvent)
+	v1.GET("/audit/consistency", s.proveConsistency)
+	v1.POST("/audit/patients/find", s.findToTell)
+	v1.GET("/audit/patients/:id/looks", s.listLooks)
 }

@@ -29,6 +29,7 @@ var functions = template.FuncMap{
 	"percent": func(f *float64) int { return int(100*min(max(*f, 0), 1) + 0.5) },
 	"number":  spaced,
 	"put":     put,
+	"role":    func(r any) string { return strings.ReplaceAll(fmt.Sprint(r), "-", " ") },
 }
 
 func address(name string) (string, error) {

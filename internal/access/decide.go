@@ -72,6 +72,8 @@ const (
 	BreakGlass        Action = "emergency.start" // see a patient of other teams, with a reason
 	ReviewEmergencies Action = "emergency.review"
 	WatchSystem       Action = "system.watch"
+
+	TellPatient Action = "audit.patient" // who looked at one patient's pictures, for the patient to have
 )
 
 // Rule is one row of the table: what an action is, and which relation each
@@ -135,7 +137,8 @@ func Table() []Rule {
 		{ReportIncident, "Report a problem or a breach", all(AnyRelation, Roles()...)},
 		{HandleIncidents, "List and close reports of problems and breaches", all(AnyRelation, Auditor)},
 		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},
-		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
+		{ReadAudit, "Search and export the audit events; get checkpoints and proofs", all(AnyRelation, Auditor)},
+		{TellPatient, "Find a patient and list who looked at their pictures (names the patient and what is pictured), to give to the patient", all(AnyRelation, RecordsOfficer, Auditor)},
 	}
 }
 

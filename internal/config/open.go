@@ -194,6 +194,7 @@ func (s *System) compose() error {
 		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
 		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},
 		Account:  &transfer.Account{Gate: db, Store: db},
+		Looks:    &transfer.Looks{Gate: db, Store: db, Ring: s.Ring},
 
 		Referrals: &transfer.Referrals{Gate: db, Store: db, Audience: db, Ring: s.Ring, Clock: time.Now, Overdue: c.Limits.OverdueAfter},
 		Seen:      &transfer.Seen{Gate: db, Store: db},

@@ -51,18 +51,6 @@ func (s *Store) Checkpoints(ctx context.Context, after int64, limit int) ([]Chec
 	return s.checkpoints(ctx, "WHERE size > ? ORDER BY size LIMIT ?", after, limit)
 }
 
-// CheckpointAt gives the checkpoint of exactly size events; ErrNotFound.
-func (s *Store) CheckpointAt(ctx context.Context, size int64) (CheckpointRow, error) {
-	rows, err := s.checkpoints(ctx, "WHERE size = ?", size)
-	if err == nil && len(rows) == 0 {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return CheckpointRow{}, err
-	}
-	return rows[0], nil
-}
-
 func (s *Store) checkpoints(ctx context.Context, which string, args ...any) ([]CheckpointRow, error) {
 	var out []CheckpointRow
 	err := s.all(ctx, func(scan func(...any) error) error {

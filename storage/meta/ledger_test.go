@@ -97,11 +97,6 @@ func TestLedger(t *testing.T) {
 		if got, err := w.Checkpoints(ctx, first.Size, 10); err != nil || len(got) != 1 || got[0].Size != second.Size {
 			t.Errorf("%+v %v", got, err)
 		}
-		if got, err := w.CheckpointAt(ctx, first.Size); err != nil || string(got.Note) != "one" {
-			t.Errorf("%+v %v", got, err)
-		}
-		_, err = w.CheckpointAt(ctx, 3)
-		w.wants(err, meta.ErrNotFound, "no checkpoint of this size")
 
 		// What is stored verifies, page by page.
 		v := audit.NewVerifier(l.Tree, []audit.Signed{{Checkpoint: first, Kept: "x"}, {Checkpoint: second, Kept: "x"}})

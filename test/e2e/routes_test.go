@@ -145,7 +145,14 @@ var guards = map[string]guard{
 	"GET /grants/:id/renditions/:rendition":  {action: access.ShowOpened, allowed: "200", ask: opened("GET")},
 	"HEAD /grants/:id/renditions/:rendition": {action: access.ShowOpened, allowed: "200", ask: opened("HEAD")},
 
-	"GET /audit": {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit?limit=1", nil)},
+	"GET /audit":                    {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit?limit=1", nil)},
+	"GET /audit/answers":            {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit/answers?patient={patient}&limit=1", nil)},
+	"GET /audit/export":             {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit/export?format=csv&patient={patient}", nil)},
+	"GET /audit/checkpoint":         {action: access.ReadAudit, allowed: "404 no-checkpoint", ask: ask("GET", "/audit/checkpoint", nil)},
+	"GET /audit/events/:seq/proof":  {action: access.ReadAudit, allowed: "404 no-checkpoint", ask: ask("GET", "/audit/events/1/proof", nil)},
+	"GET /audit/consistency":        {action: access.ReadAudit, allowed: "404 no-checkpoint", ask: ask("GET", "/audit/consistency?from=1", nil)},
+	"POST /audit/patients/find":     {action: access.TellPatient, allowed: "200", ask: ask("POST", "/audit/patients/find", body{"patient_number_kind": "nhs", "patient_number": "9990000018", "date_of_birth": "1950-01-31"})},
+	"GET /audit/patients/:id/looks": {action: access.TellPatient, allowed: "200", ask: ask("GET", "/audit/patients/{patient}/looks", nil)},
 }
 
 // want is what the decision table makes of a route.
@@ -199,7 +206,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 			t.Errorf("%s has no guard in this test: say which action of the decision table it is", route)
 		default:
 			id := "0190a5e6-0000-7000-8000-000000000000"
-			path := strings.NewReplacer(":id", id, ":person", id, ":rendition", "original-clean").Replace(r.Path)
+			path := strings.NewReplacer(":id", id, ":seq", "1", ":person", id, ":rendition", "original-clean").Replace(r.Path)
 			if a := h.nobody().send(r.Method, path, nil); a.status != http.StatusUnauthorized {
 				t.Errorf("nobody at %s: %d", route, a.status)
 			}
