@@ -62,8 +62,13 @@ func (s *Server) auditWith(c *gin.Context, status int, wrong *ui.Problem) {
 		failPage(c, err)
 		return
 	}
+	names, err := s.namesOf(c)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
 	for _, e := range events {
-		v.Rows = append(v.Rows, eventRow(e, v.People))
+		v.Rows = append(v.Rows, eventRow(e, names, v.People))
 	}
 	if more {
 		q := c.Request.URL.Query()
@@ -119,13 +124,8 @@ func auditFilter(c *gin.Context) (auditView, transfer.EventFilter, *ui.Problem) 
 	return v, f, problem
 }
 
-func eventRow(e audit.Event, people []Person) event {
-	out := event{Seq: e.Seq, At: e.At, Type: e.Type, What: string(e.Type), Who: "the system, or nobody signed in"}
-	for _, d := range audit.Types() {
-		if d.Type == e.Type {
-			out.What = d.Says
-		}
-	}
+func eventRow(e audit.Event, names audit.Names, people []Person) event {
+	out := event{Seq: e.Seq, At: e.At, Type: e.Type, What: e.Sentence(names), Who: "the system, or nobody signed in"}
 	if e.Actor != "" {
 		out.Who = personName(people, e.Actor)
 	}

@@ -229,12 +229,12 @@ func (s *System) fresh(ctx context.Context, l meta.Ledger) bool {
 func locked(ctx context.Context, b *sink.Bucket) string {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	until, err := b.LockedUntil(ctx)
+	locks, err := b.Locks(ctx)
 	switch {
 	case err != nil:
-		return "; whether it locks them is not known just now"
-	case until.IsZero():
+		return "; whether it locks them cannot be told"
+	case locks == "":
 		return "; the bucket does not lock them: give it object lock and a default retention"
 	}
-	return "; locked until " + until.Format("2 January 2006")
+	return "; each locked for " + locks
 }

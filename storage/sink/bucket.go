@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/storage/blob"
@@ -94,13 +93,13 @@ func (b *Bucket) All(ctx context.Context, each func([]byte) error) error {
 	})
 }
 
-// LockedUntil tells until when the bucket's server keeps the newest checkpoint
-// from being changed; zero when it does not.
-func (b *Bucket) LockedUntil(ctx context.Context) (time.Time, error) {
-	key, err := b.newest(ctx)
-	if err != nil || key == "" {
-		return time.Time{}, err
+// Locks tells how long the bucket's server keeps each checkpoint from being
+// changed or removed, such as "30 days"; empty when it does not.
+func (b *Bucket) Locks(ctx context.Context) (string, error) {
+	if r, ok := b.objects.(interface {
+		DefaultRetention(ctx context.Context) (string, error)
+	}); ok {
+		return r.DefaultRetention(ctx)
 	}
-	info, err := b.objects.Stat(ctx, key)
-	return info.LockedUntil, err
+	return "", nil
 }
