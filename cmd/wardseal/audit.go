@@ -31,6 +31,8 @@ event can be written, nothing is disclosed and nothing is changed. Events are nu
 were committed. They name people, items and patients by identifiers that mean nothing outside; never a patient number, a name,
 free text, a token or a key.
 
+The events are the leaves of a signed tree, so that a change to them is noticed: see [checkpoints.md](checkpoints.md).
+
 Each event holds: number, identifier, time (of the database), type, who acted and in which session, the request, what it is
 about, and a few facts from a closed set.
 
