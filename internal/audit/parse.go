@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,15 +14,26 @@ import (
 // Stored is an event as it is kept: its canonical body and, in the database,
 // the columns that it is found by, which repeat what the body says.
 type Stored struct {
-	Columns
-	Body   []byte
-	Hashes []byte // the row of the tree that goes with it; empty where there is none
+	Seq     int64
+	Columns string // joined; see Columns
+	Body    []byte
+	Hashes  []byte // the row of the tree that goes with it; empty where there is none
 }
 
-// Columns are what the database keeps of an event beside its body.
+// Columns are what the database keeps of an event beside its number and body.
+// They are compared joined, which takes a third of the time to read.
 type Columns struct {
-	Seq, At                                      int64 // At in microseconds since 1970
+	At                                           int64 // in microseconds since 1970
 	ID, Type, Actor, Person, Item, Patient, Link string
+}
+
+// Between stands between joined columns. No column has it in it: a body in
+// which one would is refused, so that two rows never look alike.
+const Between = "|"
+
+// Join writes the columns as they are compared.
+func (c Columns) Join() string {
+	return strings.Join([]string{strconv.FormatInt(c.At, 10), c.ID, c.Type, c.Actor, c.Person, c.Item, c.Patient, c.Link}, Between)
 }
 
 // Parse reads an event from its canonical form. What is not exactly in that
@@ -50,7 +62,7 @@ var errNotCanonical = errors.New("it is not in the canonical form")
 
 // columnsOf gives what the columns of an event must say.
 func columnsOf(e Event) Columns {
-	return Columns{Seq: e.Seq, At: e.At.UnixMicro(), ID: e.ID, Type: string(e.Type), Actor: string(e.Actor),
+	return Columns{At: e.At.UnixMicro(), ID: e.ID, Type: string(e.Type), Actor: string(e.Actor),
 		Person: e.Subject.Person, Item: e.Subject.Item, Patient: e.Subject.Patient, Link: e.Subject.Link}
 }
 
@@ -60,9 +72,28 @@ type view struct {
 	id, kind, actor, person, item, patient, link []byte
 }
 
-func (v view) same(c Columns) bool {
-	return v.at == c.At && string(v.id) == c.ID && string(v.kind) == c.Type && string(v.actor) == c.Actor && string(v.person) == c.Person &&
-		string(v.item) == c.Item && string(v.patient) == c.Patient && string(v.link) == c.Link
+// same compares the columns with joined ones.
+func (v view) same(joined string) bool {
+	var number [20]byte
+	at := strconv.AppendInt(number[:0], v.at, 10)
+	for i, part := range [...][]byte{at, v.id, v.kind, v.actor, v.person, v.item, v.patient, v.link} {
+		if i > 0 {
+			if joined == "" || joined[0] != Between[0] {
+				return false
+			}
+			joined = joined[1:]
+		}
+		if len(joined) < len(part) || joined[:len(part)] != string(part) || bytes.IndexByte(part, Between[0]) >= 0 {
+			return false
+		}
+		joined = joined[len(part):]
+	}
+	return joined == ""
+}
+
+// same compares the columns with joined ones.
+func (c Columns) same(joined string) bool {
+	return c.Join() == joined && strings.Count(joined, Between) == 7
 }
 
 // look is Parse for the usual case, several times as fast: it accepts only

@@ -123,8 +123,8 @@ func (v *Verifier) inspect(e *Stored, seq int64) finding {
 			return finding{says: "its body was changed: " + err.Error()}
 		}
 		said := columnsOf(parsed)
-		body.seq, body.at = said.Seq, said.At
-		same = func() bool { return v.bare || said == e.Columns }
+		body.seq, body.at = parsed.Seq, said.At
+		same = func() bool { return v.bare || said.same(e.Columns) }
 	}
 	switch {
 	case body.seq != seq && v.bare:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wardseal/wardseal/api"
 	"github.com/wardseal/wardseal/crypto/keyring"
+	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/ledger"
 	"github.com/wardseal/wardseal/storage/blob/s3"
 	"github.com/wardseal/wardseal/storage/meta"
@@ -222,8 +223,12 @@ func (s *System) auditStatus(ctx context.Context) []api.Part {
 // fresh reports whether what waits began to wait only now: the first event
 // after a quiet time is covered within moments, and not at once.
 func (s *System) fresh(ctx context.Context, l meta.Ledger) bool {
-	events, err := s.Store.StoredEvents(ctx, l.Checkpoint.Size, 1)
-	return err == nil && len(events) == 1 && l.Now.UnixMicro()-events[0].At < overdue.Microseconds()
+	bodies, _, err := s.Store.EventBodies(ctx, meta.EventFilter{Since: l.Checkpoint.Size, Limit: 1})
+	if err != nil || len(bodies) != 1 {
+		return false
+	}
+	first, err := audit.Parse(bodies[0])
+	return err == nil && l.Now.Sub(first.At) < overdue
 }
 
 func locked(ctx context.Context, b *sink.Bucket) string {

@@ -28,7 +28,7 @@ import (
 type Store interface {
 	Ledger(ctx context.Context) (meta.Ledger, error)
 	LeaseLedger(ctx context.Context, worker string, leaseFor time.Duration) (bool, error)
-	StoredEvents(ctx context.Context, after int64, limit int) ([]audit.Stored, error)
+	StoredEvents(ctx context.Context, after, to int64) ([]audit.Stored, error)
 	TreeHashes(ctx context.Context, places []int64) ([]audit.Hash, error)
 	AppendHashes(ctx context.Context, worker string, from int64, rows [][]byte) error
 	AddCheckpoint(ctx context.Context, worker string, c audit.Checkpoint, note []byte) error
@@ -299,7 +299,7 @@ func (s *Sequencer) integrate(ctx context.Context, now bool) error {
 	for {
 		n := 0
 		if room := SignAfter - (edge.Size() - s.signed.Size); room > 0 {
-			if n, err = s.batch(ctx, edge, int(room)); err != nil {
+			if n, err = s.batch(ctx, edge, min(edge.Size()+room, l.Last)); err != nil {
 				return err
 			}
 		}
@@ -320,17 +320,20 @@ func (s *Sequencer) integrate(ctx context.Context, now bool) error {
 	}
 }
 
-// batch adds at most limit events to the tree and gives how many.
-func (s *Sequencer) batch(ctx context.Context, edge *audit.Edge, limit int) (int, error) {
+// batch adds the events up to one to the tree and gives how many there were.
+func (s *Sequencer) batch(ctx context.Context, edge *audit.Edge, to int64) (int, error) {
 	from := edge.Size()
-	events, err := s.Store.StoredEvents(ctx, from, limit)
+	if from >= to {
+		return 0, nil
+	}
+	events, err := s.Store.StoredEvents(ctx, from, to)
 	if err != nil {
 		return 0, fmt.Errorf("read the events to integrate: %w", err)
 	}
-	if len(events) == 0 {
-		return 0, nil
-	}
 	leaves, err := audit.Leaves(from, events)
+	if err == nil && from+int64(len(leaves)) < to {
+		err = &audit.Fault{From: from + int64(len(leaves)) + 1, Says: "it is missing"}
+	}
 	if err != nil {
 		return 0, refusal("an event is not as it was recorded: %v", err)
 	}

@@ -126,10 +126,15 @@ func (d *deployment) verify() audit.Account {
 	}
 	v := audit.NewVerifier(l.Tree, known)
 	for after := int64(0); ; {
-		part, err := d.StoredEvents(ctx, after, 1000)
+		part, err := d.StoredEvents(ctx, after, after+1000)
 		d.must(err)
 		if len(part) == 0 {
 			break
+		}
+		rows, err := d.TreeRows(ctx, after, after+1000)
+		d.must(err)
+		for i := range part {
+			part[i].Hashes = rows[part[i].Seq]
 		}
 		d.must(v.Add(part))
 		after = part[len(part)-1].Seq

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -19,8 +20,8 @@ import (
 type VerifyStore interface {
 	Ledger(ctx context.Context) (meta.Ledger, error)
 	Checkpoints(ctx context.Context, after int64, limit int) ([]meta.CheckpointRow, error)
-	StoredEvents(ctx context.Context, after int64, limit int) ([]audit.Stored, error)
-	Sinks(ctx context.Context) ([]meta.Sink, error)
+	StoredEvents(ctx context.Context, after, to int64) ([]audit.Stored, error)
+	TreeRows(ctx context.Context, after, to int64) (map[int64][]byte, error)
 }
 
 // Verified is what verifying found, when all is well.
@@ -53,8 +54,19 @@ func Verify(ctx context.Context, db VerifyStore, key note.Verifier, sinks []sink
 		out.Remarks = append(out.Remarks, remarks...)
 		known = append(known, more...)
 	}
+	now, err := db.Ledger(ctx) // after the checkpoints: what they cover is there by now
+	if err != nil {
+		return out, err
+	}
+	before, err := db.StoredEvents(ctx, math.MinInt64, 0)
+	if err != nil {
+		return out, err
+	}
+	if len(before) > 0 {
+		return out, &audit.Fault{From: before[0].Seq, Says: "no event has such a number"}
+	}
 	v := audit.NewVerifier(l.Tree, known)
-	if err := feed(ctx, db, v); err != nil {
+	if err := feed(ctx, db, v, now.Last); err != nil {
 		return out, err
 	}
 	if l.Last > l.Recorded {
@@ -75,34 +87,34 @@ func remarks(a audit.Account) (out []string) {
 	return out
 }
 
-// feed reads the events, a page ahead of what is being checked.
-func feed(ctx context.Context, db VerifyStore, v *audit.Verifier) error {
-	type page struct {
-		events []audit.Stored
-		err    error
-	}
+// page is a part of the events, or why it could not be read.
+type page struct {
+	events []audit.Stored
+	err    error
+}
+
+// feed reads the events up to the last, some pages ahead of what is checked.
+func feed(ctx context.Context, db VerifyStore, v *audit.Verifier, last int64) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	pages := make(chan page, 1)
+	pages := make(chan chan page, 2) // in their order, while they are being read
 	go func() {
 		defer close(pages)
-		for after := int64(0); ; {
-			events, err := db.StoredEvents(ctx, after, verifyAtOnce)
-			if err == nil && len(events) == 0 {
-				return
-			}
+		for after := int64(0); after < last; after += verifyAtOnce {
+			next := make(chan page, 1)
 			select {
-			case pages <- page{events, err}:
+			case pages <- next:
 			case <-ctx.Done():
 				return
 			}
-			if err != nil {
-				return
-			}
-			after = events[len(events)-1].Seq
+			go func() {
+				events, err := read(ctx, db, after, min(after+verifyAtOnce, last))
+				next <- page{events, err}
+			}()
 		}
 	}()
-	for p := range pages {
+	for next := range pages {
+		p := <-next
 		if p.err != nil {
 			return fmt.Errorf("read the events: %w", p.err)
 		}
@@ -111,6 +123,22 @@ func feed(ctx context.Context, db VerifyStore, v *audit.Verifier) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// read gives a page of events with their rows of the tree.
+func read(ctx context.Context, db VerifyStore, after, to int64) ([]audit.Stored, error) {
+	events, err := db.StoredEvents(ctx, after, to)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.TreeRows(ctx, after, to)
+	if err != nil {
+		return nil, err
+	}
+	for i := range events {
+		events[i].Hashes = rows[events[i].Seq]
+	}
+	return events, nil
 }
 
 // kept gives the checkpoints of the database, each with its signature checked.

@@ -71,17 +71,30 @@ func (s *Store) checkpoints(ctx context.Context, which string, args ...any) ([]C
 	return out, err
 }
 
-// StoredEvents gives events as they are kept, with their rows of the tree, in
-// their order from the one after after.
-func (s *Store) StoredEvents(ctx context.Context, after int64, limit int) ([]audit.Stored, error) {
-	out := make([]audit.Stored, 0, limit)
+// StoredEvents gives events as they are kept, without their rows of the tree,
+// in their order: those after after, up to and with the event to.
+func (s *Store) StoredEvents(ctx context.Context, after, to int64) ([]audit.Stored, error) {
+	var out []audit.Stored
 	err := s.all(ctx, func(scan func(...any) error) error {
 		var e audit.Stored
-		err := scan(&e.Seq, &e.At, &e.ID, &e.Type, &e.Actor, &e.Person, &e.Item, &e.Patient, &e.Link, &e.Body, &e.Hashes)
+		err := scan(&e.Seq, &e.Columns, &e.Body)
 		out = append(out, e)
 		return err
-	}, `SELECT e.seq, e.at, e.id, e.type, e.actor, e.person, e.item, e.patient, e.link, e.body, h.hashes
-		FROM audit_events e LEFT JOIN audit_hashes h ON h.seq = e.seq WHERE e.seq > ? ORDER BY e.seq LIMIT ?`, after, limit)
+	}, "SELECT seq, "+strings.Join([]string{"at", "id", "type", "actor", "person", "item", "patient", "link"}, " || '"+audit.Between+"' || ")+", body FROM audit_events WHERE seq > ? AND seq <= ? ORDER BY seq", after, to)
+	return out, err
+}
+
+// TreeRows gives the stored rows of the tree of the events after after, up to
+// and with the event to, by the events' numbers.
+func (s *Store) TreeRows(ctx context.Context, after, to int64) (map[int64][]byte, error) {
+	out := make(map[int64][]byte, max(0, to-after))
+	err := s.all(ctx, func(scan func(...any) error) error {
+		var seq int64
+		var row []byte
+		err := scan(&seq, &row)
+		out[seq] = row
+		return err
+	}, "SELECT seq, hashes FROM audit_hashes WHERE seq > ? AND seq <= ?", after, to)
 	return out, err
 }
 

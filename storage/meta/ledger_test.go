@@ -21,7 +21,7 @@ func (w world) integrate(worker string) audit.Checkpoint {
 	w.must(err)
 	edge, err := audit.NewEdge(l.Tree, peaks)
 	w.must(err)
-	events, err := w.StoredEvents(ctx, l.Tree, 10_000)
+	events, err := w.StoredEvents(ctx, l.Tree, l.Last)
 	w.must(err)
 	var rows [][]byte
 	for _, e := range events {
@@ -101,8 +101,13 @@ func TestLedger(t *testing.T) {
 		// What is stored verifies, page by page.
 		v := audit.NewVerifier(l.Tree, []audit.Signed{{Checkpoint: first, Kept: "x"}, {Checkpoint: second, Kept: "x"}})
 		for after := int64(0); after < l.Last; {
-			part, err := w.StoredEvents(ctx, after, 100)
+			part, err := w.StoredEvents(ctx, after, after+100)
 			w.must(err)
+			rows, err := w.TreeRows(ctx, after, after+100)
+			w.must(err)
+			for i := range part {
+				part[i].Hashes = rows[part[i].Seq]
+			}
 			w.must(v.Add(part))
 			after = part[len(part)-1].Seq
 		}
