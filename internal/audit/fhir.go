@@ -135,7 +135,7 @@ func (f *FHIRWriter) resource(e Event) auditEvent {
 	a := auditEvent{ResourceType: "AuditEvent", ID: e.ID, Recorded: e.At.UTC().Format("2006-01-02T15:04:05.000000Z"), Outcome: "0", OutcomeDesc: e.Sentence(f.names)}
 	a.Type, a.Subtype, a.Action = kindOf(e)
 	for _, d := range typeDocs {
-		if d.Type == e.Type {
+		if d.Type == e.Type && e.Type != ItemFiled { // BALP has one subtype, and no other, for what is created
 			a.Subtype = append(a.Subtype, coding{ourTypes, string(e.Type), d.Says})
 		}
 	}
@@ -198,7 +198,11 @@ func (f *FHIRWriter) agents(e Event) []agent {
 		{Type: &concept{[]coding{server}}, Who: &reference{Display: "Wardseal"}, Network: &network{Address: f.url, Type: "5"}},
 	}
 	if e.Actor != "" {
-		who := agent{Type: &concept{[]coding{{terms + "v3-ParticipationType", "IRCP", "information recipient"}}}, Who: &reference{Identifier: named(string(e.Actor))}, Name: f.names.Person(e.Actor), Requestor: true}
+		part := coding{terms + "v3-ParticipationType", "IRCP", "information recipient"}
+		if e.Type == ItemFiled {
+			part.Code, part.Display = "AUT", "author (originator)"
+		}
+		who := agent{Type: &concept{[]coding{part}}, Who: &reference{Identifier: named(string(e.Actor))}, Name: f.names.Person(e.Actor), Requestor: true}
 		out = append(out, who)
 	}
 	return out
@@ -243,7 +247,7 @@ func entities(e Event) []entity {
 
 // facts are what has no place of its own.
 func facts(e Event) []detail {
-	out := []detail{{"number", fmt.Sprint(e.Seq)}}
+	out := []detail{{"number", fmt.Sprint(e.Seq)}, {"event", string(e.Type)}}
 	for _, x := range []struct{ name, value string }{{"rendition", e.Subject.Rendition}, {"grant", e.Subject.Grant}, {"link", e.Subject.Link}, {"team", e.Subject.Team}} {
 		if x.value != "" {
 			out = append(out, detail{x.name, x.value})

@@ -447,12 +447,17 @@ func TestAuditExports(t *testing.T) {
 // slices of agents and entities, each exactly once.
 func checkBALP(t *testing.T, r map[string]any) {
 	t.Helper()
-	codes := map[string]int{}
+	codes, part, subtypes := map[string]int{}, "IRCP", len(r["subtype"].([]any))
+	if r["action"] == "C" {
+		if part = "AUT"; subtypes != 1 {
+			t.Errorf("BALP: %d subtypes of what is created", subtypes)
+		}
+	}
 	for _, a := range r["agent"].([]any) {
 		a := a.(map[string]any)
 		coding := a["type"].(map[string]any)["coding"].([]any)[0].(map[string]any)
 		codes["agent "+coding["code"].(string)]++
-		if a["who"] == nil || coding["code"] != "IRCP" && a["network"] == nil {
+		if a["who"] == nil || (coding["code"] == part) != (a["network"] == nil) {
 			t.Errorf("BALP: an agent without who or network: %v", a)
 		}
 	}
@@ -464,7 +469,7 @@ func checkBALP(t *testing.T, r map[string]any) {
 			t.Errorf("BALP: an entity without what, or with more: %v", e)
 		}
 	}
-	for what, n := range map[string]int{"agent 110152": 1, "agent 110153": 1, "agent IRCP": 1, "entity 1": 1, "entity 2": 1, "entity XrequestId": 1} {
+	for what, n := range map[string]int{"agent 110152": 1, "agent 110153": 1, "agent " + part: 1, "entity 1": 1, "entity 2": 1, "entity XrequestId": 1} {
 		if codes[what] != n {
 			t.Errorf("BALP: %d of %s in %v", codes[what], what, r)
 		}
