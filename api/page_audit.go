@@ -19,6 +19,7 @@ import (
 )
 
 type auditView struct {
+	Signed    transfer.Coverage
 	Narrow    bool // fields were filled in
 	Downloads []ui.Place
 	Rows      []event
@@ -57,6 +58,9 @@ func (s *Server) auditWith(c *gin.Context, status int, wrong *ui.Problem) {
 	events, more, err := s.Account.Events(c.Request.Context(), principal(c), f)
 	if err == nil {
 		v.People, err = s.colleagues(c)
+	}
+	if err == nil {
+		v.Signed, err = s.Account.Coverage(c.Request.Context(), principal(c))
 	}
 	if err != nil {
 		failPage(c, err)

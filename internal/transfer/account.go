@@ -263,6 +263,23 @@ func (s *Account) Checkpoint(ctx context.Context, who access.Principal) ([]byte,
 
 var errNoCheckpoint = fault.New(fault.NotFound, "no-checkpoint", "No checkpoint has been signed yet. The first is signed within a minute of the first event.")
 
+// Coverage is how far the audit is signed.
+type Coverage struct {
+	Events, Covered int64
+	SignedAt        time.Time // of the latest checkpoint; zero when there is none
+	Refused         string    // why no checkpoint is signed any more; empty when all is well
+}
+
+// Coverage tells an auditor how far the audit is signed. It tells of nobody,
+// and is no event.
+func (s *Account) Coverage(ctx context.Context, who access.Principal) (Coverage, error) {
+	if err := (gate{s.Gate}).role(ctx, who, access.ReadAudit); err != nil {
+		return Coverage{}, err
+	}
+	l, err := s.Store.Ledger(ctx)
+	return Coverage{l.Last, l.Checkpoint.Size, l.Checkpoint.At, l.Refused}, down(err)
+}
+
 // Inclusion is the proof that an event is in the tree of a size (RFC 6962,
 // section 2.1.1).
 type Inclusion struct {

@@ -274,6 +274,9 @@ func TestRolledBackDatabase(t *testing.T) {
 	if !told {
 		t.Errorf("the administrator is not told: %+v", h.status())
 	}
+	if a := h.as("auditor").send("GET", "/audit", nil); !strings.Contains(string(a.body), "The audit may have been changed") || !strings.Contains(string(a.body), "rolled back") {
+		t.Errorf("the auditor is not told: %d", a.status)
+	}
 	if m := h.metrics(); !strings.Contains(m, "wardseal_audit_refused 1") || !strings.Contains(m, "wardseal_audit_events_uncovered ") {
 		t.Errorf("metrics: %s", m)
 	}
@@ -549,7 +552,11 @@ func TestAuditPages(t *testing.T) {
 			}
 		}
 	}
-	has(auditor.send("GET", "/audit", nil), "Who saw this patient?", "What did this person see?", "What went through this link?", "/api/v1/audit/export?format=jsonl")
+	has(auditor.send("GET", "/audit", nil), "Who saw this patient?", "What did this person see?", "What went through this link?", "/api/v1/audit/export?format=jsonl", "No checkpoint is signed yet")
+	if err := h.sys.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	has(auditor.send("GET", "/audit", nil), "Signed checkpoints cover")
 	has(auditor.send("GET", "/audit/seen?person="+string(h.ids["nurse"])+"&all=yes", nil), "What Example nurse saw", "Example nurse filed picture ", "Only what was seen", "format=fhir")
 	has(auditor.submit("/audit/links", url.Values{"link": {"https://wardseal.example/l#" + secret}}), "What went through link "+audit.Brief(id), "Example nurse made link")
 	has(auditor.submit("/audit/links", url.Values{"link": {id}}), "What went through link "+audit.Brief(id))
