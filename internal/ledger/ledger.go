@@ -60,6 +60,7 @@ type Sequencer struct {
 	Key   func() (note.Signer, note.Verifier, error)
 	Sinks []sink.Sink
 
+	after  int64 // stands for SignAfter in tests; 0 otherwise
 	worker string
 	signed audit.Checkpoint // the last one that this process saw in the database
 	told   string           // what was last said of a refusal, so as not to repeat it
@@ -159,10 +160,18 @@ func (s *Sequencer) behind(ctx context.Context, l meta.Ledger, now bool) (map[st
 	return out, nil
 }
 
+// signAfter is how many events fill a checkpoint.
+func (s *Sequencer) signAfter() int64 {
+	if s.after > 0 {
+		return s.after
+	}
+	return SignAfter
+}
+
 // due reports whether events have waited long enough, or are many enough.
 func (s *Sequencer) due(l meta.Ledger, now bool) bool {
 	waiting := l.Last - l.Checkpoint.Size
-	return waiting < 0 || l.Last < l.Recorded || waiting >= SignAfter || waiting > 0 && (now || l.Now.Sub(l.Checkpoint.At) >= SignEvery)
+	return waiting < 0 || l.Last < l.Recorded || waiting >= s.signAfter() || waiting > 0 && (now || l.Now.Sub(l.Checkpoint.At) >= SignEvery)
 }
 
 // Refusal says why nothing is signed.
@@ -298,12 +307,12 @@ func (s *Sequencer) integrate(ctx context.Context, now bool) error {
 	ripe := now || l.Now.Sub(l.Checkpoint.At) >= SignEvery
 	for {
 		n := 0
-		if room := SignAfter - (edge.Size() - s.signed.Size); room > 0 {
+		if room := s.signAfter() - (edge.Size() - s.signed.Size); room > 0 {
 			if n, err = s.batch(ctx, edge, min(edge.Size()+room, l.Last)); err != nil {
 				return err
 			}
 		}
-		full := edge.Size()-s.signed.Size >= SignAfter
+		full := edge.Size()-s.signed.Size >= s.signAfter()
 		switch {
 		case n > 0 && !full:
 			continue // there may be more

@@ -158,35 +158,36 @@ func TestSigningAndPublishing(t *testing.T) {
 		ctx := t.Context()
 		d.sinks = []sink.Sink{sink.NewFile(filepath.Join(t.TempDir(), "checkpoints")), bucket(t)}
 		s := d.sequencer()
+		s.after = 100
 		d.must(s.Round(ctx, false))
 		if l, err := d.Ledger(ctx); err != nil || l.Checkpoint.Size != 0 {
 			t.Errorf("a checkpoint of nothing: %+v %v", l, err)
 		}
 		d.record(10)
 		d.must(s.Round(ctx, false)) // there is no checkpoint yet: it is due at once
-		d.record(2300)
-		d.must(s.Round(ctx, false)) // 2,300 wait: two are due, and the rest is not
+		d.record(230)
+		d.must(s.Round(ctx, false)) // 230 wait: two hundred are due, and the rest is not
 		rows, err := d.Checkpoints(ctx, 0, 10)
 		d.must(err)
-		if len(rows) != 3 || rows[0].Size != 10 || rows[1].Size != 1010 || rows[2].Size != 2010 {
+		if len(rows) != 3 || rows[0].Size != 10 || rows[1].Size != 110 || rows[2].Size != 210 {
 			t.Fatalf("%+v", rows)
 		}
-		if l, err := d.Ledger(ctx); err != nil || l.Tree != 2310 {
+		if l, err := d.Ledger(ctx); err != nil || l.Tree != 240 {
 			t.Errorf("%+v %v", l, err)
 		}
-		if got := d.verify(); got.Events != 2310 || got.Covered != 2010 || got.Checkpoints != 9 {
+		if got := d.verify(); got.Events != 240 || got.Covered != 210 || got.Checkpoints != 9 {
 			t.Errorf("%+v", got)
 		}
 		d.must(d.sequencer().Round(ctx, true)) // another server has not the lease
-		if rows, err := d.Checkpoints(ctx, 2010, 10); err != nil || len(rows) != 0 {
+		if rows, err := d.Checkpoints(ctx, 210, 10); err != nil || len(rows) != 0 {
 			t.Errorf("two servers sign at once: %+v %v", rows, err)
 		}
 		d.must(s.Round(ctx, true))
-		if got := d.verify(); got.Covered != 2310 {
+		if got := d.verify(); got.Covered != 240 {
 			t.Errorf("%+v", got)
 		}
 		d.must(s.Round(ctx, true))
-		if rows, err := d.Checkpoints(ctx, 2310, 10); err != nil || len(rows) != 0 {
+		if rows, err := d.Checkpoints(ctx, 240, 10); err != nil || len(rows) != 0 {
 			t.Errorf("a checkpoint of nothing new: %+v %v", rows, err)
 		}
 	})
@@ -236,7 +237,7 @@ func TestManyServers(t *testing.T) {
 				}
 			})
 		}
-		for range 20 {
+		for range 10 {
 			d.record(25)
 		}
 		stop()
@@ -254,7 +255,7 @@ func TestManyServers(t *testing.T) {
 			l, err := d.Ledger(t.Context())
 			return err == nil && l.Checkpoint.Size == l.Last
 		})
-		if got := d.verify(); got.Events != 500 || got.Covered != 500 {
+		if got := d.verify(); got.Events != 250 || got.Covered != 250 {
 			t.Errorf("%+v", got)
 		}
 	})
