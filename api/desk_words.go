@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/oversight"
 	"github.com/wardseal/wardseal/internal/transfer"
@@ -23,6 +24,14 @@ var causeWords = map[oversight.Cause]string{
 type names struct {
 	people []Person
 	teams  []Team
+}
+
+// said is how sentences of the audit name people and teams.
+func (n names) said() audit.Names {
+	return audit.Names{
+		Person: func(id access.PersonID) string { return personName(n.people, id) },
+		Team:   func(id access.TeamID) string { return teamName(n.teams, id) },
+	}
 }
 
 // lasting writes a duration in the two largest parts of days, hours and minutes.

@@ -3,6 +3,7 @@ package api
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -18,11 +19,14 @@ import (
 )
 
 type auditView struct {
-	Rows   []event
-	Next   string
-	Types  []audit.TypeDoc
-	People []Person
-	Asked  map[string]string
+	Signed    transfer.Coverage
+	Narrow    bool // fields were filled in
+	Downloads []ui.Place
+	Rows      []event
+	Next      string
+	Types     []audit.TypeDoc
+	People    []Person
+	Asked     map[string]string
 }
 
 // event is an audit event in the words of a page.
@@ -41,29 +45,45 @@ type part struct{ Name, Value, Filter string }
 // eventsAtOnce is how many events a page has.
 const eventsAtOnce = 50
 
-// auditPage searches the audit events.
-func (s *Server) auditPage(c *gin.Context) {
+// auditPage asks the auditor's questions, and searches the audit events.
+func (s *Server) auditPage(c *gin.Context) { s.auditWith(c, http.StatusOK, nil) }
+
+func (s *Server) auditWith(c *gin.Context, status int, wrong *ui.Problem) {
 	v, f, problem := auditFilter(c)
+	if wrong != nil {
+		problem = wrong
+	} else if problem != nil {
+		status = http.StatusUnprocessableEntity
+	}
 	events, more, err := s.Account.Events(c.Request.Context(), principal(c), f)
 	if err == nil {
 		v.People, err = s.colleagues(c)
+	}
+	if err == nil {
+		v.Signed, err = s.Account.Coverage(c.Request.Context(), principal(c))
 	}
 	if err != nil {
 		failPage(c, err)
 		return
 	}
+	names, err := s.namesOf(c)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
 	for _, e := range events {
-		v.Rows = append(v.Rows, eventRow(e, v.People))
+		v.Rows = append(v.Rows, eventRow(e, names, v.People))
 	}
 	if more {
 		q := c.Request.URL.Query()
 		q.Set("after", strconv.FormatInt(events[len(events)-1].Seq, 10))
 		v.Next = "/audit?" + q.Encode()
 	}
-	status := http.StatusOK
-	if problem != nil {
-		status = http.StatusUnprocessableEntity
+	export := url.Values{}
+	for _, value := range v.Asked {
+		v.Narrow = v.Narrow || value != ""
 	}
+	v.Downloads = downloads(export)
 	render(c, status, "audit", ui.Page{Title: "Audit", Wide: true, Problem: problem, Data: v})
 }
 
@@ -108,13 +128,8 @@ func auditFilter(c *gin.Context) (auditView, transfer.EventFilter, *ui.Problem) 
 	return v, f, problem
 }
 
-func eventRow(e audit.Event, people []Person) event {
-	out := event{Seq: e.Seq, At: e.At, Type: e.Type, What: string(e.Type), Who: "the system, or nobody signed in"}
-	for _, d := range audit.Types() {
-		if d.Type == e.Type {
-			out.What = d.Says
-		}
-	}
+func eventRow(e audit.Event, names audit.Names, people []Person) event {
+	out := event{Seq: e.Seq, At: e.At, Type: e.Type, What: e.Sentence(names), Who: "the system, or nobody signed in"}
 	if e.Actor != "" {
 		out.Who = personName(people, e.Actor)
 	}

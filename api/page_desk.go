@@ -195,7 +195,7 @@ func (s *Server) deskView(i transfer.Case, n names) deskView {
 	v.Clock, v.Colour = clockWords(i.Clock)
 	v.Ways = waysOf(f, n)
 	for _, e := range f.Saw.Rows {
-		row := sawRow{eventRow(e.Event, n.people), string(e.Session)}
+		row := sawRow{eventRow(e.Event, n.said(), n.people), string(e.Session)}
 		if text, ok := sawWords[e.Type]; ok {
 			row.What = text
 		}

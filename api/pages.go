@@ -100,6 +100,11 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/audit", s.auditPage)
 	p.GET("/reports", s.reportsPage)
 	p.GET("/reports/:name", s.reportCSVPage)
+	p.GET("/audit/seen", s.answerPage)
+	p.POST("/audit/links", s.linkAuditForm)
+	p.GET("/audit/patients", s.tellPage)
+	p.POST("/audit/patients", s.tellForm)
+	p.GET("/audit/patients/:id", s.looksPage)
 	p.GET("/status", s.statusPage)
 	p.GET("/staff", s.staffPage)
 	p.POST("/staff/people", s.addPersonForm)
@@ -241,9 +246,13 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
 		{"/reports", "Reports", access.ReadReports},
+		{"/audit/patients", "Who looked", access.TellPatient},
 		{"/staff", "People and teams", access.ManagePeople},
 		{"/status", "This system", access.WatchSystem},
 	} {
+		if p.path == "/audit/patients" && access.May(who, access.ReadAudit) == access.Allow {
+			continue // it is one of the questions of the page of the audit
+		}
 		if access.May(who, p.need) == access.Allow && (p.need != access.UploadItem || len(who.Teams) > 0) {
 			out = append(out, ui.Place{Path: p.path, Text: p.text, Here: here == p.path || strings.HasPrefix(here, p.path+"/") || here == "/" && p.path == homeOf(who)})
 		}

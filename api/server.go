@@ -29,6 +29,7 @@ type Flows struct {
 	Links    *transfer.Links
 	Patients *transfer.Patients
 	Account  *transfer.Account
+	Looks    *transfer.Looks
 
 	Referrals *transfer.Referrals
 	Seen      *transfer.Seen
@@ -212,4 +213,11 @@ func (s *Server) routes() {
 	v1.GET("/disposals/:id/certificate", s.showCertificate)
 	v1.GET("/disposals/:id/certificate.pdf", s.printCertificate)
 	v1.POST("/disposals/:id/match", s.matchCertificate)
+	v1.GET("/audit/answers", s.answerQuestion)
+	v1.GET("/audit/export", s.exportAudit)
+	v1.GET("/audit/checkpoint", s.latestCheckpoint)
+	v1.GET("/audit/events/:seq/proof", s.proveEvent)
+	v1.GET("/audit/consistency", s.proveConsistency)
+	v1.POST("/audit/patients/find", s.findToTell)
+	v1.GET("/audit/patients/:id/looks", s.listLooks)
 }

@@ -29,6 +29,13 @@ var functions = template.FuncMap{
 	"percent": func(f *float64) int { return int(100*min(max(*f, 0), 1) + 0.5) },
 	"number":  spaced,
 	"put":     put,
+	"brief": func(id string) string { // the end of an identifier, which tells a few of them apart
+		if len(id) != 36 {
+			return id
+		}
+		return id[30:]
+	},
+	"role": func(r any) string { return strings.ReplaceAll(fmt.Sprint(r), "-", " ") },
 }
 
 func address(name string) (string, error) {

@@ -30,7 +30,7 @@ type cli struct {
 	Retention retentionCmd `cmd:"" help:"Check certificates of destruction and retention schedules, offline."`
 	Keys      keysCmd      `cmd:"" help:"Make keys, and release the key of one item."`
 	User      userCmd      `cmd:"" help:"Add, list, unlock, suspend and restore members of staff."`
-	Audit     auditCmd     `cmd:"" help:"Print what the audit records."`
+	Audit     auditCmd     `cmd:"" help:"Check the audit, and print what it records."`
 	Access    accessCmd    `cmd:"" help:"Print the table of who may do what, as docs/access.md has it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

@@ -28,6 +28,7 @@ import (
 
 	"filippo.io/age"
 	"github.com/google/uuid"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardseal/wardseal/internal/media"
 )
@@ -40,6 +41,8 @@ const (
 	PurposeField    = "field"    // seals free text and details
 	PurposeManifest = "manifest" // signs the manifest of each item
 	PurposeIntake   = "intake"   // what phones encrypt to before they send
+
+	PurposeCheckpoint = "checkpoint" // signs the head of the audit tree
 )
 
 const keyBytes = 32
@@ -154,7 +157,7 @@ func Mint(roots Roots, escrow []Recipient, n Need, now time.Time) (media.SealedK
 	defer clear(secret)
 	k := media.SealedKey{ID: uuid.Must(uuid.NewV7()).String(), Purpose: n.Purpose, Period: n.Period, CreatedAt: now.UTC()}
 	switch n.Purpose {
-	case PurposeManifest:
+	case PurposeManifest, PurposeCheckpoint:
 		k.Public = ed25519.NewKeyFromSeed(secret).Public().(ed25519.PublicKey)
 	case PurposeIntake:
 		id, err := age.ParseHybridIdentity(string(secret))
@@ -186,7 +189,7 @@ func Mint(roots Roots, escrow []Recipient, n Need, now time.Time) (media.SealedK
 }
 
 func purposes() []string {
-	return []string{PurposeKEK, PurposeIndex, PurposeField, PurposeManifest, PurposeIntake}
+	return []string{PurposeKEK, PurposeIndex, PurposeField, PurposeManifest, PurposeIntake, PurposeCheckpoint}
 }
 
 // mintSecret makes the secret of a key: random bytes or, for the intake, an age
@@ -227,6 +230,9 @@ type keys struct {
 	signer   string // ID of the manifest key
 	intake   *age.HybridIdentity
 	intakeID string
+
+	checkpoint note.Signer
+	checks     note.Verifier // the public half
 }
 
 // Open opens a ring. It fails when any key does not open: a deployment that
@@ -270,6 +276,12 @@ func (k *keys) add(s media.SealedKey, secret []byte) error {
 		k.manifest, k.signer = ed25519.NewKeyFromSeed(secret), s.ID
 		if !bytes.Equal(s.Public, k.manifest.Public().(ed25519.PublicKey)) {
 			return fmt.Errorf("key %s: its public half does not fit", s.ID)
+		}
+	case PurposeCheckpoint:
+		twice = k.checkpoint != nil
+		var err error
+		if k.checkpoint, k.checks, err = checkpointKey(s, secret); err != nil {
+			return fmt.Errorf("key %s: %w", s.ID, err)
 		}
 	case PurposeIntake:
 		twice = k.intake != nil
@@ -324,6 +336,9 @@ func (r *Ring) Missing(period string) []Need {
 	}
 	if k.intake == nil {
 		out = append(out, Need{Purpose: PurposeIntake})
+	}
+	if k.checkpoint == nil {
+		out = append(out, Need{Purpose: PurposeCheckpoint})
 	}
 	if _, ok := k.periods[period]; !ok {
 		out = append(out, Need{Purpose: PurposeKEK, Period: period})

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/seal"
 	"github.com/wardseal/wardseal/internal/media"
@@ -353,4 +355,48 @@ func FuzzVerifyManifest(f *testing.F) {
 			t.Errorf("forged: %+v", m)
 		}
 	})
+}
+
+// Checkpoints are signed by the ring and verified by what needs no root.
+func TestCheckpointKey(t *testing.T) {
+	f := setUp(t)
+	signs, checks, err := f.ring.CheckpointKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := note.Sign(&note.Note{Text: "a text\n"}, signs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range f.sealed {
+		text, err := keyring.CheckpointVerifier(k)
+		if k.Purpose != keyring.PurposeCheckpoint {
+			if err == nil {
+				t.Errorf("a key for %s passes for one that signs checkpoints", k.Purpose)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := note.NewVerifier(text)
+		if err != nil || public.Name() != "wardseal/audit/"+k.ID || checks.KeyHash() != public.KeyHash() {
+			t.Errorf("%v %v", text, err)
+		}
+		if _, err := note.Open(signed, note.VerifierList(public)); err != nil {
+			t.Error(err)
+		}
+		bad := k
+		bad.Public = make([]byte, len(k.Public))
+		if _, err := keyring.Open(f.roots, []media.SealedKey{bad}, time.Now); err == nil {
+			t.Error("a public half that does not fit is taken")
+		}
+	}
+	empty, err := keyring.Open(f.roots, nil, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := empty.CheckpointKey(); !errors.Is(err, keyring.ErrNotWhole) {
+		t.Errorf("without a key: %v", err)
+	}
 }

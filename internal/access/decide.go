@@ -81,6 +81,7 @@ const (
 	PlaceHold       Action = "hold.place"       // and release
 	ProposeDisposal Action = "disposal.propose" // decide a review: keep, transfer, or propose to destroy
 	ApproveDisposal Action = "disposal.approve" // approve or refuse what another proposed; undo
+	TellPatient     Action = "audit.patient"    // who looked at one patient's pictures, for the patient to have
 )
 
 // Rule is one row of the table: what an action is, and which relation each
@@ -152,7 +153,8 @@ func Table() []Rule {
 		{Investigate, "Open an incident about a person: see what they could and did see, end their access, decide whether to report it", all(AnyRelation, Auditor)},
 		{ReadReports, "Read the reports: questions that nobody has seen, emergency accesses, failed sign-ins, incidents, what was filed. They hold nothing about a patient", all(AnyRelation, RecordsOfficer, Auditor)},
 		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},
-		{ReadAudit, "Search the audit events", all(AnyRelation, Auditor)},
+		{ReadAudit, "Search and export the audit events; get checkpoints and proofs", all(AnyRelation, Auditor)},
+		{TellPatient, "Find a patient and list who looked at their pictures (names the patient and what is pictured), to give to the patient", all(AnyRelation, RecordsOfficer, Auditor)},
 	}
 }
 

@@ -174,7 +174,7 @@ var typeDocs = []TypeDoc{
 	{AccessDenied, "a request was refused by the decision table"},
 	{KeyMade, "a key of the keyring was made"},
 	{KeyReleased, "an item's identity was released to an operator"},
-	{AuditRead, "the audit events were searched"},
+	{AuditRead, "the audit events were searched, or exported; the detail says in which form"},
 	{ReferralMade, "a person, a team or a role was asked about items"},
 	{ReferralsListed, "a list of referrals was shown"},
 	{ReferralRead, "a referral's question and thread were shown"},

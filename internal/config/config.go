@@ -40,6 +40,7 @@ type Config struct {
 	Sessions Sessions `embed:"" prefix:"" group:"Sign-in"`
 	Mail     Mail     `embed:"" prefix:"mail-" group:"Mail"`
 	Records  Records  `embed:"" prefix:"" group:"Records"`
+	Audit    Audit    `embed:"" prefix:"audit-" group:"Audit"`
 }
 
 // Records says how long things are kept, and how they end.
@@ -168,6 +169,9 @@ func (c Config) Check() error {
 	}
 	if c.Objects.Lock && c.Objects.Kind != "s3" {
 		bad("--objects-lock needs an S3 store")
+	}
+	for _, err := range c.Audit.check(c.Objects) {
+		bad("%w", err)
 	}
 	if c.Limits.MaxUploadBytes < 1 || c.Limits.MaxPixels < 1 || c.Limits.SpoolMemory < 1<<20 {
 		bad("the limits must be positive, and the spool memory at least 1 MB")

@@ -19,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/disposal"
 	"github.com/wardseal/wardseal/internal/jobs"
+	"github.com/wardseal/wardseal/internal/ledger"
 	"github.com/wardseal/wardseal/internal/mail"
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/signin"
@@ -55,6 +56,7 @@ type System struct {
 	metrics  *api.Metrics
 	keys     *keys
 	site     string // the public URL, once it is known
+	ledger   *ledger.Sequencer
 }
 
 // OpenDatabase opens the metadata alone, brought to the newest schema.
@@ -81,6 +83,32 @@ func OpenDatabase(ctx context.Context, c Config) (*meta.Store, error) {
 	}
 	return db, nil
 }
+
+// ReadDatabase opens the metadata as it is, to be looked at only: it neither
+// makes a database nor brings one to another schema.
+func ReadDatabase(ctx context.Context, c Config) (*meta.Store, error) {
+	mc := meta.Config{Driver: c.Database.Driver, DSN: filepath.Join(c.Data, "wardseal.db")}
+	if mc.Driver == "postgres" {
+		url, err := secretFile(c.Database.URLFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the database URL: %w", err)
+		}
+		mc.DSN = url
+	} else if _, err := os.Stat(mc.DSN); err != nil {
+		return nil, fmt.Errorf("look for the database: %w", err)
+	}
+	db, err := meta.Open(mc)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	if v, err := db.SchemaVersion(ctx); err != nil || v < schemaOfTree {
+		return nil, errors.Join(err, errors.New("this database is of a version without an audit tree: start the server once"), db.Close())
+	}
+	return db, nil
+}
+
+// schemaOfTree is the first schema with an audit tree.
+const schemaOfTree = 11
 
 func openObjects(ctx context.Context, c Config) (blob.Store, error) {
 	if c.Objects.Kind != "s3" {
@@ -167,6 +195,9 @@ func (s *System) compose() error {
 	if err := s.mails(); err != nil {
 		return err
 	}
+	if err := s.openLedger(); err != nil {
+		return err
+	}
 	guidance, err := c.guidance(db)
 	if err != nil {
 		return err
@@ -187,6 +218,7 @@ func (s *System) compose() error {
 		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
 		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},
 		Account:  &transfer.Account{Gate: db, Store: db},
+		Looks:    &transfer.Looks{Gate: db, Store: db, Ring: s.Ring},
 
 		Referrals: &transfer.Referrals{Gate: db, Store: db, Audience: db, Ring: s.Ring, Clock: time.Now, Overdue: c.Limits.OverdueAfter},
 		Seen:      &transfer.Seen{Gate: db, Store: db},
@@ -313,6 +345,7 @@ func (s *System) Work(ctx context.Context) error {
 	g.Go(func() error { return s.sweep(ctx) })
 	g.Go(func() error { return s.resume(ctx) })
 	g.Go(func() error { return s.keepRecords(ctx) })
+	g.Go(func() error { return s.ledger.Run(ctx) })
 	return g.Wait()
 }
 

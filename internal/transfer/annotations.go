@@ -51,19 +51,19 @@ func (s *Annotations) Of(ctx context.Context, who access.Principal, id media.Ite
 	if err != nil {
 		return nil, err
 	}
-	return s.shown(ctx, who, it, history, "")
+	return s.shown(ctx, who, it, history, link.Grant{})
 }
 
 // Opened gives the sets over the item of an opened link, as they are now.
 func (s *Annotations) Opened(ctx context.Context, who access.Principal, id link.GrantID) ([]AnnotationView, error) {
-	_, it, err := s.Views.granted(ctx, who, id)
+	g, it, err := s.Views.granted(ctx, who, id)
 	if err != nil {
 		return nil, err
 	}
-	return s.shown(ctx, who, it, false, id)
+	return s.shown(ctx, who, it, false, g)
 }
 
-func (s *Annotations) shown(ctx context.Context, who access.Principal, it media.Item, history bool, through link.GrantID) ([]AnnotationView, error) {
+func (s *Annotations) shown(ctx context.Context, who access.Principal, it media.Item, history bool, through link.Grant) ([]AnnotationView, error) {
 	rows, err := s.Store.Annotations(ctx, it.ID, history)
 	if err != nil {
 		return nil, down(fmt.Errorf("list the annotations: %w", err))
@@ -76,7 +76,7 @@ func (s *Annotations) shown(ctx context.Context, who access.Principal, it media.
 		}
 		out = append(out, v)
 	}
-	ev := audit.NewEvent(audit.AnnotationsShown, who, audit.Subject{Item: string(it.ID), Patient: string(it.Patient), Grant: string(through)})
+	ev := audit.NewEvent(audit.AnnotationsShown, who, audit.Subject{Item: string(it.ID), Patient: string(it.Patient), Grant: string(through.ID), Link: string(through.Link)})
 	return out, (gate{s.Gate}).record(ctx, ev.With("count", strconv.Itoa(len(out))))
 }
 

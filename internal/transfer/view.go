@@ -80,17 +80,17 @@ func (v *Views) Item(ctx context.Context, who access.Principal, id media.ItemID,
 	if err != nil {
 		return nil, err
 	}
-	return v.show(ctx, who, it, r, "", wanted, shown)
+	return v.show(ctx, who, it, r, link.Grant{}, wanted, shown)
 }
 
 // Grant opens a rendition through an opened link. The grant must be of the
 // same session; link, role and relation are checked anew each time.
 func (v *Views) Grant(ctx context.Context, who access.Principal, id link.GrantID, r media.Rendition, wanted Span, shown bool) (*Content, error) {
-	_, it, err := v.granted(ctx, who, id)
+	g, it, err := v.granted(ctx, who, id)
 	if err != nil {
 		return nil, err
 	}
-	return v.show(ctx, who, it, r, id, wanted, shown)
+	return v.show(ctx, who, it, r, g, wanted, shown)
 }
 
 // Opened gives a grant that would show its item now, without showing it.
@@ -130,7 +130,7 @@ func (v *Views) granted(ctx context.Context, who access.Principal, id link.Grant
 }
 
 // show records the viewing and opens the rendition: no event, no picture.
-func (v *Views) show(ctx context.Context, who access.Principal, it media.Item, r media.Rendition, g link.GrantID, wanted Span, shown bool) (*Content, error) {
+func (v *Views) show(ctx context.Context, who access.Principal, it media.Item, r media.Rendition, g link.Grant, wanted Span, shown bool) (*Content, error) {
 	row, wrapped, err := v.Store.Rendition(ctx, it.ID, r)
 	if errors.Is(err, meta.ErrNotFound) {
 		return nil, fault.New(fault.NotFound, "rendition-missing", "This form of the picture does not exist, or is still being made.")
@@ -139,8 +139,8 @@ func (v *Views) show(ctx context.Context, who access.Principal, it media.Item, r
 		return nil, down(fmt.Errorf("find the rendition: %w", err))
 	}
 	if shown {
-		ev := audit.NewEvent(audit.PictureShown, who, audit.Subject{Item: string(it.ID), Rendition: string(r), Patient: string(it.Patient), Grant: string(g)})
-		seen := meta.Viewing{Session: who.Session, Item: it.ID, Rendition: r, Grant: g}
+		ev := audit.NewEvent(audit.PictureShown, who, audit.Subject{Item: string(it.ID), Rendition: string(r), Patient: string(it.Patient), Grant: string(g.ID), Link: string(g.Link)})
+		seen := meta.Viewing{Session: who.Session, Item: it.ID, Rendition: r, Grant: g.ID}
 		if _, err := v.Store.RecordViewing(ctx, seen, viewingFor, ev); err != nil {
 			return nil, down(fmt.Errorf("record the viewing: %w", err))
 		}

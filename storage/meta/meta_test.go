@@ -220,6 +220,9 @@ func TestEventFilters(t *testing.T) {
 			"link":    {meta.EventFilter{Link: "l"}, []string{mine.ID}},
 			"person":  {meta.EventFilter{Person: w.nurse.ID}, []string{about.ID, mine.ID}},
 			"type":    {meta.EventFilter{Type: audit.PictureShown}, []string{mine.ID}},
+			"types":   {meta.EventFilter{Person: w.nurse.ID, Types: []audit.Type{audit.PictureShown, audit.SignedIn}}, []string{mine.ID}},
+			"no type": {meta.EventFilter{Person: w.nurse.ID, Types: []audit.Type{}}, nil},
+			"actor":   {meta.EventFilter{Actor: w.nurse.ID}, []string{mine.ID}},
 			"past":    {meta.EventFilter{Item: "i", To: now.Add(-time.Hour)}, nil},
 			"future":  {meta.EventFilter{Item: "i", From: now.Add(time.Hour)}, nil},
 			"between": {meta.EventFilter{Item: "i", From: now.Add(-time.Hour), To: now.Add(time.Hour)}, []string{mine.ID}},
@@ -234,6 +237,30 @@ func TestEventFilters(t *testing.T) {
 			if fmt.Sprint(ids) != fmt.Sprint(c.want) {
 				t.Errorf("%s: %v, want %v", name, ids, c.want)
 			}
+		}
+
+		// The bodies of the same, oldest first, a page at a time.
+		all := meta.EventFilter{Person: w.nurse.ID, Limit: 1}
+		first, last, err := w.EventBodies(ctx, all)
+		w.must(err)
+		all.Since = last
+		second, end, err := w.EventBodies(ctx, all)
+		w.must(err)
+		all.Since = end
+		third, _, err := w.EventBodies(ctx, all)
+		w.must(err)
+		if len(first) != 1 || len(second) != 1 || len(third) != 0 || end != last+1 {
+			t.Fatalf("%s %s %s", first, second, third)
+		}
+		if a, err := audit.Parse(first[0]); err != nil || a.ID != mine.ID || a.Seq != last {
+			t.Errorf("%+v %v", a, err)
+		}
+		if b, err := audit.Parse(second[0]); err != nil || b.ID != about.ID {
+			t.Errorf("%+v %v", b, err)
+		}
+		all.Since, all.Until = 0, last-1
+		if none, _, err := w.EventBodies(ctx, all); err != nil || len(none) != 0 {
+			t.Errorf("up to before the first: %s %v", none, err)
 		}
 	})
 }

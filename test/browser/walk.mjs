@@ -282,6 +282,36 @@ async function ended(width, link, why) {
   await s.context.close();
 }
 
+/** An auditor's questions, and the list that a patient is given. */
+async function questions(auditor) {
+  const p = auditor.page;
+  await auditor.go("/audit");
+  await p.selectOption("#seen-person", { label: await p.locator("#seen-person option", { hasText: "consultant" }).first().innerText() });
+  await p.click("form[action='/audit/seen'] button");
+  assert.match(await auditor.heading(), /^What .* saw$/);
+  assert.match(await p.locator(".ws-told").first().innerText(), /looked at .* of patient/);
+  await auditor.check("audit-seen");
+  await auditor.go("/audit");
+  await p.click("text=Find the patient");
+  await auditor.check("audit-patient");
+  await p.fill("#patient_number", "999 000 0018");
+  await p.fill("#date_of_birth", "30");
+  await p.fill("#dob_month", "1");
+  await p.fill("#dob_year", "1950");
+  auditor.expected = [422];
+  await p.click("main form button");
+  await p.waitForSelector("#date_of_birth-error");
+  await auditor.check("audit-patient-wrong");
+  await p.fill("#date_of_birth", "31");
+  await p.click("main form button");
+  await p.waitForSelector(".ws-events");
+  assert.equal(await auditor.heading(), "Who looked at your pictures");
+  assert.match(await p.locator(".ws-events").innerText(), /took or filed a photo/);
+  await auditor.check("audit-looks");
+  await p.click("text=All events about this patient");
+  await p.waitForSelector(".ws-told");
+}
+
 /** The other roles have their pages, and no others. */
 async function otherRoles(width) {
   const auditor = await Screen.open(width);
@@ -289,10 +319,12 @@ async function otherRoles(width) {
   await auditor.signIn("auditor");
   assert.equal(await auditor.heading(), "Audit");
   await auditor.check("audit");
+  await auditor.page.click("summary");
   await auditor.page.selectOption("#type", "item.shown");
   await auditor.page.click("button:text-is('Search')");
   const rows = await auditor.page.locator(".ws-events tbody tr").allInnerTexts();
-  assert.ok(rows.length > 0 && rows.every((r) => r.includes("was shown")), "the filter narrows");
+  assert.ok(rows.length > 0 && rows.every((r) => r.includes("looked at")), "the filter narrows");
+  await questions(auditor);
   auditor.expected = [403];
   await auditor.go("/pictures");
   await auditor.check("refused");

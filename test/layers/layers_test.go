@@ -35,7 +35,7 @@ func layer(dir string) (n int, root string) {
 		return 1, "jobs"
 	case "mail":
 		return 1, "mail"
-	case "transfer", "records", "disposal", "signin":
+	case "transfer", "records", "disposal", "signin", "ledger":
 		return 2, ""
 	case "config":
 		return 4, ""
@@ -58,6 +58,7 @@ var owners = map[string][]string{
 	"os/exec":                           {"imaging/derive"},
 	"github.com/wneessen/go-mail":       {"internal/mail"},
 	"codeberg.org/go-pdf/fpdf":          {"internal/disposal/paper"},
+	"golang.org/x/mod":                  {"internal/audit", "internal/ledger", "internal/transfer", "crypto/keyring", "cmd/wardseal"},
 }
 
 func files(t *testing.T, each func(dir, path string, f *ast.File)) {

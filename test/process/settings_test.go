@@ -72,6 +72,9 @@ func TestWrongSettings(t *testing.T) {
 		"readable secret":  {[]string{"--data", dir, "--database-driver", "postgres", "--database-url-file", open}, "0600"},
 		"misspelt flag":    {[]string{"--data", dir, "--pubic-url", "x"}, "pubic-url"},
 		"a path in it":     {[]string{"--data", dir, "--public-url", "https://wardseal.example/app"}, "public-url"},
+		"a bucket nowhere": {[]string{"--data", dir, "--audit-bucket", "b"}, "--audit-endpoint is missing"},
+		"a bucket, no key": {[]string{"--data", dir, "--audit-bucket", "b", "--audit-endpoint", "127.0.0.1:1"}, "--audit-access-key and --audit-secret-key-file"},
+		"a bad collector":  {[]string{"--data", dir, "--audit-syslog", "http://127.0.0.1:1"}, "use tls, tcp, udp or unix"},
 		"a server without": {[]string{"--data", dir, "--objects-kind", "s3", "--objects-endpoint", "127.0.0.1:1", "--objects-bucket", "b", "--objects-access-key", "a", "--objects-secret-key-file", "/nowhere"}, "secret key"},
 	} {
 		t.Run(name, func(t *testing.T) {

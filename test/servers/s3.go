@@ -97,6 +97,15 @@ func (s S3) NewLockingBucket(tb testing.TB) string {
 	return s.newBucket(tb, true, true)
 }
 
+// RetainByDefault has a bucket lock every new object for some days.
+func (s S3) RetainByDefault(tb testing.TB, bucket string, days uint) {
+	tb.Helper()
+	mode, unit := minio.Compliance, minio.Days
+	if err := s.client(tb).SetBucketObjectLockConfig(tb.Context(), bucket, &mode, &days, &unit); err != nil {
+		tb.Fatalf("set a default retention: %v", err)
+	}
+}
+
 // Versions counts the versions, delete markers too, of objects whose keys start
 // with prefix.
 func (s S3) Versions(tb testing.TB, bucket, prefix string) (n int) {

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -321,6 +322,22 @@ func (s *Store) Check(ctx context.Context) error {
 		return fmt.Errorf("there is no bucket %q", s.bucket)
 	}
 	return nil
+}
+
+// DefaultRetention tells how long the bucket locks each new object, such as
+// "30 days"; empty when it does not.
+func (s *Store) DefaultRetention(ctx context.Context) (string, error) {
+	_, mode, validity, unit, err := s.core.GetObjectLockConfig(ctx, s.bucket)
+	if r := minio.ToErrorResponse(err); r.Code == "ObjectLockConfigurationNotFoundError" || r.StatusCode == http.StatusNotFound {
+		return "", nil
+	}
+	if err != nil {
+		return "", classify("ask for the locks of", "", err)
+	}
+	if mode == nil || validity == nil || unit == nil {
+		return "", nil
+	}
+	return fmt.Sprintf("%d %s", *validity, strings.ToLower(string(*unit))), nil
 }
 
 func classify(doing string, key blob.Key, err error) error {
