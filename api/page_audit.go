@@ -38,6 +38,9 @@ type event struct {
 // part is a name and a value; Filter narrows the search to the value.
 type part struct{ Name, Value, Filter string }
 
+// outside is who visits by an invitation.
+const outside = "somebody outside, by an invitation"
+
 // eventsAtOnce is how many events a page has.
 const eventsAtOnce = 50
 
@@ -115,13 +118,17 @@ func eventRow(e audit.Event, people []Person) event {
 			out.What = d.Says
 		}
 	}
-	if e.Actor != "" {
+	s := e.Subject
+	switch {
+	case e.Actor == "":
+	case s.Invitation == string(e.Actor):
+		out.Who = outside
+	default:
 		out.Who = personName(people, e.Actor)
 	}
-	s := e.Subject
 	for _, p := range []part{
 		{"item", s.Item, "item"}, {"form", s.Rendition, ""}, {"patient", s.Patient, "patient"}, {"case", s.Case, ""}, {"team", s.Team, ""},
-		{"link", s.Link, "link"}, {"grant", s.Grant, ""}, {"token", s.Token, ""}, {"key", s.Key, ""},
+		{"link", s.Link, "link"}, {"grant", s.Grant, ""}, {"token", s.Token, ""}, {"key", s.Key, ""}, {"invitation", s.Invitation, ""},
 	} {
 		if p.Value != "" {
 			out.About = append(out.About, p)

@@ -32,6 +32,9 @@ type Flows struct {
 	Seen      *transfer.Seen
 	Oversight *transfer.Oversight
 	Guidance  *signin.Guidance
+
+	Invitations *transfer.Invitations
+	Guests      *transfer.Guests
 }
 
 // Config is how the edge behaves.
@@ -159,5 +162,19 @@ func (s *Server) routes() {
 	v1.HEAD("/grants/:id/renditions/:rendition", s.showGrant)
 	v1.GET("/grants/:id/annotations", s.openedAnnotations)
 
+	v1.POST("/invitations", s.invite)
+	v1.GET("/invitations", s.listInvitations)
+	v1.DELETE("/invitations/:id", s.revokeInvitation)
+	v1.POST("/invitations/:id/revoke-all", s.revokeInvitations)
+
 	v1.GET("/audit", s.searchAudit)
+
+	// Somebody outside: these know no session of staff, and the others no visit.
+	open.POST("/invited/code", s.sendCode)
+	open.POST("/invited/open", s.openInvitation)
+	guest := open.Group("/invited", s.visiting)
+	guest.GET("", s.showInvited)
+	guest.DELETE("", s.endVisit)
+	guest.GET("/items/:id/renditions/:rendition", s.showInvitedItem)
+	guest.HEAD("/items/:id/renditions/:rendition", s.showInvitedItem)
 }

@@ -1,5 +1,5 @@
 // Package token makes the secrets that a browser or a program carries: those
-// of sessions, API tokens and links. Only their hashes are stored, so a stolen
+// of sessions, API tokens, links, invitations and visits. Only their hashes are stored, so a stolen
 // database opens nothing.
 //
 // A secret is a prefix that names its kind (so that scanners find leaked
@@ -27,6 +27,9 @@ const (
 	Session Kind = "wss_"
 	API     Kind = "wst_"
 	Link    Kind = "wsl_"
+
+	Invitation Kind = "wsi_"
+	Visit      Kind = "wsv_"
 )
 
 // ErrMalformed means that a text has not the form of a secret made here. It

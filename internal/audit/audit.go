@@ -76,6 +76,14 @@ const (
 	AnnotationsShown  Type = "item.annotations-shown"
 	Annotated         Type = "item.annotated"
 	AnnotationRemoved Type = "item.annotation-removed"
+
+	InvitationMade    Type = "invitation.made"
+	InvitationCoded   Type = "invitation.code-sent"
+	InvitationOpened  Type = "invitation.opened"
+	InvitationShown   Type = "invitation.shown"
+	InvitationLeft    Type = "invitation.left"
+	InvitationRefused Type = "invitation.refused"
+	InvitationRevoked Type = "invitation.revoked"
 )
 
 // Types lists the vocabulary with what each type means, in documents' order.
@@ -140,7 +148,14 @@ var typeDocs = []TypeDoc{
 	{GlassBroken, "a person took emergency access to a patient of other teams"},
 	{EmergencyEnded, "a person ended their emergency access before its time"},
 	{EmergencyReviewed, "an emergency access was reviewed"},
-	{OversightRead, "the reports, or the emergency accesses, were listed"},
+	{OversightRead, "the reports, the emergency accesses or the invitations were listed"},
+	{InvitationMade, "a person outside the organisation was invited to see items"},
+	{InvitationCoded, "a one-time code was made, to be sent to whom an invitation is for"},
+	{InvitationOpened, "an invitation was opened with its code and became a visit; no picture has been shown yet"},
+	{InvitationShown, "a visitor was shown what an invitation is for, without its pictures"},
+	{InvitationLeft, "a visitor ended their visit"},
+	{InvitationRefused, "an invitation was refused; the detail says why"},
+	{InvitationRevoked, "an invitation, or every one to the same person, was revoked, and its visits with it"},
 }
 
 // Event is one thing that happened. Seq and At are set by the database when it
@@ -150,7 +165,7 @@ type Event struct {
 	ID      string            `json:"id"`
 	At      time.Time         `json:"at"`
 	Type    Type              `json:"type"`
-	Actor   access.PersonID   `json:"actor,omitempty"`   // empty when nobody is signed in or the system acts
+	Actor   access.PersonID   `json:"actor,omitempty"`   // empty when nobody is signed in or the system acts; of a visitor, their invitation
 	Session access.SessionID  `json:"session,omitempty"` // the session or token it came with
 	Request string            `json:"request,omitempty"` // request identifier, to find it in the logs
 	Subject Subject           `json:"subject"`
@@ -174,6 +189,7 @@ type Subject struct {
 	Emergency string `json:"emergency,omitempty"`
 
 	Annotation string `json:"annotation,omitempty"` // a set of marks over an item
+	Invitation string `json:"invitation,omitempty"`
 }
 
 // NewEvent starts an event of type t done by who.

@@ -17,6 +17,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/imaging/derive"
+	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/jobs"
 	"github.com/wardseal/wardseal/internal/mail"
 	"github.com/wardseal/wardseal/internal/signin"
@@ -44,6 +45,7 @@ type System struct {
 	Staff   *signin.Staff
 
 	flows   api.Flows
+	send    transfer.SendMail // nil without a mail server
 	intake  *transfer.Intake
 	runners []*jobs.Runner
 	metrics *api.Metrics
@@ -168,6 +170,9 @@ func (s *System) compose() error {
 		Seen:      &transfer.Seen{Gate: db, Store: db},
 		Oversight: &transfer.Oversight{Gate: db, Store: db, Ring: s.Ring, Lasts: c.Limits.EmergencyFor},
 		Guidance:  guidance,
+
+		Invitations: &transfer.Invitations{Gate: db, Store: db, Ring: s.Ring, Send: s.send, Base: strings.TrimSuffix(c.PublicURL, "/")},
+		Guests:      &transfer.Guests{Gate: db, Store: db, Ring: s.Ring, Send: s.send, CodeFor: invitation.CodeFor, CodeEvery: invitation.CodeEvery},
 	}
 	return nil
 }
@@ -205,6 +210,7 @@ func (s *System) mails() error {
 	if err != nil {
 		return err
 	}
+	s.send = sender.Send
 	n := &transfer.Notifier{Store: s.Store, Send: sender.Send, Base: strings.TrimSuffix(s.Config.PublicURL, "/")}
 	s.runners = append(s.runners, jobs.New(queue{s.Store}, n.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
 	return nil

@@ -27,7 +27,7 @@ type guard struct {
 }
 
 // unguarded routes are those that somebody who is not signed in needs.
-var unguarded = map[string]bool{"POST /api/v1/session": true, "GET /api/v1/openapi.json": true}
+var unguarded = map[string]bool{"POST /api/v1/session": true, "GET /api/v1/openapi.json": true, "POST /api/v1/invited/code": true, "POST /api/v1/invited/open": true}
 
 // fixture is one person in one relation to one item, for one request.
 type fixture struct {
@@ -145,6 +145,13 @@ var guards = map[string]guard{
 	"GET /grants/:id/renditions/:rendition":  {action: access.ShowOpened, allowed: "200", ask: opened("GET")},
 	"HEAD /grants/:id/renditions/:rendition": {action: access.ShowOpened, allowed: "200", ask: opened("HEAD")},
 
+	"POST /invitations": {action: access.InviteOutside, allowed: "422 name-missing", ask: func(f *fixture) answer {
+		return f.to("POST", "/invitations", body{"items": []string{f.item}, "name": " ", "email": "a@example.org", "purpose": "x"})
+	}},
+	"GET /invitations":                 {action: access.ListInvitations, allowed: "200", ask: ask("GET", "/invitations", nil)},
+	"DELETE /invitations/:id":          {action: access.RevokeInvitation, allowed: "404 not-found", any: true, ask: ask("DELETE", "/invitations/{item}", nil)},
+	"POST /invitations/:id/revoke-all": {action: access.RevokeInvitation, allowed: "404 not-found", any: true, ask: ask("POST", "/invitations/{item}/revoke-all", nil)},
+
 	"GET /audit": {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit?limit=1", nil)},
 }
 
@@ -191,10 +198,10 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		route := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
 		routes[route] = true
 		switch _, guarded := guards[route]; {
-		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l", r.Path == "/worker.js", r.Path == "/manifest.webmanifest", r.Path == "/shell":
+		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l", r.Path == "/invited", r.Path == "/worker.js", r.Path == "/manifest.webmanifest", r.Path == "/shell":
 			h.samePage(r.Method, r.Path)
 		case !strings.HasPrefix(r.Path, "/api/"): // a page: see TestEveryPageIsGuarded and TestPagesKeepToTheTable
-		case unguarded[r.Method+" "+r.Path]:
+		case unguarded[r.Method+" "+r.Path], visitorRoutes[r.Method+" "+r.Path]: // see TestEveryRouteRefusesVisitors
 		case !guarded:
 			t.Errorf("%s has no guard in this test: say which action of the decision table it is", route)
 		default:

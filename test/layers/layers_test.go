@@ -29,7 +29,7 @@ func layer(dir string) (n int, root string) {
 		return 5, ""
 	}
 	switch name, _, _ := strings.Cut(rest, "/"); name {
-	case "fault", "media", "access", "link", "audit", "retention", "referral", "oversight", "notice":
+	case "fault", "media", "access", "link", "audit", "retention", "referral", "oversight", "notice", "invitation":
 		return 0, ""
 	case "jobs":
 		return 1, "jobs"

@@ -3,6 +3,7 @@
 import { app } from "./app";
 import { idle } from "./idle";
 import { link } from "./link";
+import { invited } from "./invited";
 import { keepGoing } from "./queue";
 import { send } from "./send";
 import { viewer } from "./viewer";
@@ -18,5 +19,6 @@ remember();
 send();
 waiting();
 link();
+invited();
 app();
 keepGoing();
