@@ -30,7 +30,7 @@ class Screen {
     s.expected = [];
     s.night = options.colorScheme === "dark";
     s.context = await browser.newContext({ viewport: { width, height: width < 500 ? 844 : 900 }, locale: "en-GB", timezoneId: "Europe/London", ...options });
-    s.context.setDefaultTimeout(process.env.FAST ? 8000 : 60_000);
+    s.context.setDefaultTimeout(60_000);
     // Some violations are told to scripts alone.
     await s.context.addInitScript(() => addEventListener("securitypolicyviolation", (e) => console.error(`against the policy: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`)));
     const p = s.page = await s.context.newPage();
