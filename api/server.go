@@ -35,6 +35,7 @@ type Flows struct {
 
 	Invitations *transfer.Invitations
 	Guests      *transfer.Guests
+	Pushes      *transfer.Pushes
 }
 
 // Config is how the edge behaves.
@@ -97,6 +98,9 @@ func (s *Server) routes() {
 	v1.PUT("/session/password", s.changePassword)
 	v1.GET("/session/email", s.showEmail)
 	v1.PUT("/session/email", s.setEmail)
+	v1.GET("/session/push", s.pushKey)
+	v1.PUT("/session/push", s.subscribe)
+	v1.POST("/session/push/end", s.unsubscribe)
 	v1.GET("/tokens", s.listTokens)
 	v1.POST("/tokens", s.mintToken)
 	v1.DELETE("/tokens/:id", s.revokeToken)

@@ -20,6 +20,7 @@ import (
 	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/jobs"
 	"github.com/wardseal/wardseal/internal/mail"
+	"github.com/wardseal/wardseal/internal/push"
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/internal/transfer"
 	"github.com/wardseal/wardseal/storage/blob"
@@ -145,6 +146,10 @@ func (s *System) compose() error {
 	if err := s.mails(); err != nil {
 		return err
 	}
+	pushes, err := s.pushes()
+	if err != nil {
+		return err
+	}
 	guidance, err := c.guidance(db)
 	if err != nil {
 		return err
@@ -171,6 +176,7 @@ func (s *System) compose() error {
 		Oversight: &transfer.Oversight{Gate: db, Store: db, Ring: s.Ring, Lasts: c.Limits.EmergencyFor},
 		Guidance:  guidance,
 
+		Pushes:      pushes,
 		Invitations: &transfer.Invitations{Gate: db, Store: db, Ring: s.Ring, Send: s.send, Base: strings.TrimSuffix(c.PublicURL, "/")},
 		Guests:      &transfer.Guests{Gate: db, Store: db, Ring: s.Ring, Send: s.send, CodeFor: invitation.CodeFor, CodeEvery: invitation.CodeEvery},
 	}
@@ -214,6 +220,29 @@ func (s *System) mails() error {
 	n := &transfer.Notifier{Store: s.Store, Send: sender.Send, Base: strings.TrimSuffix(s.Config.PublicURL, "/")}
 	s.runners = append(s.runners, jobs.New(queue{s.Store}, n.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
 	return nil
+}
+
+// pushes makes what tells browsers, and its runner if there is a service that
+// may be used.
+func (s *System) pushes() (*transfer.Pushes, error) {
+	out := &transfer.Pushes{Gate: s.Store, Store: s.Store, Ring: s.Ring}
+	c := s.Config.Push
+	if len(c.Services) == 0 {
+		return out, nil
+	}
+	if c.Contact == "" {
+		c.Contact = s.Config.Mail.From
+	}
+	if !mail.Address(c.Contact) {
+		return nil, errors.New("--push-contact is missing: the services for messages want an e-mail address")
+	}
+	var err error
+	private, public := s.Ring.Push()
+	if out.Sender, err = push.New(push.Config{Services: c.Services, Subscriber: c.Contact, CAFile: c.CAFile}, private, public); err != nil {
+		return nil, err
+	}
+	s.runners = append(s.runners, jobs.New(queue{s.Store}, out.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
+	return out, nil
 }
 
 // jobs makes the runners of background jobs, unless this server makes no

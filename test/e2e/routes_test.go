@@ -69,14 +69,17 @@ func opened(method string) func(f *fixture) answer {
 type body = map[string]any
 
 var guards = map[string]guard{
-	"GET /session":          {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session", nil)},
-	"DELETE /session":       {action: access.OwnAccount, allowed: "204", ask: ask("DELETE", "/session", nil)},
-	"PUT /session/password": {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("PUT", "/session/password", body{"present_password": "wrong", "password": "another long password"})},
-	"GET /session/email":    {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/email", nil)},
-	"PUT /session/email":    {action: access.OwnAccount, allowed: "204", ask: ask("PUT", "/session/email", body{"email": ""})},
-	"GET /tokens":           {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/tokens", nil)},
-	"POST /tokens":          {action: access.OwnAccount, allowed: "201", ask: ask("POST", "/tokens", body{"name": "script", "ttl_seconds": 60})},
-	"DELETE /tokens/:id":    {action: access.OwnAccount, allowed: "404 token-unknown", ask: ask("DELETE", "/tokens/{item}", nil)},
+	"GET /session":           {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session", nil)},
+	"DELETE /session":        {action: access.OwnAccount, allowed: "204", ask: ask("DELETE", "/session", nil)},
+	"PUT /session/password":  {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("PUT", "/session/password", body{"present_password": "wrong", "password": "another long password"})},
+	"GET /session/email":     {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/email", nil)},
+	"PUT /session/email":     {action: access.OwnAccount, allowed: "204", ask: ask("PUT", "/session/email", body{"email": ""})},
+	"GET /session/push":      {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/push", nil)},
+	"PUT /session/push":      {action: access.OwnAccount, allowed: "409 push-missing", ask: ask("PUT", "/session/push", body{"endpoint": "https://example.org/x", "p256dh": "x", "auth": "x"})},
+	"POST /session/push/end": {action: access.OwnAccount, allowed: "204", ask: ask("POST", "/session/push/end", body{"endpoint": "https://example.org/x"})},
+	"GET /tokens":            {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/tokens", nil)},
+	"POST /tokens":           {action: access.OwnAccount, allowed: "201", ask: ask("POST", "/tokens", body{"name": "script", "ttl_seconds": 60})},
+	"DELETE /tokens/:id":     {action: access.OwnAccount, allowed: "404 token-unknown", ask: ask("DELETE", "/tokens/{item}", nil)},
 
 	"GET /status":                       {action: access.WatchSystem, allowed: "200", ask: ask("GET", "/status", nil)},
 	"GET /people":                       {action: access.ListPeople, allowed: "200", ask: ask("GET", "/people", nil)},

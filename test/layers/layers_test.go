@@ -35,6 +35,8 @@ func layer(dir string) (n int, root string) {
 		return 1, "jobs"
 	case "mail":
 		return 1, "mail"
+	case "push":
+		return 1, "push"
 	case "transfer", "disposal", "signin":
 		return 2, ""
 	case "config":
@@ -57,6 +59,7 @@ var owners = map[string][]string{
 	"golang.org/x/image":                {"imaging"},
 	"os/exec":                           {"imaging/derive"},
 	"github.com/wneessen/go-mail":       {"internal/mail"},
+	"github.com/SherClockHolmes":        {"internal/push"},
 }
 
 func files(t *testing.T, each func(dir, path string, f *ast.File)) {

@@ -53,3 +53,13 @@ CREATE TABLE viewings (
     recorded_at BIGINT NOT NULL,
     PRIMARY KEY (session, item, rendition, via)
 );
+
+-- The browsers that are told that something waits for a person.
+CREATE TABLE push_subscriptions (
+    id           TEXT PRIMARY KEY,
+    person       TEXT NOT NULL REFERENCES people (id),
+    address      BYTEA NOT NULL UNIQUE, -- keyed hash of where the browser is
+    subscription BYTEA NOT NULL,        -- sealed
+    created_at   BIGINT NOT NULL
+);
+CREATE INDEX push_by_person ON push_subscriptions (person);
