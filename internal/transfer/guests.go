@@ -130,12 +130,12 @@ func (s *Guests) known(ctx context.Context, secret, request string) (invitation.
 	unknown := fault.New(fault.NotFound, "invitation-unknown", "This is not an invitation that is known here. Open the link in the mail again, whole.")
 	hash, err := token.Hash(secret, token.Invitation)
 	if err != nil {
-		return invitation.Invitation{}, nobody, errors.Join(unknown, s.refused(ctx, nobody, "", "unknown"))
+		return invitation.Invitation{}, nobody, unknown.With(err)
 	}
 	v, err := s.Store.InvitationBySecret(ctx, hash)
 	switch {
 	case errors.Is(err, meta.ErrNotFound):
-		return v, nobody, errors.Join(unknown, s.refused(ctx, nobody, "", "unknown"))
+		return v, nobody, unknown // not recorded: anybody at all could fill the audit with it
 	case errors.Is(err, meta.ErrExpired):
 		return v, nobody, errors.Join(fault.New(fault.Gone, "invitation-expired", "This invitation has ended. Ask whoever sent it for a new one."), s.refused(ctx, nobody, v.ID, "expired"))
 	case errors.Is(err, meta.ErrRevoked):

@@ -166,7 +166,10 @@ func (p *Push) sender(header string) error {
 		return fmt.Errorf("a signature of %d bytes", len(signature))
 	}
 	hash := sha256.Sum256([]byte(token[:cut]))
-	public := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(k[1:33]), Y: new(big.Int).SetBytes(k[33:])}
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), k)
+	if err != nil {
+		return err
+	}
 	if !ecdsa.Verify(public, hash[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
 		return fmt.Errorf("the signature is wrong")
 	}
