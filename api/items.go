@@ -29,13 +29,15 @@ type Item struct {
 	CapturedAt *time.Time      `json:"captured_at,omitempty"`
 	FiledAt    *time.Time      `json:"filed_at"`
 
+	DestroyedAt *time.Time `json:"destroyed_at,omitempty"` // then nothing else was left of it
+
 	CapturedWith    media.CapturedWith    `json:"captured_with"`
 	ConsentGivenBy  media.ConsentGiver    `json:"consent_given_by"`
 	ConsentCapacity media.ConsentCapacity `json:"consent_capacity"`
 }
 
 func item(it media.Item) Item {
-	return Item{it.ID, it.Patient, it.Case, it.Team, it.Uploader, it.Format.String(), it.Format.MediaType(), it.Bytes, it.Consent, at(it.CapturedAt), at(it.FiledAt),
+	return Item{it.ID, it.Patient, it.Case, it.Team, it.Uploader, it.Format.String(), it.Format.MediaType(), it.Bytes, it.Consent, at(it.CapturedAt), at(it.FiledAt), at(it.DestroyedAt),
 		it.CapturedWith, it.ConsentGivenBy, it.ConsentCapacity}
 }
 

@@ -145,9 +145,12 @@ func (s *Server) referral(c *gin.Context, status int, typed string, problem *ui.
 		out.Messages = append(out.Messages, messageRow{personName(people, m.Person), didWords[m.Kind], m.Text, m.At, m.Person == who.Person.ID})
 	}
 	for _, it := range v.Items {
+		if !it.DestroyedAt.IsZero() {
+			it.BodySite = "Destroyed on " + it.DestroyedAt.Format("2 January 2006")
+		}
 		out.Items = append(out.Items, row{
 			ID: it.ID, Patient: out.Patient, BodySite: it.BodySite, Team: teamName(teams, it.Team), Video: it.Format.Video(), FiledAt: it.FiledAt,
-			Pictured: access.Decide(who, access.ShowItem, it.Relation) == access.Allow,
+			Pictured: it.DestroyedAt.IsZero() && access.Decide(who, access.ShowItem, it.Relation) == access.Allow,
 		})
 	}
 	for _, k := range []referral.Kind{referral.Answer, referral.AskMore, referral.Note, referral.Close, referral.Reopen} {

@@ -54,6 +54,8 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/account", s.accountPage)
 	p.POST("/account/password", s.passwordForm)
 	p.POST("/account/email", s.emailForm)
+	p.GET("/step-up", s.stepUpPage)
+	p.POST("/step-up", s.stepUpForm)
 
 	p.GET("/send", s.sendPage)
 	p.POST("/send", s.sendForm)
@@ -330,6 +332,10 @@ func failPage(c *gin.Context, err error) {
 		}
 		c.Redirect(http.StatusSeeOther, "/sign-in?"+to.Encode())
 		c.Abort()
+		return
+	}
+	if fault.From(err).Code == codeStepUp {
+		toStepUp(c)
 		return
 	}
 	status := logged500(c, err)

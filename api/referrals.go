@@ -17,7 +17,7 @@ import (
 // are only in a single one.
 type Referral struct {
 	ID        referral.ID     `json:"id"`
-	Patient   Patient         `json:"patient"`
+	Patient   *Patient        `json:"patient,omitempty"` // absent once the record is destroyed
 	Team      access.TeamID   `json:"team"`
 	AskedBy   access.PersonID `json:"asked_by"`
 	Audience  Audience        `json:"audience"`
@@ -42,11 +42,14 @@ type Message struct {
 
 func referralOf(v transfer.ReferralView) Referral {
 	r := Referral{
-		ID: v.ID, Patient: patient(*v.Patient), Team: v.Team, AskedBy: v.AskedBy, Audience: Audience{v.Audience.Kind, v.Audience.ID},
+		ID: v.ID, Team: v.Team, AskedBy: v.AskedBy, Audience: Audience{v.Audience.Kind, v.Audience.ID},
 		Question: v.Question, State: v.State, AskedAt: v.AskedAt, ChangedAt: v.ChangedAt, SeenAt: at(v.SeenAt), ReadAt: at(v.ReadAt),
 	}
 	for _, m := range v.Messages {
 		r.Messages = append(r.Messages, Message{m.ID, m.Person, m.Kind, m.Text, m.At})
+	}
+	if p := patient(*v.Patient); p.Number != "" {
+		r.Patient = &p
 	}
 	for _, it := range v.Items {
 		r.Items = append(r.Items, inList(it))

@@ -10,6 +10,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/wardseal/wardseal/internal/disposal"
+	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/internal/transfer"
 )
@@ -36,6 +38,8 @@ type Flows struct {
 	Invitations *transfer.Invitations
 	Guests      *transfer.Guests
 	Pushes      *transfer.Pushes
+	Records     *records.Desk
+	Disposal    *disposal.Desk
 }
 
 // Config is how the edge behaves.
@@ -96,6 +100,7 @@ func (s *Server) routes() {
 	v1.GET("/session", s.whoAmI)
 	v1.DELETE("/session", s.signOut)
 	v1.PUT("/session/password", s.changePassword)
+	v1.POST("/session/step-up", s.stepUp)
 	v1.GET("/session/email", s.showEmail)
 	v1.PUT("/session/email", s.setEmail)
 	v1.GET("/session/push", s.pushKey)
@@ -172,6 +177,35 @@ func (s *Server) routes() {
 	v1.POST("/invitations/:id/revoke-all", s.revokeInvitations)
 
 	v1.GET("/audit", s.searchAudit)
+
+	v1.POST("/records/find", s.findRecord)
+	v1.GET("/records/:id", s.showRecord)
+	v1.POST("/records/:id/events", s.addPatientEvent)
+	v1.POST("/records/:id/events/:event/cancel", s.cancelPatientEvent)
+	v1.POST("/records/:id/merge", s.mergePatient)
+	v1.POST("/patient-events", s.importEvents)
+	v1.POST("/classes", s.classify)
+	v1.POST("/items/:id/move", s.moveItem)
+	v1.POST("/items/:id/end-consent", s.endConsent)
+	v1.GET("/schedule", s.showSchedule)
+	v1.POST("/schedule/confirm", s.confirmRule)
+	v1.POST("/schedule/simulate", s.simulateSchedule)
+	v1.POST("/schedule/apply", s.applySchedule)
+	v1.GET("/holds", s.listHolds)
+	v1.POST("/holds", s.placeHold)
+	v1.POST("/holds/match", s.matchHold)
+	v1.POST("/holds/:id/release", s.releaseHold)
+	v1.GET("/due", s.listDue)
+	v1.POST("/due/keep", s.keepDue)
+	v1.GET("/disposals", s.listDisposals)
+	v1.POST("/disposals", s.proposeDisposal)
+	v1.GET("/disposals/:id", s.showDisposal)
+	v1.POST("/disposals/:id/approve", s.decideDisposal(s.approveDisposal))
+	v1.POST("/disposals/:id/refuse", s.decideDisposal(s.refuseDisposal))
+	v1.POST("/disposals/:id/undo", s.decideDisposal(s.undoDisposal))
+	v1.GET("/disposals/:id/certificate", s.showCertificate)
+	v1.GET("/disposals/:id/certificate.pdf", s.printCertificate)
+	v1.POST("/disposals/:id/match", s.matchCertificate)
 
 	// Somebody outside: these know no session of staff, and the others no visit.
 	open.POST("/invited/code", s.sendCode)

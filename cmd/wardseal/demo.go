@@ -46,6 +46,7 @@ var staff = []struct {
 	{"consultant", "Colin Sample (consultant)", access.Consultant, false},
 	{"outsider", "Olive Specimen (nurse of another team)", access.Clinician, false},
 	{"records", "Rory Placeholder (records officer)", access.RecordsOfficer, false},
+	{"records2", "Rosa Dummy (second records officer)", access.RecordsOfficer, false},
 	{"auditor", "Audrey Template (auditor)", access.Auditor, false},
 	{"admin", "Adam Dummy (administrator)", access.Administrator, false},
 }
@@ -63,6 +64,8 @@ func (d *demoCmd) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	cfg := config.Default(data)
 	cfg.Listen, cfg.Operations, cfg.Mail = d.Listen, "127.0.0.1:0", d.Mail
+	// Minutes and not days, so that a destruction can be watched.
+	cfg.Records = config.Records{Jurisdiction: "scotland", Organisation: "Example Health Board (demonstration)", Backups: 35 * 24 * time.Hour, CoolingOff: 2 * time.Minute}
 	if d.Once {
 		cfg.Listen = "127.0.0.1:0"
 	} else if _, port, err := net.SplitHostPort(d.Listen); err == nil {

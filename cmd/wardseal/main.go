@@ -23,15 +23,16 @@ import (
 type cli struct {
 	Config kong.ConfigFlag `type:"path" placeholder:"FILE" help:"YAML file with settings, named as the flags are. Flags and the environment win over it."`
 
-	Serve   serveCmd   `cmd:"" help:"Serve people and programs. Starts only if the configuration is whole."`
-	Demo    demoCmd    `cmd:"" help:"Do the main job once, visibly, with fictitious people, then keep serving."`
-	Strip   stripCmd   `cmd:"" help:"Clean files offline: remove every trace and keep the picture."`
-	Receipt receiptCmd `cmd:"" help:"Check a signed receipt offline, and print what it says."`
-	Keys    keysCmd    `cmd:"" help:"Make keys, and release the key of one item."`
-	User    userCmd    `cmd:"" help:"Add, list, unlock, suspend and restore members of staff."`
-	Audit   auditCmd   `cmd:"" help:"Print what the audit records."`
-	Access  accessCmd  `cmd:"" help:"Print the table of who may do what, as docs/access.md has it."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Serve people and programs. Starts only if the configuration is whole."`
+	Demo      demoCmd      `cmd:"" help:"Do the main job once, visibly, with fictitious people, then keep serving."`
+	Strip     stripCmd     `cmd:"" help:"Clean files offline: remove every trace and keep the picture."`
+	Receipt   receiptCmd   `cmd:"" help:"Check a signed receipt offline, and print what it says."`
+	Retention retentionCmd `cmd:"" help:"Check certificates of destruction and retention schedules, offline."`
+	Keys      keysCmd      `cmd:"" help:"Make keys, and release the key of one item."`
+	User      userCmd      `cmd:"" help:"Add, list, unlock, suspend and restore members of staff."`
+	Audit     auditCmd     `cmd:"" help:"Print what the audit records."`
+	Access    accessCmd    `cmd:"" help:"Print the table of who may do what, as docs/access.md has it."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // errQuiet ends with status 1 when all has been said already.

@@ -171,3 +171,16 @@ func strict(text []byte, into any) error {
 	}
 	return nil
 }
+
+// OwnManifest opens a manifest that this deployment signed.
+func (r *Ring) OwnManifest(signed []byte) (Manifest, error) {
+	k := r.keys.Load()
+	if k.manifest == nil {
+		return Manifest{}, fmt.Errorf("%w: no manifest key", ErrNotWhole)
+	}
+	public, ok := k.manifest.Public().(ed25519.PublicKey)
+	if !ok {
+		return Manifest{}, ErrManifest
+	}
+	return VerifyManifest(public, signed)
+}

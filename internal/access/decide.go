@@ -78,6 +78,13 @@ const (
 	ListInvitations  Action = "invitation.list"
 	RevokeInvitation Action = "invitation.revoke"
 	SeeInvited       Action = "invitation.see" // the one thing that somebody outside may do
+
+	ReadRecords     Action = "records.read"     // schedules, dates, holds, reviews and certificates
+	KeepRecords     Action = "records.keep"     // record what happened to patients, classify, put right
+	ApplySchedule   Action = "schedule.apply"   // confirm rules, apply a new schedule
+	PlaceHold       Action = "hold.place"       // and release
+	ProposeDisposal Action = "disposal.propose" // decide a review: keep, transfer, or propose to destroy
+	ApproveDisposal Action = "disposal.approve" // approve or refuse what another proposed; undo
 )
 
 // Rule is one row of the table: what an action is, and which relation each
@@ -144,6 +151,12 @@ func Table() []Rule {
 		{ReviewEmergencies, "List and review emergency accesses", all(AnyRelation, Auditor)},
 		{ReportIncident, "Report a problem or a breach", all(AnyRelation, Roles()...)},
 		{HandleIncidents, "List and close reports of problems and breaches", all(AnyRelation, Auditor)},
+		{ReadRecords, "See schedules, dates, holds, reviews, the destruction log and certificates", all(AnyRelation, RecordsOfficer, Auditor)},
+		{KeepRecords, "Record what happened to patients, classify records, merge two numbers, put right a picture filed to the wrong patient, end consent", all(AnyRelation, RecordsOfficer)},
+		{ApplySchedule, "Confirm the rules of a schedule, apply a new one", all(AnyRelation, RecordsOfficer)},
+		{PlaceHold, "Place and release holds", all(AnyRelation, RecordsOfficer)},
+		{ProposeDisposal, "Decide a review: keep, transfer, or propose to destroy", all(AnyRelation, RecordsOfficer)},
+		{ApproveDisposal, "Approve or refuse what another person proposed to destroy; undo it in time", all(AnyRelation, RecordsOfficer)},
 		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},
 		{InviteOutside, "Invite a named person outside the organisation to see items", all(ownOrTeam, Clinician, Consultant)},
 		{ListInvitations, "List live invitations (one's own and those to items of one's teams; auditors and administrators: all, without what they are for)", all(AnyRelation, Clinician, Consultant, Auditor, Administrator)},

@@ -25,6 +25,7 @@ const (
 	SignInFailed     Type = "session.sign-in-failed"
 	SignInLocked     Type = "session.sign-in-locked"
 	SignedOut        Type = "session.signed-out"
+	SteppedUp        Type = "session.stepped-up"
 	TokenMinted      Type = "token.minted"
 	TokenRevoked     Type = "token.revoked"
 	PersonAdded      Type = "person.added"
@@ -77,6 +78,30 @@ const (
 	Annotated         Type = "item.annotated"
 	AnnotationRemoved Type = "item.annotation-removed"
 
+	ScheduleApplied   Type = "schedule.applied"
+	RuleConfirmed     Type = "schedule.rule-confirmed"
+	RecordsRead       Type = "records.read"
+	RecordsDated      Type = "records.dated"
+	RecordClassified  Type = "records.classified"
+	PatientEvent      Type = "patient.event-recorded"
+	PatientEventEnded Type = "patient.event-cancelled"
+	PatientsMerged    Type = "patient.merged"
+	ItemMoved         Type = "item.moved"
+	ConsentEnded      Type = "item.consent-ended"
+	HoldPlaced        Type = "hold.placed"
+	HoldReleased      Type = "hold.released"
+	DisposalKept      Type = "disposal.kept"
+	DisposalProposed  Type = "disposal.proposed"
+	DisposalRefused   Type = "disposal.refused"
+	DisposalApproved  Type = "disposal.approved"
+	DisposalUndone    Type = "disposal.undone"
+	DisposalStarted   Type = "disposal.started"
+	DisposalSpared    Type = "disposal.spared"
+	KeyDestroyed      Type = "item.key-destroyed"
+	ItemDestroyed     Type = "item.destroyed"
+	DisposalCertified Type = "disposal.certified"
+	DisposalRepeated  Type = "disposal.repeated"
+
 	InvitationMade    Type = "invitation.made"
 	InvitationCoded   Type = "invitation.code-sent"
 	InvitationOpened  Type = "invitation.opened"
@@ -100,6 +125,7 @@ var typeDocs = []TypeDoc{
 	{SignInFailed, "a sign-in was refused; the detail says why"},
 	{SignInLocked, "an account was locked after too many failed sign-ins"},
 	{SignedOut, "a person ended their session"},
+	{SteppedUp, "a person proved once more who they are, for work that asks for it; the detail says how"},
 	{TokenMinted, "a person made an API token"},
 	{TokenRevoked, "an API token was revoked"},
 	{PersonAdded, "a member of staff was added"},
@@ -148,6 +174,29 @@ var typeDocs = []TypeDoc{
 	{GlassBroken, "a person took emergency access to a patient of other teams"},
 	{EmergencyEnded, "a person ended their emergency access before its time"},
 	{EmergencyReviewed, "an emergency access was reviewed"},
+	{ScheduleApplied, "a retention schedule was applied; the detail gives its version"},
+	{RuleConfirmed, "a records officer confirmed that a rule's figures are those of the code in force"},
+	{RecordsRead, "a patient's record, a review, the holds or the destruction log was shown"},
+	{RecordsDated, "the dates until which items are kept were worked out again"},
+	{RecordClassified, "a patient's record, a team or an item was given a class, or it was taken away"},
+	{PatientEvent, "something that dates depend on happened to a patient and was recorded"},
+	{PatientEventEnded, "a patient event was marked as recorded in error"},
+	{PatientsMerged, "a patient with two numbers became one; the detail names the patient that was merged"},
+	{ItemMoved, "an item was given to another patient; the detail names the one before"},
+	{ConsentEnded, "consent to an item was withdrawn, wholly or for teaching or publication"},
+	{HoldPlaced, "a hold was placed: what meets its criteria cannot be destroyed"},
+	{HoldReleased, "a hold was released"},
+	{DisposalKept, "a review decided that an item is kept longer, or goes to another organisation"},
+	{DisposalProposed, "a batch of items was proposed for destruction"},
+	{DisposalRefused, "a proposal was refused by the second person"},
+	{DisposalApproved, "a proposal was approved by a second person; it can be undone until the time in the detail"},
+	{DisposalUndone, "an approved disposal was undone in time"},
+	{DisposalStarted, "the destruction of a batch began"},
+	{DisposalSpared, "an item of a batch was not destroyed; the detail says why"},
+	{KeyDestroyed, "the keys of an item's renditions were destroyed: from here nothing can show it"},
+	{ItemDestroyed, "every version of an item's objects was deleted, and what was written about it"},
+	{DisposalCertified, "the certificate of a batch was signed"},
+	{DisposalRepeated, "an item that had been destroyed was found again, after an old backup was restored, and destroyed again"},
 	{OversightRead, "the reports, the emergency accesses or the invitations were listed"},
 	{InvitationMade, "a person outside the organisation was invited to see items"},
 	{InvitationCoded, "a one-time code was made, to be sent to whom an invitation is for"},
@@ -190,6 +239,9 @@ type Subject struct {
 
 	Annotation string `json:"annotation,omitempty"` // a set of marks over an item
 	Invitation string `json:"invitation,omitempty"`
+
+	Hold  string `json:"hold,omitempty"`
+	Batch string `json:"batch,omitempty"` // of items to be destroyed
 }
 
 // NewEvent starts an event of type t done by who.

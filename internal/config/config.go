@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/signin"
 )
 
@@ -38,6 +39,7 @@ type Config struct {
 	Sessions Sessions `embed:"" prefix:"" group:"Sign-in"`
 	Mail     Mail     `embed:"" prefix:"mail-" group:"Mail"`
 	Push     Push     `embed:"" prefix:"push-" group:"Push"`
+	Records  Records  `embed:"" prefix:"" group:"Records"`
 }
 
 // Push says which services of browsers may be asked to show that something
@@ -46,6 +48,16 @@ type Push struct {
 	Services []string `env:"WARDSEAL_PUSH_SERVICES" placeholder:"HOST" help:"Hosts of the makers of browsers that messages may go through: fcm.googleapis.com, updates.push.services.mozilla.com, web.push.apple.com, *.notify.windows.com. They see which browser is told and when, not what."`
 	Contact  string   `env:"WARDSEAL_PUSH_CONTACT" placeholder:"ADDRESS" help:"An e-mail address for these services to write to when something is wrong. Default: the sender of mail."`
 	CAFile   string   `type:"path" env:"WARDSEAL_PUSH_CA_FILE" help:"Certificate authority (PEM) that the services' certificates are checked against, if not a public one."`
+}
+
+// Records says how long things are kept, and how they end.
+type Records struct {
+	Jurisdiction string        `enum:",england,scotland" default:"" env:"WARDSEAL_JURISDICTION" help:"Whose retention schedule counts: england or scotland. Without one nothing has a date, and nothing is destroyed."`
+	Schedule     string        `name:"retention-schedule" type:"path" env:"WARDSEAL_RETENTION_SCHEDULE" placeholder:"FILE" help:"A retention schedule (YAML) instead of the one that comes with the program. One that differs from what counts is offered to the records team, who look at what it would change and apply it."`
+	Organisation string        `env:"WARDSEAL_ORGANISATION" help:"The organisation's name, as certificates of destruction give it."`
+	Backups      time.Duration `name:"backups-kept-for" env:"WARDSEAL_BACKUPS_KEPT_FOR" help:"How long a backup of the database is kept, such as 840h for 35 days: after it no copy of a destroyed key is left. Without it nothing is destroyed."`
+	CoolingOff   time.Duration `name:"disposal-cooling-off" default:"168h" env:"WARDSEAL_DISPOSAL_COOLING_OFF" help:"How long an approved disposal can be undone (default 7 days)."`
+	Automatic    bool          `name:"disposal-automatic" env:"WARDSEAL_DISPOSAL_AUTOMATIC" help:"Have what is due destroyed after the time of cooling off without a review by people. Only where the schedule's code of practice allows it: Scotland's does, England's does not."`
 }
 
 // Mail says who takes the mail that tells staff that something waits. Without
@@ -74,6 +86,7 @@ type Objects struct {
 	AccessKey     string `env:"WARDSEAL_OBJECTS_ACCESS_KEY" help:"Access key identifier."`
 	SecretKeyFile string `type:"path" env:"WARDSEAL_OBJECTS_SECRET_KEY_FILE" help:"File that holds the secret key."`
 	CAFile        string `type:"path" env:"WARDSEAL_OBJECTS_CA_FILE" help:"Certificate authority (PEM) that the S3 server's certificate is checked against, if not a public one."`
+	Lock          bool   `env:"WARDSEAL_OBJECTS_LOCK" help:"Lock each object (S3 Object Lock, compliance mode) until its item may be reviewed, and put legal holds on objects under a hold. The bucket must have been made with locks. What is locked cannot be deleted earlier by anybody: an erasure before that day destroys the keys, and the ciphertext stays until then."`
 	Insecure      bool   `env:"WARDSEAL_OBJECTS_INSECURE" help:"Speak plain HTTP to the S3 server. Only for tests on one machine."`
 }
 
@@ -118,6 +131,7 @@ func Default(data string) Config {
 		Limits: Limits{MaxUploadBytes: 2 << 30, MaxPixels: 50_000_000, SpoolMemory: 32 << 20, StopWithin: time.Minute, OverdueAfter: 4 * time.Hour, EmergencyFor: time.Hour, UploadsFor: 7 * 24 * time.Hour, UploadsOpen: 20},
 	}
 	s := signin.DefaultConfig()
+	c.Records.CoolingOff = 7 * 24 * time.Hour
 	c.Sessions = Sessions{s.SessionFor, s.IdleFor, s.LockAfter, s.LockFor}
 	return c
 }
@@ -151,6 +165,9 @@ func (c Config) Check() error {
 			}
 		}
 	}
+	if c.Objects.Lock && c.Objects.Kind != "s3" {
+		bad("--objects-lock needs an S3 store")
+	}
 	if c.Limits.MaxUploadBytes < 1 || c.Limits.MaxPixels < 1 || c.Limits.SpoolMemory < 1<<20 {
 		bad("the limits must be positive, and the spool memory at least 1 MB")
 	}
@@ -159,6 +176,15 @@ func (c Config) Check() error {
 	}
 	if err := c.Sessions.config().Validate(); err != nil {
 		errs = append(errs, err)
+	}
+	if r := c.Records; r.Backups < 0 || r.CoolingOff < 0 {
+		bad("times of disposal cannot be negative")
+	} else if r.Backups > 0 && r.Organisation == "" {
+		bad("--organisation is missing: certificates of destruction name it")
+	} else if r.Schedule != "" && r.Jurisdiction == "" {
+		bad("--retention-schedule needs --jurisdiction")
+	} else if r.Automatic && r.Jurisdiction == string(retention.England) {
+		bad("--disposal-automatic is not allowed in England, whose code of practice wants a review by people")
 	}
 	return errors.Join(errs...)
 }

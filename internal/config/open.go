@@ -17,10 +17,12 @@ import (
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/imaging/derive"
+	"github.com/wardseal/wardseal/internal/disposal"
 	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/jobs"
 	"github.com/wardseal/wardseal/internal/mail"
 	"github.com/wardseal/wardseal/internal/push"
+	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/internal/transfer"
 	"github.com/wardseal/wardseal/storage/blob"
@@ -45,12 +47,16 @@ type System struct {
 	Ring    *keyring.Ring
 	Staff   *signin.Staff
 
-	flows   api.Flows
-	send    transfer.SendMail // nil without a mail server
-	intake  *transfer.Intake
-	runners []*jobs.Runner
-	metrics *api.Metrics
-	keys    *keys
+	flows  api.Flows
+	send   transfer.SendMail // nil without a mail server
+	intake *transfer.Intake
+
+	records  *records.Desk
+	disposal *disposal.Desk
+	locks    *records.Locks // nil without
+	runners  []*jobs.Runner
+	metrics  *api.Metrics
+	keys     *keys
 }
 
 // OpenDatabase opens the metadata alone, brought to the newest schema.
@@ -120,7 +126,20 @@ func Open(ctx context.Context, c Config) (sys *System, err error) {
 	if err := sys.Objects.Check(ctx); err != nil {
 		return nil, fmt.Errorf("check the object store: %w", err)
 	}
-	return sys, sys.compose()
+	if err := sys.compose(); err != nil {
+		return nil, err
+	}
+	if err := sys.locking(ctx); err != nil {
+		return nil, err
+	}
+	if err := sys.records.Begin(ctx); err != nil {
+		return nil, err
+	}
+	// Before anybody can look: what a restored backup has brought back goes.
+	if _, err := sys.disposal.Replay(ctx); err != nil {
+		return nil, fmt.Errorf("replay the disposals: %w", err)
+	}
+	return sys, nil
 }
 
 // compose makes the flows out of the parts.
@@ -139,6 +158,9 @@ func (s *System) compose() error {
 		return err
 	}
 	s.Staff = signin.NewStaff(db, db)
+	if err := s.desks(door); err != nil {
+		return err
+	}
 	films, err := s.jobs(box)
 	if err != nil {
 		return err
@@ -179,6 +201,8 @@ func (s *System) compose() error {
 		Pushes:      pushes,
 		Invitations: &transfer.Invitations{Gate: db, Store: db, Ring: s.Ring, Send: s.send, Base: strings.TrimSuffix(c.PublicURL, "/")},
 		Guests:      &transfer.Guests{Gate: db, Store: db, Ring: s.Ring, Send: s.send, CodeFor: invitation.CodeFor, CodeEvery: invitation.CodeEvery},
+		Records:     s.records,
+		Disposal:    s.disposal,
 	}
 	return nil
 }
@@ -316,6 +340,7 @@ func (s *System) Work(ctx context.Context) error {
 	}
 	g.Go(func() error { return s.sweep(ctx) })
 	g.Go(func() error { return s.resume(ctx) })
+	g.Go(func() error { return s.keepRecords(ctx) })
 	return g.Wait()
 }
 

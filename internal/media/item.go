@@ -44,6 +44,8 @@ type Item struct {
 	Receipt     Sealed    // Receipt as JSON: its hashes could confirm a picture that a thief holds
 	Manifest    Sealed    // signed account of the item; see crypto/keyring
 	Quality     *Quality  // of a picture that was measured; nil before that
+	Site        []byte    // keyed hash of the part of the body; nil when it is not one of Sites
+	DestroyedAt time.Time // zero while the item is there
 
 	CapturedWith    CapturedWith
 	ConsentGivenBy  ConsentGiver

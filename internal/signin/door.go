@@ -50,6 +50,9 @@ type DoorStore interface {
 	PersonByUsername(ctx context.Context, username string) (meta.Person, error)
 	SignInFailed(ctx context.Context, id access.PersonID, lockAfter int, lockFor time.Duration, failed, locked audit.Event) (int, time.Time, error)
 	SignInSucceeded(ctx context.Context, id access.PersonID, s meta.Session, ev audit.Event) error
+	Person(ctx context.Context, id access.PersonID) (meta.Person, error)
+	StepUp(ctx context.Context, id access.SessionID, p access.PersonID, lasts time.Duration, ev audit.Event) (time.Time, error)
+	SteppedUp(ctx context.Context, id access.SessionID) (bool, error)
 	Now(ctx context.Context) (time.Time, error)
 	AppendEvent(ctx context.Context, ev audit.Event) error
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -160,6 +161,9 @@ func (s *Items) open(ctx context.Context, who access.Principal, it media.Item) (
 	if err != nil {
 		return ItemView{}, down(err)
 	}
+	if !it.DestroyedAt.IsZero() { // nothing that was written about it is left
+		return ItemView{Item: it, Relation: rel}, nil
+	}
 	f := fields{ring: s.Ring, table: "items", row: string(it.ID)}
 	v := ItemView{Item: it, Relation: rel, BodySite: f.open("body_site", it.BodySite), Note: f.open("note", it.Note)}
 	if len(it.ConsentDetail) > 0 { // items from before it was asked for have none
@@ -194,7 +198,13 @@ func findItem(ctx context.Context, store itemFinder, g gate, who access.Principa
 	if err != nil {
 		return media.Item{}, down(fmt.Errorf("find the item: %w", err))
 	}
-	return it, g.item(ctx, who, a, it)
+	if err := g.item(ctx, who, a, it); err != nil {
+		return it, err
+	}
+	if !it.DestroyedAt.IsZero() {
+		return it, fault.New(fault.Gone, "item-destroyed", "This was destroyed on "+it.DestroyedAt.Format("2 January 2006")+". The records team holds the certificate.")
+	}
+	return it, nil
 }
 
 // ItemFilter chooses the items to list.

@@ -204,6 +204,10 @@ func (s *Referrals) open(ctx context.Context, who access.Principal, r referral.R
 		return v, f.err
 	}
 	row, err := s.Store.Patient(ctx, r.Patient)
+	if errors.Is(err, meta.ErrNotFound) { // forgotten with the last of their items
+		v.Patient = &Patient{ID: r.Patient, PatientDetails: media.PatientDetails{Name: "Record destroyed"}}
+		return v, nil
+	}
 	if err != nil {
 		return v, down(fmt.Errorf("find the patient: %w", err))
 	}

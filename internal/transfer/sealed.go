@@ -78,7 +78,7 @@ func (f *fields) seal(column, text string) media.Sealed {
 }
 
 func (f *fields) open(column string, s media.Sealed) string {
-	if f.err != nil {
+	if f.err != nil || len(s) == 0 { // its text was destroyed
 		return ""
 	}
 	text, err := f.ring.OpenField(f.table, column, f.row, s)

@@ -291,6 +291,9 @@ func (u *Uploads) sealAndStore(ctx context.Context, who access.Principal, d deta
 		Event: audit.NewEvent(audit.ItemFiled, who, audit.Subject{Item: string(id), Patient: string(patient), Case: string(d.caseID), Team: string(d.team)}).
 			With("format", format.String()).With("consent", string(d.consent)).With("manifest_sha256", hex.EncodeToString(signed[:])),
 	}
+	if site, ok := media.SiteOf(d.bodySite); ok {
+		filing.Item.Site = SiteIndex(u.Ring, site)
+	}
 	return filing, f.err
 }
 

@@ -85,6 +85,19 @@ type Store interface {
 	Check(ctx context.Context) error
 }
 
+// Locker is a Store that can lock objects against deletion by anybody, itself
+// included.
+type Locker interface {
+	Store
+	// CanLock reports whether the store was made so that objects can be locked.
+	CanLock(ctx context.Context) error
+	// Retain locks the current object until at least a time; a lock that lasts
+	// longer stays.
+	Retain(ctx context.Context, key Key, until time.Time) error
+	// LegalHold places a legal hold on the current object, or lifts it.
+	LegalHold(ctx context.Context, key Key, on bool) error
+}
+
 // CheckCreate refuses what no store takes. Implementations call it first.
 func CheckCreate(key Key, size int64) error {
 	if _, err := ParseKey(string(key)); err != nil {

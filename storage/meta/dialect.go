@@ -26,6 +26,7 @@ type dialect struct {
 	goose      goose.Dialect
 	now        string // the clock, in microseconds
 	skipLocked string // passes over rows that another transaction holds
+	purge      string // lets go of what was deleted from wrapped_keys
 	numbered   bool   // placeholders are $1, $2 and not ?
 	migrating  func() []goose.ProviderOption
 	code       func(error) error // the sentinel of a driver's error, or nil
@@ -58,7 +59,7 @@ func openSQLite(path string) (*Store, error) {
 	return &Store{
 		w: w, r: r, closing: func() error { return errors.Join(r.Close(), w.Close()) },
 		d: dialect{
-			goose: goose.DialectSQLite3, now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+			goose: goose.DialectSQLite3, purge: "PRAGMA wal_checkpoint(TRUNCATE)", now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
 			migrating: func() []goose.ProviderOption { return nil }, code: sqliteCode,
 		},
 	}, nil
@@ -80,7 +81,7 @@ func openPostgres(url string) (*Store, error) {
 	return &Store{
 		w: db, r: db, closing: db.Close,
 		d: dialect{
-			goose: goose.DialectPostgres, now: "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+			goose: goose.DialectPostgres, purge: "VACUUM wrapped_keys", now: "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
 			skipLocked: "FOR UPDATE SKIP LOCKED", numbered: true, code: postgresCode,
 			migrating: func() []goose.ProviderOption {
 				l, err := lock.NewPostgresSessionLocker()

@@ -43,15 +43,18 @@ func (s *Store) FileItem(ctx context.Context, f Filing) (media.Item, error) {
 		}
 		var filed micros
 		err := t.row(`INSERT INTO items (id, patient, case_id, team, uploader, format, consent, body_site, note, captured_at, filed_at, bytes, fingerprint, sole, receipt, manifest,
-				captured_with, consent_given_by, consent_capacity, consent_detail)
-			VALUES (?,?,?,?,?,?,?,?,?,?,{now},?,?,?,?,?,?,?,?,?) RETURNING filed_at`,
+				captured_with, consent_given_by, consent_capacity, consent_detail, site)
+			VALUES (?,?,?,?,?,?,?,?,?,?,{now},?,?,?,?,?,?,?,?,?,?) RETURNING filed_at`,
 			string(it.ID), string(it.Patient), optional[media.CaseID]{&it.Case}, string(it.Team), string(it.Uploader), it.Format.String(), string(it.Consent),
 			blob(it.BodySite), blob(it.Note), at(it.CapturedAt), it.Bytes, blob(it.Fingerprint), sole, blob(it.Receipt), blob(it.Manifest),
-			string(it.CapturedWith), string(it.ConsentGivenBy), string(it.ConsentCapacity), blob(it.ConsentDetail)).Scan(&filed)
+			string(it.CapturedWith), string(it.ConsentGivenBy), string(it.ConsentCapacity), blob(it.ConsentDetail), it.Site).Scan(&filed)
 		if err != nil {
 			return err
 		}
 		it.FiledAt = filed.time()
+		if err := t.stir(it.Patient); err != nil { // a new entry brings the record back into use
+			return err
+		}
 		if err := t.addRendition(f.Rendition, f.Key); err != nil {
 			return err
 		}
@@ -79,15 +82,16 @@ func (s *Store) FiledBefore(ctx context.Context, i Idempotency) (media.ItemID, [
 
 const itemColumns = `i.id, i.patient, i.case_id, i.team, i.uploader, i.format, i.consent, i.body_site, i.note,
 	i.captured_at, i.filed_at, i.bytes, i.fingerprint, i.receipt, i.manifest, i.quality,
-	i.captured_with, i.consent_given_by, i.consent_capacity, i.consent_detail`
+	i.captured_with, i.consent_given_by, i.consent_capacity, i.consent_detail, i.site, i.destroyed_at`
 
 func scanItem(scan func(...any) error) (media.Item, error) {
 	var it media.Item
 	var format, quality string
-	var captured, filed micros
+	var captured, filed, destroyed micros
 	err := scan(&it.ID, &it.Patient, optional[media.CaseID]{&it.Case}, &it.Team, &it.Uploader, &format, &it.Consent, &it.BodySite, &it.Note,
 		&captured, &filed, &it.Bytes, &it.Fingerprint, &it.Receipt, &it.Manifest, &quality,
-		&it.CapturedWith, &it.ConsentGivenBy, &it.ConsentCapacity, (*[]byte)(&it.ConsentDetail)) // whose default is text to SQLite
+		&it.CapturedWith, &it.ConsentGivenBy, &it.ConsentCapacity, (*[]byte)(&it.ConsentDetail), // whose default is text to SQLite
+		&it.Site, &destroyed)
 	if err != nil {
 		return it, err
 	}
@@ -97,7 +101,7 @@ func scanItem(scan func(...any) error) (media.Item, error) {
 			return it, fmt.Errorf("the quality of an item cannot be read: %w", err)
 		}
 	}
-	it.CapturedAt, it.FiledAt = captured.time(), filed.time()
+	it.CapturedAt, it.FiledAt, it.DestroyedAt = captured.time(), filed.time(), destroyed.time()
 	it.Format, err = parseFormat(format)
 	return it, err
 }
@@ -112,7 +116,7 @@ func parseFormat(name string) (media.Format, error) {
 
 // ItemByFingerprint finds the latest item with a fingerprint.
 func (s *Store) ItemByFingerprint(ctx context.Context, fingerprint []byte) (media.Item, error) {
-	it, err := scanItem(s.read(ctx, "SELECT "+itemColumns+" FROM items i WHERE i.fingerprint = ? ORDER BY i.id DESC LIMIT 1", fingerprint).Scan)
+	it, err := scanItem(s.read(ctx, "SELECT "+itemColumns+" FROM items i WHERE i.fingerprint = ? AND i.destroyed_at = 0 ORDER BY i.id DESC LIMIT 1", fingerprint).Scan)
 	return it, s.d.classify(err)
 }
 
@@ -143,7 +147,7 @@ type Visibility struct {
 
 // Items gives items, newest first.
 func (s *Store) Items(ctx context.Context, f ItemFilter) ([]media.Item, error) {
-	where, args := []string{"1 = 1"}, []any{}
+	where, args := []string{"i.destroyed_at = 0"}, []any{}
 	add := func(cond string, a ...any) { where, args = append(where, cond), append(args, a...) }
 	for col, v := range map[string]string{"i.patient": string(f.Patient), "i.case_id": string(f.Case), "i.team": string(f.Team), "i.uploader": string(f.Uploader)} {
 		if v != "" {
@@ -191,9 +195,15 @@ func (t *tx) addRendition(r media.RenditionRow, k media.WrappedKey) error {
 }
 
 // AddRendition adds a further rendition of an item; ErrExists when there is
-// one.
+// one, ErrNotFound when the item is destroyed.
 func (s *Store) AddRendition(ctx context.Context, r media.RenditionRow, k media.WrappedKey, ev audit.Event) error {
-	return s.change(ctx, ev, func(t *tx) error { return t.addRendition(r, k) })
+	return s.change(ctx, ev, func(t *tx) error {
+		// An update and no look: it waits for a destruction under way.
+		if err := t.must("UPDATE items SET destroyed_at = 0 WHERE id = ? AND destroyed_at = 0", string(r.Item)); err != nil {
+			return err
+		}
+		return t.addRendition(r, k)
+	})
 }
 
 // SetQuality keeps what was measured of a picture.

@@ -15,12 +15,14 @@ func (s *Store) AddPatient(ctx context.Context, p media.Patient, ev audit.Event)
 	})
 }
 
-// PatientByIndex finds a patient by the keyed hash of the number.
+// PatientByIndex finds a patient by the keyed hash of the number: of one that
+// was merged into another, the other.
 func (s *Store) PatientByIndex(ctx context.Context, index []byte) (media.Patient, error) {
-	return s.patient(ctx, "number_index = ?", index)
+	return s.patient(ctx, "id = (SELECT COALESCE(merged_into, id) FROM patients WHERE number_index = ?)", index)
 }
 
-// Patient finds a patient.
+// Patient finds a patient; ErrNotFound of one who was forgotten with the last
+// of their items.
 func (s *Store) Patient(ctx context.Context, id media.PatientID) (media.Patient, error) {
 	return s.patient(ctx, "id = ?", string(id))
 }
@@ -30,6 +32,9 @@ func (s *Store) patient(ctx context.Context, where string, arg any) (media.Patie
 	var made micros
 	err := s.read(ctx, "SELECT id, number_index, details, created_at FROM patients WHERE "+where, arg).Scan(&p.ID, &p.NumberIndex, &p.Details, &made)
 	p.CreatedAt = made.time()
+	if err == nil && len(p.Details) == 0 {
+		return p, ErrNotFound
+	}
 	return p, s.d.classify(err)
 }
 

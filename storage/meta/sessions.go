@@ -96,6 +96,28 @@ func (s *Store) EndSession(ctx context.Context, id access.SessionID, ev audit.Ev
 	})
 }
 
+// StepUp marks a live session, for a while, as one whose person has proved once
+// more who they are, and forgets their failures; ErrNotFound when there is no
+// such session. A token is never stepped up.
+func (s *Store) StepUp(ctx context.Context, id access.SessionID, p access.PersonID, lasts time.Duration, ev audit.Event) (time.Time, error) {
+	var until micros
+	err := s.change(ctx, ev, func(t *tx) error {
+		if _, err := t.exec("UPDATE people SET failed_sign_ins = 0, locked_until = 0 WHERE id = ?", string(p)); err != nil {
+			return err
+		}
+		return t.row(`UPDATE sessions SET stepped_until = {now} + ? WHERE id = ? AND person = ? AND kind = 'session' AND ended_at = 0 AND expires_at > {now}
+			RETURNING stepped_until`, lasts.Microseconds(), string(id), string(p)).Scan(&until)
+	})
+	return until.time(), err
+}
+
+// SteppedUp reports whether a session is stepped up now.
+func (s *Store) SteppedUp(ctx context.Context, id access.SessionID) (bool, error) {
+	var yes bool
+	err := s.read(ctx, "SELECT EXISTS (SELECT 1 FROM sessions s WHERE s.id = ? AND s.stepped_until > {now} AND "+alive+")", string(id)).Scan(&yes)
+	return yes, s.d.classify(err)
+}
+
 // SessionsOf lists a person's live sessions and tokens, newest first.
 func (s *Store) SessionsOf(ctx context.Context, id access.PersonID) ([]Session, error) {
 	var out []Session

@@ -30,6 +30,11 @@ type house struct {
 // open starts a server over a folder or over a bucket of srv.
 func open(b *testing.B, srv *servers.S3) *house {
 	b.Helper()
+	return openWith(b, srv, false, "--no-derivatives")
+}
+
+func openWith(b *testing.B, srv *servers.S3, versioned bool, more ...string) *house {
+	b.Helper()
 	h := &house{dir: b.TempDir()}
 	run := func(stdin string, args ...string) {
 		if _, errs, status := servers.Run(b, stdin, args...); status != 0 {
@@ -38,13 +43,13 @@ func open(b *testing.B, srv *servers.S3) *house {
 	}
 	run("", "keys", "init", "--data", h.dir, "--escrow-out", filepath.Join(h.dir, "escrow-identity.txt"))
 	run(password+"\n", "user", "add", "--data", h.dir, "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability")
-	settings := []string{"--data", h.dir, "--no-derivatives"}
+	settings := append([]string{"--data", h.dir}, more...)
 	if srv != nil {
 		key := filepath.Join(h.dir, "secret-key")
 		if err := os.WriteFile(key, []byte(srv.SecretKey), 0o600); err != nil {
 			b.Fatal(err)
 		}
-		settings = append(settings, "--objects-kind", "s3", "--objects-endpoint", srv.Endpoint, "--objects-bucket", srv.NewBucket(b, false),
+		settings = append(settings, "--objects-kind", "s3", "--objects-endpoint", srv.Endpoint, "--objects-bucket", srv.NewBucket(b, versioned),
 			"--objects-region", srv.Region, "--objects-access-key", srv.AccessKey, "--objects-secret-key-file", key, "--objects-ca-file", srv.CAFile)
 	}
 	h.Serving = servers.Serve(b, settings...)

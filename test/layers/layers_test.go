@@ -37,7 +37,7 @@ func layer(dir string) (n int, root string) {
 		return 1, "mail"
 	case "push":
 		return 1, "push"
-	case "transfer", "disposal", "signin":
+	case "transfer", "records", "disposal", "signin":
 		return 2, ""
 	case "config":
 		return 4, ""
@@ -56,10 +56,11 @@ var owners = map[string][]string{
 	"database/sql":                      {"storage/meta"},
 	"github.com/disintegration/imaging": {"imaging"},
 	"github.com/rwcarlsen/goexif":       {"imaging"},
-	"golang.org/x/image":                {"imaging"},
+	"golang.org/x/image":                {"imaging", "internal/disposal/paper"}, // paper: for its fonts
 	"os/exec":                           {"imaging/derive"},
 	"github.com/wneessen/go-mail":       {"internal/mail"},
 	"github.com/SherClockHolmes":        {"internal/push"},
+	"codeberg.org/go-pdf/fpdf":          {"internal/disposal/paper"},
 }
 
 func files(t *testing.T, each func(dir, path string, f *ast.File)) {

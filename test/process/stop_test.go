@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ func TestStopFinishesUploads(t *testing.T) {
 	nurse := signIn(t, s.URL, "nurse", http.DefaultClient)
 	nurse.register()
 	form, kind := nurse.form(phone(t))
+	asked := make(chan struct{})
+	nurse.client = &http.Client{Transport: asksFirst{asked}}
 	in, out := io.Pipe()
 	type outcome struct {
 		item string
@@ -33,6 +36,7 @@ func TestStopFinishesUploads(t *testing.T) {
 		item, err := nurse.upload(kind, in)
 		done <- outcome{item, err}
 	}()
+	<-asked // so it is in flight there, not only here
 	if _, err := out.Write(form[:len(form)/2]); err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +69,16 @@ func TestStopFinishesUploads(t *testing.T) {
 	if resp, b := nurse.picture(got.item); resp.StatusCode != http.StatusOK || !bytes.HasPrefix(b, []byte{0xff, 0xd8}) {
 		t.Errorf("after the next start: %d", resp.StatusCode)
 	}
+}
+
+// asksFirst sends a body only when the server has asked for it (RFC 9110,
+// section 10.1.1), and tells the channel.
+type asksFirst struct{ asked chan<- struct{} }
+
+func (a asksFirst) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(a.asked) }}))
+	r.Header.Set("Expect", "100-continue")
+	return (&http.Transport{ExpectContinueTimeout: time.Minute}).RoundTrip(r)
 }
 
 // However often the server is killed amid uploads: what was acknowledged is

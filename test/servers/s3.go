@@ -97,25 +97,17 @@ func (s S3) NewLockingBucket(tb testing.TB) string {
 	return s.newBucket(tb, true, true)
 }
 
-// Retain locks an object against deletion, by anybody, until a time.
-func (s S3) Retain(tb testing.TB, bucket, key string, until time.Time) {
+// Versions counts the versions, delete markers too, of objects whose keys start
+// with prefix.
+func (s S3) Versions(tb testing.TB, bucket, prefix string) (n int) {
 	tb.Helper()
-	mode := minio.Compliance
-	if err := s.client(tb).PutObjectRetention(tb.Context(), bucket, key, minio.PutObjectRetentionOptions{Mode: &mode, RetainUntilDate: &until}); err != nil {
-		tb.Fatalf("retain an object: %v", err)
+	for o := range s.client(tb).ListObjects(tb.Context(), bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithVersions: true}) {
+		if o.Err != nil {
+			tb.Fatalf("list versions: %v", o.Err)
+		}
+		n++
 	}
-}
-
-// Hold puts a legal hold on an object, or lifts it.
-func (s S3) Hold(tb testing.TB, bucket, key string, on bool) {
-	tb.Helper()
-	status := minio.LegalHoldDisabled
-	if on {
-		status = minio.LegalHoldEnabled
-	}
-	if err := s.client(tb).PutObjectLegalHold(tb.Context(), bucket, key, minio.PutObjectLegalHoldOptions{Status: &status}); err != nil {
-		tb.Fatalf("hold an object: %v", err)
-	}
+	return n
 }
 
 func (s S3) newBucket(tb testing.TB, versioned, locking bool) string {

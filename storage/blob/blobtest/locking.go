@@ -9,10 +9,25 @@ import (
 	"github.com/wardseal/wardseal/storage/blob"
 )
 
-// Locking checks a store whose objects can be locked: by a time, with retain,
-// and by a legal hold, with hold. A locked object is neither deleted nor
-// touched; when the lock has ended it goes with every version.
-func Locking(t *testing.T, s blob.Store, retain func(key blob.Key, until time.Time), hold func(key blob.Key, on bool)) {
+// Locking checks a store whose objects can be locked: by a time and by a legal
+// hold. A locked object is neither deleted nor touched; when the lock has ended
+// it goes with every version.
+func Locking(t *testing.T, s blob.Locker) {
+	if err := s.CanLock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	retain := func(key blob.Key, until time.Time) {
+		t.Helper()
+		if err := s.Retain(t.Context(), key, until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold := func(key blob.Key, on bool) {
+		t.Helper()
+		if err := s.LegalHold(t.Context(), key, on); err != nil {
+			t.Fatal(err)
+		}
+	}
 	refused := func(key blob.Key, content []byte) {
 		t.Helper()
 		if err := s.Delete(t.Context(), key); !errors.Is(err, blob.ErrLocked) {
@@ -43,6 +58,7 @@ func Locking(t *testing.T, s blob.Store, retain func(key blob.Key, until time.Ti
 	create(t, s, "locked/held", held)
 	until := time.Now().Add(6 * time.Second).Truncate(time.Second)
 	retain("locked/retained", until)
+	retain("locked/retained", until.Add(-3*time.Second)) // shortens nothing
 	hold("locked/held", true)
 	if info, err := s.Stat(t.Context(), "locked/retained"); err != nil || !info.LockedUntil.Equal(until) || info.LegalHold {
 		t.Errorf("retained: %+v, want until %v; %v", info, until, err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/blob/blobtest"
@@ -37,10 +36,10 @@ func TestConformance(t *testing.T) {
 		t.Run(name+"/locking", func(t *testing.T) {
 			srv := server(t)
 			blobtest.Conformance(t, 42<<20, func(t *testing.T) blob.Store { return open(t, srv, srv.NewLockingBucket(t)) })
-			bucket := srv.NewLockingBucket(t)
-			blobtest.Locking(t, open(t, srv, bucket),
-				func(key blob.Key, until time.Time) { srv.Retain(t, bucket, string(key), until) },
-				func(key blob.Key, on bool) { srv.Hold(t, bucket, string(key), on) })
+			blobtest.Locking(t, open(t, srv, srv.NewLockingBucket(t)))
+			if err := open(t, srv, srv.NewBucket(t, true)).CanLock(t.Context()); err == nil {
+				t.Error("a bucket without locks can lock")
+			}
 		})
 	}
 }
