@@ -42,6 +42,9 @@ type event struct {
 // part is a name and a value; Filter narrows the search to the value.
 type part struct{ Name, Value, Filter string }
 
+// outside is who visits by an invitation.
+const outside = "somebody outside, by an invitation"
+
 // eventsAtOnce is how many events a page has.
 const eventsAtOnce = 50
 
@@ -130,13 +133,17 @@ func auditFilter(c *gin.Context) (auditView, transfer.EventFilter, *ui.Problem) 
 
 func eventRow(e audit.Event, names audit.Names, people []Person) event {
 	out := event{Seq: e.Seq, At: e.At, Type: e.Type, What: e.Sentence(names), Who: "the system, or nobody signed in"}
-	if e.Actor != "" {
+	s := e.Subject
+	switch {
+	case e.Actor == "":
+	case s.Invitation == string(e.Actor):
+		out.Who = outside
+	default:
 		out.Who = personName(people, e.Actor)
 	}
-	s := e.Subject
 	for _, p := range []part{
 		{"item", s.Item, "item"}, {"form", s.Rendition, ""}, {"patient", s.Patient, "patient"}, {"case", s.Case, ""}, {"team", s.Team, ""},
-		{"link", s.Link, "link"}, {"grant", s.Grant, ""}, {"token", s.Token, ""}, {"key", s.Key, ""},
+		{"link", s.Link, "link"}, {"grant", s.Grant, ""}, {"token", s.Token, ""}, {"key", s.Key, ""}, {"invitation", s.Invitation, ""},
 	} {
 		if p.Value != "" {
 			out.About = append(out.About, p)

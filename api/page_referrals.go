@@ -203,7 +203,11 @@ func (s *Server) conversing(c *gin.Context, out *itemView, v transfer.ItemView) 
 		return err
 	}
 	for _, x := range seen {
-		out.SeenBy = append(out.SeenBy, seenRow{personName(people, x.Person), x.First})
+		name := personName(people, x.Person)
+		if x.Outside {
+			name = outside
+		}
+		out.SeenBy = append(out.SeenBy, seenRow{name, x.First})
 	}
 	if out.Asks = access.Decide(who, access.MakeReferral, v.Relation) == access.Allow; !out.Asks {
 		return nil

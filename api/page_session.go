@@ -82,8 +82,13 @@ func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
 	if typed, ok := c.Get("email"); ok {
 		email, _ = typed.(string)
 	}
+	key, err := s.Pushes.Key(c.Request.Context(), principal(c))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
 	p := ui.Page{Title: "Your account", Problem: problem, Data: map[string]any{
-		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails, "Sessions": sessions, "Second": second}}
+		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails, "Sessions": sessions, "Second": second, "Push": key}}
 	if c.Query("done") != "" && problem == nil {
 		p.Notice = "Your e-mail address is kept."
 		if c.Query("done") == "ended" {

@@ -33,6 +33,12 @@ func (s *Server) pages(e *gin.Engine) {
 	// previews a link learns nothing and uses nothing up.
 	open.GET("/l", s.linkPage)
 	open.HEAD("/l", s.linkPage)
+	open.GET("/invited", s.invitedPage) // likewise
+	open.HEAD("/invited", s.invitedPage)
+	guest := open.Group("/invited", s.visitingPage)
+	guest.GET("/pictures", s.visitPage)
+	guest.GET("/pictures/:id", s.visitItemPage)
+	guest.POST("/leave", s.leaveForm)
 
 	p := open.Group("", s.signedInPage, s.guided)
 	p.GET("/guidance", s.guidancePage)
@@ -96,6 +102,10 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/links/:id/revoke", s.revokeForm)
 	p.POST("/links/revoke", s.revokeToForm)
 	p.GET("/opened/:id", s.openedPage)
+	p.GET("/invite", s.invitePage)
+	p.POST("/invite", s.inviteForm)
+	p.GET("/invitations", s.invitationsPage)
+	p.POST("/invitations/:id", s.revokeInvitationForm)
 
 	p.GET("/audit", s.auditPage)
 	p.GET("/reports", s.reportsPage)
@@ -243,6 +253,7 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/inbox", "Questions", access.ListReferrals},
 		{"/pictures", "Pictures", access.ListItems},
 		{"/links", "My links", access.ListLinks},
+		{"/invitations", "Invitations", access.ListInvitations},
 		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
 		{"/reports", "Reports", access.ReadReports},
@@ -252,6 +263,9 @@ func places(who access.Principal, here string) []ui.Place {
 	} {
 		if p.path == "/audit/patients" && access.May(who, access.ReadAudit) == access.Allow {
 			continue // it is one of the questions of the page of the audit
+		}
+		if p.path == "/invitations" && access.May(who, access.ListLinks) == access.Allow {
+			continue // theirs is reached from their links
 		}
 		if access.May(who, p.need) == access.Allow && (p.need != access.UploadItem || len(who.Teams) > 0) {
 			out = append(out, ui.Place{Path: p.path, Text: p.text, Here: here == p.path || strings.HasPrefix(here, p.path+"/") || here == "/" && p.path == homeOf(who)})

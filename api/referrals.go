@@ -126,9 +126,10 @@ func (s *Server) writeReferral(c *gin.Context) {
 
 // Sighting is one person who has seen an item.
 type Sighting struct {
-	Person access.PersonID `json:"person"`
-	First  time.Time       `json:"first"`
-	Last   time.Time       `json:"last"`
+	Person  access.PersonID `json:"person"`
+	Outside bool            `json:"outside,omitempty"` // no member of staff; Person is the invitation
+	First   time.Time       `json:"first"`
+	Last    time.Time       `json:"last"`
 }
 
 func (s *Server) seenBy(c *gin.Context) {
@@ -139,7 +140,7 @@ func (s *Server) seenBy(c *gin.Context) {
 	}
 	out := make([]Sighting, 0, len(all))
 	for _, x := range all {
-		out = append(out, Sighting{x.Person, x.First, x.Last})
+		out = append(out, Sighting{x.Person, x.Outside, x.First, x.Last})
 	}
 	c.JSON(http.StatusOK, gin.H{"seen": out})
 }

@@ -36,11 +36,14 @@ type Flows struct {
 	Oversight *transfer.Oversight
 	Guidance  *signin.Guidance
 
-	Records  *records.Desk
-	Disposal *disposal.Desk
-	Desk     *transfer.Desk
-	Reports  *transfer.Reports
-	Factors  *signin.Factors
+	Records     *records.Desk
+	Disposal    *disposal.Desk
+	Desk        *transfer.Desk
+	Reports     *transfer.Reports
+	Factors     *signin.Factors
+	Invitations *transfer.Invitations
+	Guests      *transfer.Guests
+	Pushes      *transfer.Pushes
 }
 
 // Config is how the edge behaves.
@@ -106,6 +109,9 @@ func (s *Server) routes() {
 	v1.PUT("/session/email", s.setEmail)
 	v1.GET("/sessions", s.listSessions)
 	v1.DELETE("/sessions/:id", s.endSession)
+	v1.GET("/session/push", s.pushKey)
+	v1.PUT("/session/push", s.subscribe)
+	v1.POST("/session/push/end", s.unsubscribe)
 	v1.GET("/tokens", s.listTokens)
 	v1.POST("/tokens", s.mintToken)
 	v1.DELETE("/tokens/:id", s.revokeToken)
@@ -183,6 +189,11 @@ func (s *Server) routes() {
 	v1.HEAD("/grants/:id/renditions/:rendition", s.showGrant)
 	v1.GET("/grants/:id/annotations", s.openedAnnotations)
 
+	v1.POST("/invitations", s.invite)
+	v1.GET("/invitations", s.listInvitations)
+	v1.DELETE("/invitations/:id", s.revokeInvitation)
+	v1.POST("/invitations/:id/revoke-all", s.revokeInvitations)
+
 	v1.GET("/audit", s.searchAudit)
 
 	v1.POST("/records/find", s.findRecord)
@@ -220,4 +231,13 @@ func (s *Server) routes() {
 	v1.GET("/audit/consistency", s.proveConsistency)
 	v1.POST("/audit/patients/find", s.findToTell)
 	v1.GET("/audit/patients/:id/looks", s.listLooks)
+
+	// Somebody outside: these know no session of staff, and the others no visit.
+	open.POST("/invited/code", s.sendCode)
+	open.POST("/invited/open", s.openInvitation)
+	guest := open.Group("/invited", s.visiting)
+	guest.GET("", s.showInvited)
+	guest.DELETE("", s.endVisit)
+	guest.GET("/items/:id/renditions/:rendition", s.showInvitedItem)
+	guest.HEAD("/items/:id/renditions/:rendition", s.showInvitedItem)
 }

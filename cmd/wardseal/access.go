@@ -16,15 +16,15 @@ type accessCmd struct{}
 func (accessCmd) Run(out io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Who may do what\n\nGenerated from the decision table (`wardseal access`); a test compares. What is not in the table is refused.\n\n")
-	b.WriteString("- **yes**: the role is enough.\n- A relation: the person must stand in it to the item, now: *uploader* took the picture, *same team* is a member\n  of the team it belongs to, *referred* is addressed by a live link, *asked* by a referral that is not closed\n  (in person, by team or by role), *emergency* has taken emergency access to the patient.\n- **no**: refused, whatever the relation.\n\n")
+	b.WriteString("- **yes**: the role is enough.\n- A relation: the person must stand in it to the item, now: *uploader* took the picture, *same team* is a member\n  of the team it belongs to, *referred* is addressed by a live link, *asked* by a referral that is not closed\n  (in person, by team or by role), *emergency* has taken emergency access to the patient,\n  *invited* visits by a live invitation.\n- **external** is no role of staff: somebody outside the organisation has it while a visit lasts.\n- **no**: refused, whatever the relation.\n\n")
 	b.WriteString("| action | what it is |")
-	for _, r := range access.Roles() {
+	for _, r := range access.Known() {
 		fmt.Fprintf(&b, " %s |", r)
 	}
-	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(access.Roles())) + "\n")
+	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(access.Known())) + "\n")
 	for _, rule := range access.Table() {
 		fmt.Fprintf(&b, "| `%s` | %s |", rule.Action, rule.Says)
-		for _, r := range access.Roles() {
+		for _, r := range access.Known() {
 			need, ok := rule.Need[r]
 			switch {
 			case !ok:

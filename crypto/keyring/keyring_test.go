@@ -256,6 +256,17 @@ func TestIndex(t *testing.T) {
 	}
 }
 
+// The services of browsers know a deployment by one key, which another has not.
+func TestPushKey(t *testing.T) {
+	f, other := setUp(t), setUp(t)
+	private, public := f.ring.Push()
+	again, same := f.ring.Push()
+	theirs, _ := other.ring.Push()
+	if private != again || public != same || private == theirs || len(private) != 43 || len(public) != 87 {
+		t.Errorf("keys of %d and %d characters", len(private), len(public))
+	}
+}
+
 func manifest() keyring.Manifest {
 	return keyring.Manifest{
 		Item: "i", Patient: "p", Team: "t", Uploader: "u", Format: media.JPEG, Consent: media.ConsentRecord, FiledAt: november,

@@ -15,12 +15,13 @@ const (
 	Referred                       // a live link to the item is addressed to them, their team or their role
 	Emergency                      // has taken emergency access to the item's patient
 	Asked                          // a referral that is not closed asks them, their team or their role about the item
+	Invited                        // is outside the organisation, and visits by a live invitation to the item
 )
 
 var relationNames = []struct {
 	r    Relation
 	name string
-}{{Uploader, "uploader"}, {SameTeam, "same team"}, {Referred, "referred"}, {Emergency, "emergency"}, {Asked, "asked"}}
+}{{Uploader, "uploader"}, {SameTeam, "same team"}, {Referred, "referred"}, {Emergency, "emergency"}, {Asked, "asked"}, {Invited, "invited"}}
 
 // String lists the relations in words, such as "uploader or same team".
 func (r Relation) String() string {
@@ -75,6 +76,11 @@ const (
 	ReviewEmergencies Action = "emergency.review"
 	WatchSystem       Action = "system.watch"
 
+	InviteOutside    Action = "invitation.make"
+	ListInvitations  Action = "invitation.list"
+	RevokeInvitation Action = "invitation.revoke"
+	SeeInvited       Action = "invitation.see" // the one thing that somebody outside may do
+
 	ReadRecords     Action = "records.read"     // schedules, dates, holds, reviews and certificates
 	KeepRecords     Action = "records.keep"     // record what happened to patients, classify, put right
 	ApplySchedule   Action = "schedule.apply"   // confirm rules, apply a new schedule
@@ -115,6 +121,10 @@ func all(r Relation, roles ...Role) map[Role]Relation {
 // Table is the whole policy. docs/access.md is generated from it.
 func Table() []Rule {
 	withRecords := func(m map[Role]Relation) map[Role]Relation { m[RecordsOfficer] = AnyRelation; return m }
+	overseen := func(m map[Role]Relation) map[Role]Relation {
+		m[Auditor], m[Administrator] = AnyRelation, AnyRelation
+		return m
+	}
 	return []Rule{
 		{OwnAccount, "See who one is, end one's session, change one's password, make and revoke one's API tokens", all(AnyRelation, Roles()...)},
 		{ListPeople, "See colleagues' names and roles, to address a link", all(AnyRelation, Roles()...)},
@@ -155,6 +165,10 @@ func Table() []Rule {
 		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},
 		{ReadAudit, "Search and export the audit events; get checkpoints and proofs", all(AnyRelation, Auditor)},
 		{TellPatient, "Find a patient and list who looked at their pictures (names the patient and what is pictured), to give to the patient", all(AnyRelation, RecordsOfficer, Auditor)},
+		{InviteOutside, "Invite a named person outside the organisation to see items", all(ownOrTeam, Clinician, Consultant)},
+		{ListInvitations, "List live invitations (one's own and those to items of one's teams; auditors and administrators: all, without what they are for)", all(AnyRelation, Clinician, Consultant, Auditor, Administrator)},
+		{RevokeInvitation, "Revoke an invitation, or everything to the person it is for (who made it counts as uploader)", overseen(all(ownOrTeam, Clinician, Consultant))},
+		{SeeInvited, "See the pictures and videos of an invitation, in their forms to look at, during a visit", all(Invited, External)},
 	}
 }
 

@@ -32,6 +32,31 @@ func TestUnknownActionIsDenied(t *testing.T) {
 	}
 }
 
+// Somebody outside may do one thing, with what they are invited to, and no
+// member of staff may do it.
+func TestOutside(t *testing.T) {
+	for _, rule := range access.Table() {
+		want := access.DenyRole
+		if rule.Action == access.SeeInvited {
+			want = access.Allow
+		}
+		if got := access.Decide(person(access.External), rule.Action, access.Invited); got != want {
+			t.Errorf("somebody outside: %s: %d", rule.Action, got)
+		}
+	}
+	if got := access.Decide(person(access.External), access.SeeInvited, ^access.Invited); got != access.DenyRelation {
+		t.Errorf("without an invitation: %d", got)
+	}
+	for _, role := range access.Roles() {
+		if role == access.External || access.Decide(person(role), access.SeeInvited, ^access.Relation(0)) != access.DenyRole {
+			t.Errorf("%s is let in as somebody outside", role)
+		}
+	}
+	if access.External.Valid() {
+		t.Error("a member of staff can be somebody outside")
+	}
+}
+
 func TestPictures(t *testing.T) {
 	for _, c := range []struct {
 		role access.Role

@@ -34,14 +34,21 @@ const (
 	RecordsOfficer Role = "records-officer"
 	Auditor        Role = "auditor"
 	Administrator  Role = "administrator"
+
+	// External is a person outside the organisation, for as long as a visit to
+	// what they were invited to see. No member of staff has it.
+	External Role = "external"
 )
 
-// Roles lists every role, in the order that documents use.
+// Roles lists every role of staff, in the order that documents use.
 func Roles() []Role {
 	return []Role{Clinician, Consultant, RecordsOfficer, Auditor, Administrator}
 }
 
-// Valid reports whether r is one of Roles.
+// Known lists every role there is: those of staff, and External.
+func Known() []Role { return append(Roles(), External) }
+
+// Valid reports whether r is one of Roles, which a member of staff can have.
 func (r Role) Valid() bool { return slices.Contains(Roles(), r) }
 
 // Person is a member of staff as the rest of the system sees one.
@@ -68,7 +75,7 @@ type Principal struct {
 
 // SignedIn reports whether there is somebody, and they are not suspended.
 func (p Principal) SignedIn() bool {
-	return p.Person.ID != "" && !p.Person.Suspended && p.Person.Role.Valid()
+	return p.Person.ID != "" && !p.Person.Suspended && slices.Contains(Known(), p.Person.Role)
 }
 
 // In reports whether the principal is a member of team t.

@@ -114,6 +114,14 @@ const (
 	ItemDestroyed     Type = "item.destroyed"
 	DisposalCertified Type = "disposal.certified"
 	DisposalRepeated  Type = "disposal.repeated"
+
+	InvitationMade    Type = "invitation.made"
+	InvitationCoded   Type = "invitation.code-sent"
+	InvitationOpened  Type = "invitation.opened"
+	InvitationShown   Type = "invitation.shown"
+	InvitationLeft    Type = "invitation.left"
+	InvitationRefused Type = "invitation.refused"
+	InvitationRevoked Type = "invitation.revoked"
 )
 
 // Types lists the vocabulary with what each type means, in documents' order.
@@ -214,7 +222,14 @@ var typeDocs = []TypeDoc{
 	{ItemDestroyed, "every version of an item's objects was deleted, and what was written about it"},
 	{DisposalCertified, "the certificate of a batch was signed"},
 	{DisposalRepeated, "an item that had been destroyed was found again, after an old backup was restored, and destroyed again"},
-	{OversightRead, "the reports, or the emergency accesses, were listed"},
+	{OversightRead, "the reports, the emergency accesses or the invitations were listed"},
+	{InvitationMade, "a person outside the organisation was invited to see items"},
+	{InvitationCoded, "a one-time code was made, to be sent to whom an invitation is for"},
+	{InvitationOpened, "an invitation was opened with its code and became a visit; no picture has been shown yet"},
+	{InvitationShown, "a visitor was shown what an invitation is for, without its pictures"},
+	{InvitationLeft, "a visitor ended their visit"},
+	{InvitationRefused, "an invitation was refused; the detail says why"},
+	{InvitationRevoked, "an invitation, or every one to the same person, was revoked, and its visits with it"},
 }
 
 // Event is one thing that happened. Seq and At are set by the database when it
@@ -224,7 +239,7 @@ type Event struct {
 	ID      string            `json:"id"`
 	At      time.Time         `json:"at"`
 	Type    Type              `json:"type"`
-	Actor   access.PersonID   `json:"actor,omitempty"`   // empty when nobody is signed in or the system acts
+	Actor   access.PersonID   `json:"actor,omitempty"`   // empty when nobody is signed in or the system acts; of a visitor, their invitation
 	Session access.SessionID  `json:"session,omitempty"` // the session or token it came with
 	Request string            `json:"request,omitempty"` // request identifier, to find it in the logs
 	Subject Subject           `json:"subject"`
@@ -248,6 +263,7 @@ type Subject struct {
 	Emergency string `json:"emergency,omitempty"`
 
 	Annotation string `json:"annotation,omitempty"` // a set of marks over an item
+	Invitation string `json:"invitation,omitempty"`
 
 	Hold  string `json:"hold,omitempty"`
 	Batch string `json:"batch,omitempty"` // of items to be destroyed

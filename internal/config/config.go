@@ -39,8 +39,17 @@ type Config struct {
 	Limits   Limits   `embed:"" prefix:"" group:"Limits"`
 	Sessions Sessions `embed:"" prefix:"" group:"Sign-in"`
 	Mail     Mail     `embed:"" prefix:"mail-" group:"Mail"`
+	Push     Push     `embed:"" prefix:"push-" group:"Push"`
 	Records  Records  `embed:"" prefix:"" group:"Records"`
 	Audit    Audit    `embed:"" prefix:"audit-" group:"Audit"`
+}
+
+// Push says which services of browsers may be asked to show that something
+// waits. Without one none is.
+type Push struct {
+	Services []string `env:"WARDSEAL_PUSH_SERVICES" placeholder:"HOST" help:"Hosts of the makers of browsers that messages may go through: fcm.googleapis.com, updates.push.services.mozilla.com, web.push.apple.com, *.notify.windows.com. They see which browser is told and when, not what."`
+	Contact  string   `env:"WARDSEAL_PUSH_CONTACT" placeholder:"ADDRESS" help:"An e-mail address for these services to write to when something is wrong. Default: the sender of mail."`
+	CAFile   string   `type:"path" env:"WARDSEAL_PUSH_CA_FILE" help:"Certificate authority (PEM) that the services' certificates are checked against, if not a public one."`
 }
 
 // Records says how long things are kept, and how they end.

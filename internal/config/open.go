@@ -18,9 +18,11 @@ import (
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/disposal"
+	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/jobs"
 	"github.com/wardseal/wardseal/internal/ledger"
 	"github.com/wardseal/wardseal/internal/mail"
+	"github.com/wardseal/wardseal/internal/push"
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/internal/transfer"
@@ -47,6 +49,7 @@ type System struct {
 	Staff   *signin.Staff
 
 	flows  api.Flows
+	send   transfer.SendMail // nil without a mail server
 	intake *transfer.Intake
 
 	records  *records.Desk
@@ -198,6 +201,10 @@ func (s *System) compose() error {
 	if err := s.openLedger(); err != nil {
 		return err
 	}
+	pushes, err := s.pushes()
+	if err != nil {
+		return err
+	}
 	guidance, err := c.guidance(db)
 	if err != nil {
 		return err
@@ -225,11 +232,14 @@ func (s *System) compose() error {
 		Oversight: &transfer.Oversight{Gate: db, Store: db, Ring: s.Ring, Lasts: c.Limits.EmergencyFor},
 		Guidance:  guidance,
 
-		Records:  s.records,
-		Disposal: s.disposal,
-		Reports:  &transfer.Reports{Gate: db, Store: db},
-		Factors:  factors,
-		Desk:     &transfer.Desk{Gate: db, Store: db, Ring: s.Ring},
+		Records:     s.records,
+		Disposal:    s.disposal,
+		Reports:     &transfer.Reports{Gate: db, Store: db},
+		Factors:     factors,
+		Desk:        &transfer.Desk{Gate: db, Store: db, Ring: s.Ring},
+		Pushes:      pushes,
+		Invitations: &transfer.Invitations{Gate: db, Store: db, Ring: s.Ring, Send: s.send, Base: strings.TrimSuffix(c.PublicURL, "/")},
+		Guests:      &transfer.Guests{Gate: db, Store: db, Ring: s.Ring, Send: s.send, CodeFor: invitation.CodeFor, CodeEvery: invitation.CodeEvery},
 	}
 	return nil
 }
@@ -267,9 +277,33 @@ func (s *System) mails() error {
 	if err != nil {
 		return err
 	}
+	s.send = sender.Send
 	n := &transfer.Notifier{Store: s.Store, Send: sender.Send, Base: strings.TrimSuffix(s.Config.PublicURL, "/")}
 	s.runners = append(s.runners, jobs.New(queue{s.Store}, n.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
 	return nil
+}
+
+// pushes makes what tells browsers, and its runner if there is a service that
+// may be used.
+func (s *System) pushes() (*transfer.Pushes, error) {
+	out := &transfer.Pushes{Gate: s.Store, Store: s.Store, Ring: s.Ring}
+	c := s.Config.Push
+	if len(c.Services) == 0 {
+		return out, nil
+	}
+	if c.Contact == "" {
+		c.Contact = s.Config.Mail.From
+	}
+	if !mail.Address(c.Contact) {
+		return nil, errors.New("--push-contact is missing: the services for messages want an e-mail address")
+	}
+	var err error
+	private, public := s.Ring.Push()
+	if out.Sender, err = push.New(push.Config{Services: c.Services, Subscriber: c.Contact, CAFile: c.CAFile}, private, public); err != nil {
+		return nil, err
+	}
+	s.runners = append(s.runners, jobs.New(queue{s.Store}, out.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
+	return out, nil
 }
 
 // jobs makes the runners of background jobs, unless this server makes no

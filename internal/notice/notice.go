@@ -14,7 +14,14 @@ const (
 	Review   Kind = "mail-review"   // a breach was reported, or emergency access taken
 )
 
-// Kinds lists them all.
+// Push is the kind of job that tells a person's browsers, whatever waits, and
+// PushText what they show.
+const (
+	Push     = "push"
+	PushText = "Something waits for you in Wardseal"
+)
+
+// Kinds lists those that are told by mail.
 func Kinds() []Kind { return []Kind{Asked, Answered, More, Added, Review} }
 
 // words are a subject, a sentence, and the page that shows what waits.

@@ -22,6 +22,7 @@ type GateStore interface {
 	LinksTo(ctx context.Context, item media.ItemID, p access.Principal) (bool, error)
 	AsksAbout(ctx context.Context, item media.ItemID, p access.Principal) (bool, error)
 	EmergencyFor(ctx context.Context, patient media.PatientID, p access.PersonID) (bool, error)
+	InvitedTo(ctx context.Context, item media.ItemID, visit access.SessionID) (bool, error)
 	AppendEvent(ctx context.Context, ev audit.Event) error
 }
 
@@ -55,6 +56,16 @@ func (g gate) item(ctx context.Context, who access.Principal, a access.Action, i
 func (g gate) relation(ctx context.Context, who access.Principal, it media.Item) (access.Relation, error) {
 	var rel access.Relation
 	if !who.SignedIn() {
+		return rel, nil
+	}
+	if who.Person.Role == access.External { // somebody outside stands in no other relation
+		invited, err := g.store.InvitedTo(ctx, it.ID, who.Session)
+		if err != nil {
+			return 0, fmt.Errorf("look for an invitation: %w", err)
+		}
+		if invited {
+			rel = access.Invited
+		}
 		return rel, nil
 	}
 	if it.Uploader == who.Person.ID {

@@ -28,6 +28,7 @@ type Seen struct {
 // Sighting is one person who has seen an item.
 type Sighting struct {
 	Person      access.PersonID
+	Outside     bool // not a member of staff: Person is the invitation that they visited by
 	First, Last time.Time
 }
 
@@ -62,7 +63,7 @@ func (s *Seen) by(ctx context.Context, it media.Item) ([]Sighting, error) {
 			}
 			i := slices.IndexFunc(out, func(s Sighting) bool { return s.Person == ev.Actor })
 			if i < 0 {
-				i, out = len(out), append(out, Sighting{Person: ev.Actor, Last: ev.At})
+				i, out = len(out), append(out, Sighting{Person: ev.Actor, Outside: ev.Subject.Invitation != "", Last: ev.At})
 			}
 			out[i].First = ev.At
 		}

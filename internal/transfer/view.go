@@ -139,7 +139,11 @@ func (v *Views) show(ctx context.Context, who access.Principal, it media.Item, r
 		return nil, down(fmt.Errorf("find the rendition: %w", err))
 	}
 	if shown {
-		ev := audit.NewEvent(audit.PictureShown, who, audit.Subject{Item: string(it.ID), Rendition: string(r), Patient: string(it.Patient), Grant: string(g.ID), Link: string(g.Link)})
+		subject := audit.Subject{Item: string(it.ID), Rendition: string(r), Patient: string(it.Patient), Grant: string(g.ID), Link: string(g.Link)}
+		if who.Person.Role == access.External {
+			subject.Invitation = string(who.Person.ID)
+		}
+		ev := audit.NewEvent(audit.PictureShown, who, subject)
 		seen := meta.Viewing{Session: who.Session, Item: it.ID, Rendition: r, Grant: g.ID}
 		if _, err := v.Store.RecordViewing(ctx, seen, viewingFor, ev); err != nil {
 			return nil, down(fmt.Errorf("record the viewing: %w", err))

@@ -18,17 +18,27 @@ type Notify struct {
 	But  access.PersonID // who made the change needs no telling
 }
 
-// notify adds a job for each of those to be told who has an address, unless
-// they are about to be told the same anyway.
+// notify adds a job for each of those to be told who has an address, and one
+// for each who has a browser that is told, unless they are about to be told
+// the same anyway.
 func (t *tx) notify(n Notify) error {
 	if n.Kind == "" {
 		return nil
 	}
+	if err := t.tell(n, string(n.Kind), "p.email <> ''"); err != nil {
+		return err
+	}
+	return t.tell(n, notice.Push, "EXISTS (SELECT 1 FROM push_subscriptions s WHERE s.person = p.id)")
+}
+
+// tell adds a job of a kind for each of those to be told whom the condition
+// holds for.
+func (t *tx) tell(n Notify, kind, reached string) error {
 	cond := map[link.AudienceKind]string{
 		link.ToPerson: "p.id = ?", link.ToRole: "p.role = ?", link.ToTeam: "EXISTS (SELECT 1 FROM members m WHERE m.person = p.id AND m.team = ?)",
 	}[n.To.Kind]
-	rows, err := t.QueryContext(t.ctx, t.s.text(`SELECT p.id FROM people p WHERE p.email <> '' AND NOT p.suspended AND p.id <> ? AND `+cond+`
-		AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.person = p.id AND j.kind = ? AND j.state = 'ready' AND j.attempts = 0)`), string(n.But), n.To.ID, string(n.Kind))
+	rows, err := t.QueryContext(t.ctx, t.s.text("SELECT p.id FROM people p WHERE "+reached+" AND NOT p.suspended AND p.id <> ? AND "+cond+`
+		AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.person = p.id AND j.kind = ? AND j.state = 'ready' AND j.attempts = 0)`), string(n.But), n.To.ID, kind)
 	if err != nil {
 		return err
 	}
@@ -45,7 +55,7 @@ func (t *tx) notify(n Notify) error {
 		return err
 	}
 	for _, id := range who {
-		if _, err := t.exec("INSERT INTO jobs (id, kind, person, state, run_at, created_at) VALUES (?,?,?,'ready',{now},{now})", uuid.Must(uuid.NewV7()).String(), string(n.Kind), id); err != nil {
+		if _, err := t.exec("INSERT INTO jobs (id, kind, person, state, run_at, created_at) VALUES (?,?,?,'ready',{now},{now})", uuid.Must(uuid.NewV7()).String(), kind, id); err != nil {
 			return err
 		}
 	}

@@ -88,7 +88,8 @@ func (s *Store) SetPassword(ctx context.Context, id access.PersonID, hash string
 }
 
 // SetSuspended suspends or restores a person. Suspending ends their sessions,
-// tokens and grants, and revokes the links made by and for them.
+// tokens and grants, and revokes the links made by and for them and the
+// invitations that they made.
 func (s *Store) SetSuspended(ctx context.Context, id access.PersonID, suspended bool, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
 		if err := t.must("UPDATE people SET suspended = ? WHERE id = ?", suspended, string(id)); err != nil || !suspended {
@@ -99,6 +100,10 @@ func (s *Store) SetSuspended(ctx context.Context, id access.PersonID, suspended 
 		}
 		_, err := t.exec(`UPDATE links SET revoked_at = {now} WHERE revoked_at = 0
 			AND (created_by = ? OR (audience_kind = 'person' AND audience = ?))`, string(id), string(id))
+		if err != nil {
+			return err
+		}
+		_, err = t.exec("UPDATE invitations SET revoked_at = {now} WHERE revoked_at = 0 AND created_by = ?", string(id))
 		return err
 	})
 }

@@ -32,6 +32,8 @@ class Screen {
     s.width = width;
     s.context = await browser.newContext({ viewport: { width, height: width < 500 ? 844 : 900 }, locale: "en-GB", timezoneId: "Europe/London", ...options });
     s.context.setDefaultTimeout(60_000); // machines can be busy
+    // Some violations of a page's policy are told to scripts alone.
+    await s.context.addInitScript(() => addEventListener("securitypolicyviolation", (e) => console.error(`against the policy: ${e.violatedDirective} ${e.blockedURI}`)));
     s.page = await s.context.newPage();
     s.expected = []; // statuses that this walk provokes
     s.page.on("pageerror", (e) => { throw new Error("on " + s.page.url() + ": " + e); });

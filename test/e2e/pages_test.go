@@ -16,20 +16,32 @@ func (p *person) submit(path string, form url.Values, headers ...string) answer 
 	return p.send("POST", path, strings.NewReader(form.Encode()), append(headers, "Content-Type", "application/x-www-form-urlencoded")...)
 }
 
+// publicPages are the same for everybody.
+var publicPages = map[string]bool{"GET /sign-in": true, "POST /sign-in": true, "POST /sign-in/second": true, "GET /l": true, "HEAD /l": true, "GET /invited": true, "HEAD /invited": true,
+	"GET /worker.js": true, "GET /manifest.webmanifest": true, "GET /shell": true}
+
+// visitorRoutes are for those who were invited from outside, and nobody else.
+var visitorRoutes = map[string]bool{
+	"GET /invited/pictures": true, "GET /invited/pictures/:id": true, "POST /invited/leave": true,
+	"GET /api/v1/invited": true, "DELETE /api/v1/invited": true, "GET /api/v1/invited/items/:id/renditions/:rendition": true, "HEAD /api/v1/invited/items/:id/renditions/:rendition": true,
+}
+
 // Nobody sees a page but the one to sign in on, and the one of links, which
 // says nothing.
 func TestEveryPageIsGuarded(t *testing.T) {
 	h := open(t, "sqlite+filesystem", nil)
-	public := map[string]bool{"GET /sign-in": true, "POST /sign-in": true, "POST /sign-in/second": true, "GET /l": true, "HEAD /l": true,
-		"GET /worker.js": true, "GET /manifest.webmanifest": true, "GET /shell": true}
 	id, pages := "0190a5e6-0000-7000-8000-000000000000", 0
 	for _, r := range h.api.Routes() {
-		if strings.HasPrefix(r.Path, "/api/") || strings.HasPrefix(r.Path, "/assets/") || public[r.Method+" "+r.Path] {
+		if strings.HasPrefix(r.Path, "/api/") || strings.HasPrefix(r.Path, "/assets/") || publicPages[r.Method+" "+r.Path] {
 			continue
 		}
 		pages++
 		path := strings.ReplaceAll(r.Path, ":id", id)
-		if a := h.nobody().send(r.Method, path, nil, "Sec-Fetch-Site", "same-origin"); !strings.Contains(string(a.body), "<h1>Sign in</h1>") {
+		if visitorRoutes[r.Method+" "+r.Path] {
+			if a := h.nobody().send(r.Method, path, nil, "Sec-Fetch-Site", "same-origin"); a.status != http.StatusUnauthorized || !strings.Contains(string(a.body), "Your visit has ended") {
+				t.Errorf("nobody at %s %s: %d", r.Method, r.Path, a.status)
+			}
+		} else if a := h.nobody().send(r.Method, path, nil, "Sec-Fetch-Site", "same-origin"); !strings.Contains(string(a.body), "<h1>Sign in</h1>") {
 			t.Errorf("nobody at %s %s: %d", r.Method, r.Path, a.status)
 		}
 		for name, headers := range map[string][]string{"another site": {"Sec-Fetch-Site", "cross-site"}, "a neighbour": {"Sec-Fetch-Site", "same-site"}, "another origin": {"Origin", "https://evil.example"}, "nowhere": {"Accept", "*/*"}} {

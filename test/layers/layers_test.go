@@ -29,12 +29,14 @@ func layer(dir string) (n int, root string) {
 		return 5, ""
 	}
 	switch name, _, _ := strings.Cut(rest, "/"); name {
-	case "fault", "media", "access", "link", "audit", "retention", "referral", "oversight", "notice":
+	case "fault", "media", "access", "link", "audit", "retention", "referral", "oversight", "notice", "invitation":
 		return 0, ""
 	case "jobs":
 		return 1, "jobs"
 	case "mail":
 		return 1, "mail"
+	case "push":
+		return 1, "push"
 	case "transfer", "records", "disposal", "signin", "ledger":
 		return 2, ""
 	case "config":
@@ -57,6 +59,7 @@ var owners = map[string][]string{
 	"golang.org/x/image":                {"imaging", "internal/disposal/paper"}, // paper: for its fonts
 	"os/exec":                           {"imaging/derive"},
 	"github.com/wneessen/go-mail":       {"internal/mail"},
+	"github.com/SherClockHolmes":        {"internal/push"},
 	"codeberg.org/go-pdf/fpdf":          {"internal/disposal/paper"},
 	"golang.org/x/mod":                  {"internal/audit", "internal/ledger", "internal/transfer", "crypto/keyring", "cmd/wardseal"},
 }

@@ -31,6 +31,9 @@ func Mail(tb testing.TB) SMTP {
 	return s
 }
 
+// Folder is where the messages are kept, in new/.
+func (s SMTP) Folder() string { return s.dir }
+
 // Received gives the messages that came so far, as they came.
 func (s SMTP) Received(tb testing.TB) []string {
 	tb.Helper()

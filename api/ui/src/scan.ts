@@ -1,4 +1,5 @@
 import { byId, make } from "./small";
+import { program } from "./trusted";
 import { read, type Band } from "./wristband";
 
 interface Detector { detect(source: HTMLVideoElement): Promise<{ rawValue: string }[]> }
@@ -17,7 +18,7 @@ async function reader(form: HTMLElement): Promise<Reader> {
     const own = new Detectors({ formats });
     return { texts: async (video) => (await own.detect(video)).map((f) => f.rawValue), stop: () => undefined };
   }
-  const worker = new Worker(form.dataset.scanner ?? "", { type: "module" });
+  const worker = new Worker(program(form.dataset.scanner ?? ""), { type: "module" });
   worker.postMessage({ wasm: form.dataset.wasm });
   const canvas = make("canvas"), pen = canvas.getContext("2d", { willReadFrequently: true });
   return {

@@ -6,6 +6,7 @@ import { changed, count, drop, state, type Patient, type Shot, type Way } from "
 import { sendByQueue } from "./sending";
 import { signInAgain } from "./sign-in";
 import { byId, make, show, type Mistake } from "./small";
+import { parsed } from "./trusted";
 
 /** send makes the form a walk: the patient, pictures, what they show, consent. No mistake or lost signal loses anything. */
 export function send(): void {
@@ -81,7 +82,7 @@ async function aside(form: HTMLFormElement, action: string, asked = true): Promi
       if (await signInAgain()) return await aside(form, action, asked);
       return;
     }
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const page = parsed(await answer.text());
     if (whose(typedIn(form)) !== whose(before)) return; // it answers for another patient than is typed by now
     for (const id of ["found", "cases"]) {
       const fresh = page.getElementById(id), old = byId(id);

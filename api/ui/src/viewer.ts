@@ -1,6 +1,7 @@
 import { ask } from "./ask";
 import type { Look } from "./picture";
 import { byId } from "./small";
+import { parsed } from "./trusted";
 import { watermarks } from "./watermark";
 
 let look: Look | undefined;
@@ -56,7 +57,7 @@ async function wait(place: HTMLElement, wanted: string): Promise<void> {
   // but the viewer.
   const page = await fetch(location.href, { credentials: "same-origin", cache: "no-store" }).catch(() => null);
   if (!page?.ok) return;
-  const fresh = new DOMParser().parseFromString(await page.text(), "text/html").getElementById("viewer");
+  const fresh = parsed(await page.text()).getElementById("viewer");
   if (!fresh || look?.busy()) return; // somebody is watching or drawing
   look?.destroy();
   place.replaceWith(document.adoptNode(fresh));

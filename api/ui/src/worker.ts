@@ -5,12 +5,18 @@ declare const ASSETS: string[]; // put before this file by the server
 declare const VERSION: string;
 
 interface Extendable extends Event { waitUntil(p: Promise<unknown>): void }
+interface Pushed extends Extendable { readonly data: { text(): string } | null }
+interface Clicked extends Extendable { readonly notification: Notification }
+interface Page { url: string; focus(): Promise<unknown> }
 interface Fetching extends Extendable { readonly request: Request; respondWith(r: Promise<Response>): void }
 const worker = self as unknown as {
   addEventListener(type: "install" | "activate", heard: (e: Extendable) => void): void;
   addEventListener(type: "fetch", heard: (e: Fetching) => void): void;
+  addEventListener(type: "push", heard: (e: Pushed) => void): void;
+  addEventListener(type: "notificationclick", heard: (e: Clicked) => void): void;
   skipWaiting(): Promise<void>;
-  clients: { claim(): Promise<void> };
+  clients: { claim(): Promise<void>; matchAll(o: { type: "window" }): Promise<Page[]>; openWindow(path: string): Promise<unknown> };
+  registration: ServiceWorkerRegistration;
   location: Location;
 };
 
@@ -42,6 +48,19 @@ worker.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || url.origin !== worker.location.origin) return;
   if (request.mode === "navigate") event.respondWith(page(request));
   else if (ASSETS.includes(url.pathname)) event.respondWith(asset(url.pathname, request));
+});
+
+// What waits is not said, on a screen that anybody can see: one signs in.
+worker.addEventListener("push", (event) => {
+  event.waitUntil(worker.registration.showNotification("Wardseal", { body: event.data?.text() ?? "", tag: "wardseal", icon: ASSETS.find((path) => path.includes("/icon-192")) ?? "" }));
+});
+
+worker.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil((async () => {
+    const open = (await worker.clients.matchAll({ type: "window" }))[0];
+    await (open ? open.focus() : worker.clients.openWindow("/"));
+  })());
 });
 
 /** asset gives a built file from the store: its address has a hash of it. */
