@@ -42,7 +42,8 @@ func reportsOf(r transfer.Report, n names) []report {
 		emergenciesReport(r, n),
 		signInsByDay(r),
 		signInsByAccount(r, n),
-		// Items by class and due year, and holds, have their place here.
+		dueReport(r),
+		holdsReport(r, n),
 		filedByWeek(r),
 		filedBy("filed-by-team", "Filed, by team", "Team", r, func(f transfer.WeekFiled) string { return teamName(n.teams, f.Team) }),
 		filedBy("filed-by-format", "Filed, by format", "Format", r, func(f transfer.WeekFiled) string { return f.Format }),
@@ -112,6 +113,51 @@ func emergenciesReport(r transfer.Report, n names) report {
 func overdueReviewsReport(r transfer.Report, n names) report {
 	rows := emergencyRows(r.ToReview, r, n)
 	return report{Name: "reviews", Title: "Emergency accesses that nobody has reviewed", Says: "Those of more than " + lasting(transfer.ReviewWithin) + " ago, oldest first.", Columns: emergencyColumns, Rows: rows, Count: counted(len(rows)), Cut: r.Cut["reviews"]}
+}
+
+func dueReport(r transfer.Report) report {
+	out := report{Name: "due", Title: "Kept, by class and the year in which it comes due", Says: "The class whose rule dates an item, and when it may be reviewed. “No date” is what nothing ends yet.", Columns: []string{"Class", "Year", "Items"}}
+	type cell struct{ class, year string }
+	cells, years := map[cell]int64{}, map[string]int64{}
+	var due int64
+	for _, d := range r.Due {
+		c := cell{string(d.Class), "No date"}
+		if c.class == "" {
+			c.class = "not dated yet"
+		}
+		if !d.On.IsZero() {
+			c.year = d.On.Format("2006")
+			if !d.On.After(r.Now) {
+				due += d.Items
+			}
+		}
+		cells[c] += d.Items
+		years[c.year] += d.Items
+	}
+	for _, c := range slices.SortedFunc(maps.Keys(cells), func(a, b cell) int { return strings.Compare(a.class+a.year, b.class+b.year) }) {
+		out.Rows = append(out.Rows, []string{c.class, c.year, strconv.FormatInt(cells[c], 10)})
+	}
+	if len(out.Rows) == 0 {
+		return out
+	}
+	out.Count = counted(int(due))
+	var points []ui.Point
+	for _, y := range slices.Sorted(maps.Keys(years)) {
+		points = append(points, ui.Point{Label: y, Value: years[y]})
+	}
+	if len(points) > 30 { // as many as can be told apart
+		points = points[:30]
+	}
+	out.Charts = []*ui.Chart{ui.Rows("chart-due", "Items by the year in which they come due", points)}
+	return out
+}
+
+func holdsReport(r transfer.Report, n names) report {
+	out := report{Name: "holds", Title: "Holds", Says: "What keeps items from being destroyed now, newest first. The reasons are on the page of holds.", Columns: []string{"Placed", "By", "For", "Items", "Of these due"}, Cut: r.Cut["holds"]}
+	for _, h := range r.Holds {
+		out.Rows = append(out.Rows, []string{spoken(h.PlacedAt), personName(n.people, h.PlacedBy), lasting(r.Now.Sub(h.PlacedAt)), strconv.Itoa(h.Items), strconv.Itoa(h.Due)})
+	}
+	return out
 }
 
 func signInsByDay(r transfer.Report) report {

@@ -9,6 +9,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/oversight"
+	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -24,6 +25,9 @@ type ReportStore interface {
 	Investigation(ctx context.Context, id oversight.ID) (oversight.Investigation, error)
 	Entries(ctx context.Context, id oversight.ID, limit int) ([]oversight.Entry, error)
 	FiledSince(ctx context.Context, since time.Time) ([]meta.Filed, error)
+	DueByClass(ctx context.Context) ([]meta.DueCount, error)
+	Holds(ctx context.Context, limit int) ([]retention.Hold, error)
+	CountMatching(ctx context.Context, c retention.Criteria) (items, due int, err error)
 }
 
 // Reports tell records officers and auditors how things go. They hold nothing
@@ -51,6 +55,15 @@ type OpenIncident struct {
 // WeekFiled is what was filed in a week, in a team and format.
 type WeekFiled = meta.Filed
 
+// DueCount is how many items of a class may be reviewed from a day.
+type DueCount = meta.DueCount
+
+// LiveHold is a hold as the reports have it, without its texts.
+type LiveHold struct {
+	retention.Hold
+	Items, Due int // it is on
+}
+
 // Report is everything that the reports say.
 type Report struct {
 	Now, Since  time.Time
@@ -61,6 +74,8 @@ type Report struct {
 	ToReview    []oversight.Emergency // overdue
 	Incidents   []OpenIncident        // open
 	Filed       []WeekFiled
+	Due         []DueCount
+	Holds       []LiveHold
 	Cut         map[string]bool // by name of the list: there is more
 }
 
@@ -120,7 +135,34 @@ func (s *Reports) fill(ctx context.Context, r *Report) (err error) {
 	if err := note("filed", 0, 1, err); err != nil {
 		return err
 	}
+	r.Due, err = s.Store.DueByClass(ctx)
+	if err := note("due", 0, 1, err); err != nil {
+		return err
+	}
+	if err := s.holds(ctx, r); err != nil {
+		return err
+	}
 	return s.incidents(ctx, r)
+}
+
+// holds lists the live ones, with what each is on.
+func (s *Reports) holds(ctx context.Context, r *Report) error {
+	all, err := s.Store.Holds(ctx, ReportRows)
+	if err != nil {
+		return fmt.Errorf("report on holds: %w", err)
+	}
+	r.Cut["holds"] = len(all) >= ReportRows
+	for _, h := range all {
+		if !h.ReleasedAt.IsZero() {
+			continue
+		}
+		l := LiveHold{Hold: h}
+		if l.Items, l.Due, err = s.Store.CountMatching(ctx, h.Criteria); err != nil {
+			return fmt.Errorf("report on holds: %w", err)
+		}
+		r.Holds = append(r.Holds, l)
+	}
+	return nil
 }
 
 // incidents lists the open ones, each breach with its clock.

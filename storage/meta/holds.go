@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
@@ -134,4 +135,27 @@ func (s *Store) CountMatching(ctx context.Context, c retention.Criteria) (items,
 	}
 	err = s.read(ctx, "SELECT COUNT(*), COALESCE(SUM(CASE WHEN i.due_on > 0 AND i.due_on <= {now} THEN 1 ELSE 0 END), 0) FROM items i WHERE "+strings.Join(where, " AND "), slices.Clip(args)...).Scan(&items, &due)
 	return items, due, s.d.classify(err)
+}
+
+// DueCount is how many items of a class may be reviewed from a day; the zero
+// day is of those that nothing ends yet.
+type DueCount struct {
+	Class retention.Class // whose rule dated them; empty before they are dated
+	On    time.Time
+	Items int64
+}
+
+// DueByClass counts the items that are kept, by class and by the month from
+// which they may be reviewed.
+func (s *Store) DueByClass(ctx context.Context) ([]DueCount, error) {
+	var out []DueCount
+	err := s.all(ctx, func(scan func(...any) error) error {
+		var c DueCount
+		var on micros
+		err := scan(&c.Class, &on, &c.Items)
+		c.On = on.time()
+		out = append(out, c)
+		return err
+	}, "SELECT due_rule, due_on, COUNT(*) FROM items WHERE destroyed_at = 0 GROUP BY due_rule, due_on ORDER BY due_rule, due_on")
+	return out, err
 }
