@@ -76,6 +76,7 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/links/revoke", s.revokeToForm)
 	p.GET("/opened/:id", s.openedPage)
 
+	s.recordsPages(p)
 	p.GET("/audit", s.auditPage)
 	p.GET("/status", s.statusPage)
 	p.GET("/staff", s.staffPage)
@@ -83,6 +84,41 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/staff/people/:id", s.changePersonForm)
 	p.POST("/staff/teams", s.addTeamForm)
 	p.POST("/staff/members", s.memberForm)
+}
+
+// recordsPages are those of the records team.
+func (s *Server) recordsPages(p *gin.RouterGroup) {
+	p.GET("/records", s.recordsPage)
+	p.POST("/records/find", s.findRecordForm)
+	p.POST("/records/import", s.importForm)
+	p.POST("/records/teams", s.teamClassForm)
+	p.GET("/records/:id", s.recordPage)
+	p.POST("/records/:id/events", s.recordForm("event", s.eventForm))
+	p.POST("/records/:id/events/:event/cancel", s.recordForm("cancel", s.cancelEventForm))
+	p.POST("/records/:id/class", s.recordForm("class", s.classForm))
+	p.POST("/records/:id/merge", s.mergeForm)
+	p.GET("/records/:id/items/:item", s.keptItemPage)
+	p.POST("/records/:id/items/:item/class", s.keptForm("class", s.itemClassForm))
+	p.POST("/records/:id/items/:item/consent", s.keptForm("consent", s.endConsentForm))
+	p.POST("/records/:id/items/:item/move", s.moveForm)
+	p.POST("/records/:id/items/:item/end", s.endForm)
+	p.GET("/schedule", s.schedulePage)
+	p.POST("/schedule/confirm", s.confirmRuleForm)
+	p.POST("/schedule/simulate", s.simulateForm)
+	p.POST("/schedule/apply", s.applyScheduleForm)
+	p.GET("/holds", s.holdsPage)
+	p.POST("/holds", s.placeHoldForm)
+	p.GET("/holds/new", s.newHoldPage)
+	p.POST("/holds/new", s.lookHoldForm)
+	p.POST("/holds/:id/release", s.releaseHoldForm)
+	p.GET("/due", s.duePage)
+	p.POST("/due", s.decideDueForm)
+	p.GET("/disposals", s.disposalsPage)
+	p.GET("/disposals/:id", s.disposalPage)
+	p.POST("/disposals/:id/approve", s.decideForm("approved", s.approveDisposal))
+	p.POST("/disposals/:id/refuse", s.decideForm("refused", s.refuseDisposal))
+	p.POST("/disposals/:id/undo", s.decideForm("undone", s.undoDisposal))
+	p.POST("/disposals/:id/match", s.matchForm)
 }
 
 func serveAsset(a ui.Asset) gin.HandlerFunc {
@@ -160,7 +196,11 @@ func (s *Server) waiting(c *gin.Context, who access.Principal) error {
 	if err != nil {
 		return err
 	}
-	c.Set(keyWaiting, map[string]int{"/inbox": waiting + more, "/review": review})
+	due, proposed, err := s.Disposal.Waiting(ctx, who)
+	if err != nil {
+		return err
+	}
+	c.Set(keyWaiting, map[string]int{"/inbox": waiting + more, "/review": review, "/due": due, "/disposals": proposed})
 	c.Set(keyEmergencies, emergencies)
 	c.Set(keyIdle, int(s.cfg.IdleFor/time.Second))
 	return nil
@@ -205,6 +245,7 @@ func places(who access.Principal, here string) []ui.Place {
 		path, text string
 		need       access.Action
 	}{
+		{"/due", "Due for review", access.ProposeDisposal},
 		{"/send", "Send a picture", access.UploadItem},
 		{"/queue", "Waiting", access.UploadItem},
 		{"/inbox", "Questions", access.ListReferrals},
@@ -212,6 +253,10 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/links", "My links", access.ListLinks},
 		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
+		{"/records", "Records", access.ReadRecords},
+		{"/holds", "Holds", access.ReadRecords},
+		{"/disposals", "Disposals", access.ReadRecords},
+		{"/schedule", "Schedule", access.ReadRecords},
 		{"/staff", "People and teams", access.ManagePeople},
 		{"/status", "This system", access.WatchSystem},
 	} {
@@ -229,6 +274,8 @@ func homeOf(who access.Principal) string {
 		return "/send"
 	case access.Consultant:
 		return "/inbox"
+	case access.RecordsOfficer:
+		return "/due"
 	case access.Auditor:
 		return "/audit"
 	case access.Administrator:
@@ -243,6 +290,8 @@ func (s *Server) homePage(c *gin.Context) {
 		s.sendPage(c)
 	case "/inbox":
 		s.inboxPage(c)
+	case "/due":
+		s.duePage(c)
 	case "/audit":
 		s.auditPage(c)
 	case "/staff":
@@ -274,6 +323,9 @@ var forPeople = map[string]string{
 	"idempotency-key-reused":   "This form has filed a picture already, and something in it was changed since. Look under Pictures; to send another, start a new form.",
 	"consent-given-by-unknown": "Choose who gave the consent.",
 	"filter-wrong":             "This filter is not right. Choose from the list.",
+	"day-form":                 "Enter the day as day, month and year, for example 27 3 2026.",
+	"until-form":               "Enter the day on which these come back for review, after today, for example 27 3 2031.",
+	"event-unknown":            "Choose what happened.",
 }
 
 // formFields are the fields that an error message can stand beside.
@@ -281,6 +333,8 @@ var formFields = map[string]bool{
 	"patient_number_kind": true, "patient_number": true, "date_of_birth": true, "sex": true, "name": true, "team": true, "case": true, "consent": true,
 	"body_site": true, "note": true, "captured_at": true, "sound": true, "file": true, "consent_given_by": true, "consent_detail": true, "audience": true, "purpose": true, "ttl_seconds": true, "uses": true,
 	"username": true, "password": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
+	"event": true, "on": true, "class": true, "from": true, "until": true, "authority": true, "criteria": true, "ground": true, "decision": true,
+	"end_reason": true, "approved_reason": true, "refused_reason": true, "undone_reason": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -23,12 +23,14 @@ var functions = template.FuncMap{
 	"moment":  moment,
 	"clock":   func(t time.Time) string { return t.In(Zone).Format("3:04pm") },
 	"day":     day,
+	"date":    date,
 	"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"size":    size,
 	"count":   count,
 	"percent": func(f *float64) int { return int(100*min(max(*f, 0), 1) + 0.5) },
 	"number":  spaced,
 	"put":     put,
+	"list":    func(s ...string) []string { return s },
 }
 
 func address(name string) (string, error) {
@@ -41,6 +43,9 @@ func address(name string) (string, error) {
 
 // moment is a time as people write it: 24 November 2026, 2:05pm.
 func moment(t time.Time) string { return t.In(Zone).Format("2 January 2006, 3:04pm") }
+
+// date is a day that has no time of its own.
+func date(t time.Time) string { return t.Format("2 January 2006") }
 
 // day turns 1950-01-31 into 31 January 1950.
 func day(date string) string {

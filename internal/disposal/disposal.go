@@ -36,6 +36,7 @@ type Store interface {
 	HoldsOn(ctx context.Context, id media.ItemID) ([]retention.Hold, error)
 	DueItems(ctx context.Context, f meta.DueFilter) ([]meta.Due, error)
 	CountDue(ctx context.Context) (items, underHold int, err error)
+	CountWaiting(ctx context.Context, by access.PersonID, most int) (items, proposals int, err error)
 	AddReview(ctx context.Context, r meta.Review, ev audit.Event) error
 	AddBatch(ctx context.Context, b retention.Batch, items []media.ItemID, coolingOff time.Duration, ev audit.Event) error
 	DecideBatch(ctx context.Context, id retention.BatchID, to retention.BatchState, by access.PersonID, words media.Sealed, coolingOff time.Duration, ev audit.Event) error
@@ -152,6 +153,20 @@ func (d *Desk) Count(ctx context.Context, who access.Principal) (items, underHol
 	}
 	items, underHold, err = d.Store.CountDue(ctx)
 	return items, underHold, transfer.Down(err)
+}
+
+// waitingMost is how far what waits is counted.
+const waitingMost = 1000
+
+// Waiting counts what waits for somebody who decides about disposals: items to
+// review, and what another person proposed; both up to 1,000. It discloses
+// nothing and records nothing.
+func (d *Desk) Waiting(ctx context.Context, who access.Principal) (review, approve int, err error) {
+	if access.May(who, access.ApproveDisposal) != access.Allow {
+		return 0, 0, nil
+	}
+	review, approve, err = d.Store.CountWaiting(ctx, who.Person.ID, waitingMost)
+	return review, approve, transfer.Down(err)
 }
 
 // Keep decides that items whose time has come are kept longer, or go to
@@ -363,6 +378,7 @@ type BatchView struct {
 	retention.Batch
 	Reason, Decision string
 	Lines            []retention.BatchItem    // only of a single batch
+	Backups          time.Time                // from when no backup can hold a key of it; only of a single batch that was destroyed
 	Why              map[media.ItemID]DueView // of those that are still there
 }
 
@@ -405,6 +421,13 @@ func (d *Desk) Show(ctx context.Context, who access.Principal, id retention.Batc
 	v, err := d.view(b)
 	if err != nil {
 		return v, err
+	}
+	if len(b.Certificate) > 0 {
+		c, err := d.own(b.Certificate)
+		if err != nil {
+			return v, err
+		}
+		v.Backups = c.Backups.LastGone
 	}
 	v.Why = map[media.ItemID]DueView{}
 	err = d.eachItem(ctx, id, func(i retention.BatchItem) error {
