@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -221,7 +222,12 @@ func (s *Server) decideForm(done string, do func(c *gin.Context, id retention.Ba
 		}
 		id := retention.BatchID(c.Param("id"))
 		err := do(c, id, f.Get(done+"_reason"))
-		if e := fault.From(err); err != nil && e.Field == "reason" {
+		switch e := fault.From(err); {
+		case err == nil:
+		case e.Code == codeStepUp: // back to the batch, whatever page of it the form was on
+			c.Redirect(http.StatusSeeOther, "/step-up?"+url.Values{"next": {"/disposals/" + string(id)}}.Encode())
+			return
+		case e.Field == "reason":
 			err = e.In(done + "_reason") // each form of the page has its own
 		}
 		went(c, err, "/disposals/"+string(id)+"?done="+done, func(status int, p *ui.Problem) { s.disposal(c, status, typedIn(f), notMatched, p) })

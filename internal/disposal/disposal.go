@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -198,6 +199,29 @@ func (d *Desk) Keep(ctx context.Context, who access.Principal, items []media.Ite
 		ev := audit.NewEvent(audit.DisposalKept, who, audit.Subject{Item: string(id)}).With("decision", decision).With("until", until)
 		if err := d.Store.AddReview(ctx, r, ev); err != nil {
 			return transfer.Gone(err)
+		}
+	}
+	if err := d.redate(ctx, items); err != nil { // the decision stands, and the dates follow within a minute
+		slog.WarnContext(ctx, "dates are worked out later", "error", err)
+	}
+	return nil
+}
+
+// redate has what was decided seen at once: what waits for new dates can
+// neither leave the queue nor be proposed.
+func (d *Desk) redate(ctx context.Context, items []media.ItemID) error {
+	done := map[media.PatientID]bool{}
+	for _, id := range items {
+		it, err := d.Store.Item(ctx, id)
+		if err != nil {
+			return err
+		}
+		if done[it.Patient] {
+			continue
+		}
+		done[it.Patient] = true
+		if err := d.Records.Redate(ctx, it.Patient); err != nil {
+			return err
 		}
 	}
 	return nil
