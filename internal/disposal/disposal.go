@@ -141,6 +141,7 @@ func (d *Desk) dueView(ctx context.Context, r meta.Due) (DueView, error) {
 	if err != nil {
 		return DueView{}, transfer.Down(err)
 	}
+	r.Team, r.FiledAt, r.Patient = it.Team, it.FiledAt, it.Patient // of a batch only the item is known so far
 	f := transfer.FieldsOf(d.Ring, "items", string(it.ID))
 	v := DueView{Due: r, Why: why.Due.Why, Class: why.Due.Rule.Title, Sure: why.Confirmed, BodySite: f.Open("body_site", it.BodySite), Captured: it.CapturedAt, Consent: it.Consent, Format: it.Format, HeldBy: len(holds)}
 	return v, f.Err()

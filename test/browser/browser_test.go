@@ -50,7 +50,7 @@ func TestPages(t *testing.T) {
 }
 
 // demo starts the demo, which has people of every role, and gives its address.
-func demo(t *testing.T) string {
+func demo(t *testing.T, more ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "wardseal")
@@ -62,7 +62,7 @@ func demo(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = said.Close() })
-	cmd := exec.Command(program, "demo", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0")
+	cmd := exec.Command(program, append([]string{"demo", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0"}, more...)...)
 	cmd.Stdout, cmd.Stderr = said, said
 	address := regexp.MustCompile(`(?m)^Open (http://localhost:\d+) `)
 	var url string

@@ -339,9 +339,8 @@ async function withoutScript() {
 
 try {
   let record, batch;
-  if (!ONLY) await files();
   for (const [name, walk] of [
-    ["records at 1280", () => records(1280)], ["records at 390", () => records(390)], ["a file of events", () => imports(1280)], ["a file of events at 390", () => imports(390)],
+    ["pictures are filed", files], ["records at 1280", () => records(1280)], ["records at 390", () => records(390)], ["a file of events", () => imports(1280)], ["a file of events at 390", () => imports(390)],
     ["a death", async () => { record = await dies(); }], ["a hold at 1280", () => holds(1280)], ["its release", () => releases(1280)], ["a hold at 390", () => holds(390)],
     ["destruction", async () => { batch = await destroys(); }], ["the release at 390", () => releases(390)],
     ["others at 390", () => others(390, record, batch)], ["others at 1280", () => others(1280, record, batch)], ["without script", withoutScript],

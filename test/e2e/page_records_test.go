@@ -307,7 +307,7 @@ func TestDisposalPages(t *testing.T) {
 		batch := regexp.MustCompile(`/disposals/[0-9a-f-]{36}`).FindString(proposed)
 		one.does(batch+"/approve", nil, http.StatusForbidden)
 		says(t, two.page("/", http.StatusOK), `, waiting: </span>1</span>`)
-		says(t, two.page(batch, http.StatusOK), "Approve destruction", "3 years after the death", "left heel")
+		says(t, two.page(batch, http.StatusOK), "Approve destruction", "3 years after the death", "left heel", "Tissue viability")
 		says(t, two.does(batch+"/refuse", url.Values{}, http.StatusUnprocessableEntity), `href="#refused_reason"`)
 		back := two.send("POST", batch+"/approve", nil, "Sec-Fetch-Site", "same-origin", "Referer", h.url+batch+"/refuse")
 		says(t, string(back.body), "Is it still you?", `name="next" value="`+batch+`"`)
