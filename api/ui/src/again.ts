@@ -17,6 +17,7 @@ async function look(): Promise<void> {
   if (answer?.ok && !answer.redirected) {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("batch");
     if (fresh) old.replaceWith(fresh);
+    byId("messages")?.replaceChildren(); // what was said there is of before
     again();
   } else if (!answer) setTimeout(() => void look(), 5000);
 }
