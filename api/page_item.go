@@ -45,7 +45,9 @@ type itemView struct {
 	Asking    map[string]string // as typed
 	Questions []questionRow     // about this patient, to which the item can be added
 	SeenBy    []seenRow
-	Ours      bool // of one of the reader's teams: the case and the patient over time are theirs to see
+	Kept      *keptItem // until when and why; nil through a link
+	Record    bool      // may see the patient's record
+	Ours      bool      // of one of the reader's teams: the case and the patient over time are theirs to see
 }
 
 // viewer is a picture or video as it is shown.
@@ -204,6 +206,13 @@ func (s *Server) item(c *gin.Context, status int, said said, problem *ui.Problem
 			return
 		}
 	}
+	kept, err := s.Records.Why(c.Request.Context(), v.ID, v.Item.Patient)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	k := s.keptItem(kept, out.Teams)
+	out.Kept, out.Record = &k, access.May(who, access.ReadRecords) == access.Allow
 	if err := s.conversing(c, &out, v); err != nil {
 		failPage(c, err)
 		return

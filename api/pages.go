@@ -107,6 +107,7 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/invitations", s.invitationsPage)
 	p.POST("/invitations/:id", s.revokeInvitationForm)
 
+	s.recordsPages(p)
 	p.GET("/audit", s.auditPage)
 	p.GET("/reports", s.reportsPage)
 	p.GET("/reports/:name", s.reportCSVPage)
@@ -121,6 +122,41 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/staff/people/:id", s.changePersonForm)
 	p.POST("/staff/teams", s.addTeamForm)
 	p.POST("/staff/members", s.memberForm)
+}
+
+// recordsPages are those of the records team.
+func (s *Server) recordsPages(p *gin.RouterGroup) {
+	p.GET("/records", s.recordsPage)
+	p.POST("/records/find", s.findRecordForm)
+	p.POST("/records/import", s.importForm)
+	p.POST("/records/teams", s.teamClassForm)
+	p.GET("/records/:id", s.recordPage)
+	p.POST("/records/:id/events", s.recordForm("event", s.eventForm))
+	p.POST("/records/:id/events/:event/cancel", s.recordForm("cancel", s.cancelEventForm))
+	p.POST("/records/:id/class", s.recordForm("class", s.classForm))
+	p.POST("/records/:id/merge", s.mergeForm)
+	p.GET("/records/:id/items/:item", s.keptItemPage)
+	p.POST("/records/:id/items/:item/class", s.keptForm("class", s.itemClassForm))
+	p.POST("/records/:id/items/:item/consent", s.keptForm("consent", s.endConsentForm))
+	p.POST("/records/:id/items/:item/move", s.moveForm)
+	p.POST("/records/:id/items/:item/end", s.endForm)
+	p.GET("/schedule", s.schedulePage)
+	p.POST("/schedule/confirm", s.confirmRuleForm)
+	p.POST("/schedule/simulate", s.simulateForm)
+	p.POST("/schedule/apply", s.applyScheduleForm)
+	p.GET("/holds", s.holdsPage)
+	p.POST("/holds", s.placeHoldForm)
+	p.GET("/holds/new", s.newHoldPage)
+	p.POST("/holds/new", s.lookHoldForm)
+	p.POST("/holds/:id/release", s.releaseHoldForm)
+	p.GET("/due", s.duePage)
+	p.POST("/due", s.decideDueForm)
+	p.GET("/disposals", s.disposalsPage)
+	p.GET("/disposals/:id", s.disposalPage)
+	p.POST("/disposals/:id/approve", s.batchForm("approved", s.approveDisposal))
+	p.POST("/disposals/:id/refuse", s.batchForm("refused", s.refuseDisposal))
+	p.POST("/disposals/:id/undo", s.batchForm("undone", s.undoDisposal))
+	p.POST("/disposals/:id/match", s.matchForm)
 }
 
 func serveAsset(a ui.Asset) gin.HandlerFunc {
@@ -203,7 +239,11 @@ func (s *Server) waiting(c *gin.Context, who access.Principal) error {
 	if err != nil {
 		return err
 	}
-	c.Set(keyWaiting, map[string]int{"/inbox": waiting + more, "/review": review})
+	due, proposed, err := s.Disposal.Waiting(ctx, who)
+	if err != nil {
+		return err
+	}
+	c.Set(keyWaiting, map[string]int{"/inbox": waiting + more, "/review": review, "/due": due, "/disposals": proposed})
 	c.Set(keyEmergencies, emergencies)
 	c.Set(keyIdle, int(s.cfg.IdleFor/time.Second))
 	return nil
@@ -248,6 +288,7 @@ func places(who access.Principal, here string) []ui.Place {
 		path, text string
 		need       access.Action
 	}{
+		{"/due", "Due for review", access.ProposeDisposal},
 		{"/send", "Send a picture", access.UploadItem},
 		{"/queue", "Waiting", access.UploadItem},
 		{"/inbox", "Questions", access.ListReferrals},
@@ -256,6 +297,10 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/invitations", "Invitations", access.ListInvitations},
 		{"/review", "To review", access.HandleIncidents},
 		{"/audit", "Audit", access.ReadAudit},
+		{"/records", "Records", access.ReadRecords},
+		{"/holds", "Holds", access.ReadRecords},
+		{"/disposals", "Disposals", access.ReadRecords},
+		{"/schedule", "Schedule", access.ReadRecords},
 		{"/reports", "Reports", access.ReadReports},
 		{"/audit/patients", "Who looked", access.TellPatient},
 		{"/staff", "People and teams", access.ManagePeople},
@@ -281,6 +326,8 @@ func homeOf(who access.Principal) string {
 		return "/send"
 	case access.Consultant:
 		return "/inbox"
+	case access.RecordsOfficer:
+		return "/due"
 	case access.Auditor:
 		return "/audit"
 	case access.Administrator:
@@ -295,6 +342,8 @@ func (s *Server) homePage(c *gin.Context) {
 		s.sendPage(c)
 	case "/inbox":
 		s.inboxPage(c)
+	case "/due":
+		s.duePage(c)
 	case "/audit":
 		s.auditPage(c)
 	case "/staff":
@@ -326,6 +375,9 @@ var forPeople = map[string]string{
 	"idempotency-key-reused":   "This form has filed a picture already, and something in it was changed since. Look under Pictures; to send another, start a new form.",
 	"consent-given-by-unknown": "Choose who gave the consent.",
 	"filter-wrong":             "This filter is not right. Choose from the list.",
+	"day-form":                 "Enter the day as day, month and year, for example 27 3 2026.",
+	"until-form":               "Enter the day on which these come back for review, after today, for example 27 3 2031.",
+	"event-unknown":            "Choose what happened.",
 }
 
 // formFields are the fields that an error message can stand beside.
@@ -335,6 +387,7 @@ var formFields = map[string]bool{
 	"username": true, "password": true, "code": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
 	"cause": true, "from": true, "aware": true, "aware_reason": true, "contain": true, "contain_reason": true, "decision": true, "decision_reason": true, "decision_at": true,
 	"people": true, "people_reason": true, "people_at": true, "lessons": true, "session": true, "link": true, "patient": true, "nature": true, "records": true, "contact": true, "consequences": true, "measures": true,
+	"event": true, "on": true, "class": true, "until": true, "authority": true, "criteria": true, "ground": true, "end_reason": true, "approved_reason": true, "refused_reason": true, "undone_reason": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -20,6 +20,7 @@ need avifenc libavif-bin
 need tiffcp libtiff-tools
 need cwebp webp
 need chromium chromium
+need pdftoppm poppler-utils
 need python3 python3
 need curl curl
 need aiosmtpd python3-aiosmtpd

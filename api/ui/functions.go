@@ -23,6 +23,7 @@ var functions = template.FuncMap{
 	"moment":  moment,
 	"clock":   func(t time.Time) string { return t.In(Zone).Format("3:04pm") },
 	"day":     day,
+	"date":    date,
 	"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"size":    Size,
 	"count":   count,
@@ -36,6 +37,7 @@ var functions = template.FuncMap{
 		return id[30:]
 	},
 	"role": func(r any) string { return strings.ReplaceAll(fmt.Sprint(r), "-", " ") },
+	"list": func(s ...string) []string { return s },
 }
 
 func address(name string) (string, error) {
@@ -48,6 +50,9 @@ func address(name string) (string, error) {
 
 // moment is a time as people write it: 24 November 2026, 2:05pm.
 func moment(t time.Time) string { return t.In(Zone).Format("2 January 2006, 3:04pm") }
+
+// date is a day that has no time of its own.
+func date(t time.Time) string { return t.Format("2 January 2006") }
 
 // day turns 1950-01-31 into 31 January 1950.
 func day(date string) string {

@@ -30,10 +30,11 @@ var phoneJPEG []byte
 
 // demoCmd does the main job once, visibly, and then keeps serving.
 type demoCmd struct {
-	Data   string      `placeholder:"DIR" type:"path" env:"WARDSEAL_DATA" help:"Folder to keep things in (default: a temporary one, removed at the end)."`
-	Listen string      `default:"127.0.0.1:8080" env:"WARDSEAL_LISTEN" help:"Address to serve on."`
-	Mail   config.Mail `embed:"" prefix:"mail-" group:"Mail"`
-	Once   bool        `help:"Stop after doing the job once. The exit status is 0 only if every step did what it should."`
+	Data       string        `placeholder:"DIR" type:"path" env:"WARDSEAL_DATA" help:"Folder to keep things in (default: a temporary one, removed at the end)."`
+	Listen     string        `default:"127.0.0.1:8080" env:"WARDSEAL_LISTEN" help:"Address to serve on."`
+	CoolingOff time.Duration `default:"2m" help:"Time in which an approved destruction can be undone: minutes and not days, so that it can be watched."`
+	Mail       config.Mail   `embed:"" prefix:"mail-" group:"Mail"`
+	Once       bool          `help:"Stop after doing the job once. The exit status is 0 only if every step did what it should."`
 }
 
 // staff are the demo's people, plainly fictitious.
@@ -64,8 +65,7 @@ func (d *demoCmd) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	cfg := config.Default(data)
 	cfg.Listen, cfg.Operations, cfg.Mail = d.Listen, "127.0.0.1:0", d.Mail
-	// Minutes and not days, so that a destruction can be watched.
-	cfg.Records = config.Records{Jurisdiction: "scotland", Organisation: "Example Health Board (demonstration)", Backups: 35 * 24 * time.Hour, CoolingOff: 2 * time.Minute}
+	cfg.Records = config.Records{Jurisdiction: "scotland", Organisation: "Example Health Board (demonstration)", Backups: 35 * 24 * time.Hour, CoolingOff: d.CoolingOff}
 	if d.Once {
 		cfg.Listen = "127.0.0.1:0"
 	} else if _, port, err := net.SplitHostPort(d.Listen); err == nil {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -36,6 +37,7 @@ type Store interface {
 	HoldsOn(ctx context.Context, id media.ItemID) ([]retention.Hold, error)
 	DueItems(ctx context.Context, f meta.DueFilter) ([]meta.Dated, error)
 	CountDue(ctx context.Context) (items, underHold int, err error)
+	CountWaiting(ctx context.Context, by access.PersonID, most int) (items, proposals int, err error)
 	AddReview(ctx context.Context, r meta.Review, ev audit.Event) error
 	AddBatch(ctx context.Context, b retention.Batch, items []media.ItemID, coolingOff time.Duration, ev audit.Event) error
 	DecideBatch(ctx context.Context, id retention.BatchID, to retention.BatchState, by access.PersonID, words media.Sealed, coolingOff time.Duration, ev audit.Event) error
@@ -140,6 +142,7 @@ func (d *Desk) dueView(ctx context.Context, r meta.Dated) (DueView, error) {
 	if err != nil {
 		return DueView{}, transfer.Down(err)
 	}
+	r.Team, r.FiledAt, r.Patient = it.Team, it.FiledAt, it.Patient // of a batch only the item is known so far
 	f := transfer.FieldsOf(d.Ring, "items", string(it.ID))
 	v := DueView{Dated: r, Why: why.Due.Why, Class: why.Due.Rule.Title, Sure: why.Confirmed, BodySite: f.Open("body_site", it.BodySite), Captured: it.CapturedAt, Consent: it.Consent, Format: it.Format, HeldBy: len(holds)}
 	return v, f.Err()
@@ -153,6 +156,20 @@ func (d *Desk) Count(ctx context.Context, who access.Principal) (items, underHol
 	}
 	items, underHold, err = d.Store.CountDue(ctx)
 	return items, underHold, transfer.Down(err)
+}
+
+// waitingMost is how far what waits is counted.
+const waitingMost = 1000
+
+// Waiting counts what waits for somebody who decides about disposals: items to
+// review, and what another person proposed; both up to 1,000. It discloses
+// nothing and records nothing.
+func (d *Desk) Waiting(ctx context.Context, who access.Principal) (review, approve int, err error) {
+	if access.May(who, access.ApproveDisposal) != access.Allow {
+		return 0, 0, nil
+	}
+	review, approve, err = d.Store.CountWaiting(ctx, who.Person.ID, waitingMost)
+	return review, approve, transfer.Down(err)
 }
 
 // Keep decides that items whose time has come are kept longer, or go to
@@ -184,6 +201,29 @@ func (d *Desk) Keep(ctx context.Context, who access.Principal, items []media.Ite
 		ev := audit.NewEvent(audit.DisposalKept, who, audit.Subject{Item: string(id)}).With("decision", decision).With("until", until)
 		if err := d.Store.AddReview(ctx, r, ev); err != nil {
 			return transfer.Gone(err)
+		}
+	}
+	if err := d.redate(ctx, items); err != nil { // the decision stands, and the dates follow within a minute
+		slog.WarnContext(ctx, "dates are worked out later", "error", err)
+	}
+	return nil
+}
+
+// redate has what was decided seen at once: what waits for new dates can
+// neither leave the queue nor be proposed.
+func (d *Desk) redate(ctx context.Context, items []media.ItemID) error {
+	done := map[media.PatientID]bool{}
+	for _, id := range items {
+		it, err := d.Store.Item(ctx, id)
+		if err != nil {
+			return err
+		}
+		if done[it.Patient] {
+			continue
+		}
+		done[it.Patient] = true
+		if err := d.Records.Redate(ctx, it.Patient); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -364,6 +404,7 @@ type BatchView struct {
 	retention.Batch
 	Reason, Decision string
 	Lines            []retention.BatchItem    // only of a single batch
+	Backups          time.Time                // from when no backup can hold a key of it; only of a single batch that was destroyed
 	Why              map[media.ItemID]DueView // of those that are still there
 }
 
@@ -406,6 +447,13 @@ func (d *Desk) Show(ctx context.Context, who access.Principal, id retention.Batc
 	v, err := d.view(b)
 	if err != nil {
 		return v, err
+	}
+	if len(b.Certificate) > 0 {
+		c, err := d.own(b.Certificate)
+		if err != nil {
+			return v, err
+		}
+		v.Backups = c.Backups.LastGone
 	}
 	v.Why = map[media.ItemID]DueView{}
 	err = d.eachItem(ctx, id, func(i retention.BatchItem) error {

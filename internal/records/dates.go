@@ -42,6 +42,20 @@ func (d *Desk) Refresh(ctx context.Context) (int, error) {
 	return done, ctx.Err()
 }
 
+// Redate works out the dates of one record at once, so that whoever changed it
+// sees what came of that. What it cannot do the next Refresh does.
+func (d *Desk) Redate(ctx context.Context, id media.PatientID) error {
+	applied, err := d.Store.Schedule(ctx)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the schedule: %w", err)
+	}
+	_, err = d.date(ctx, applied, []media.PatientID{id})
+	return err
+}
+
 // date dates some records together, and those of a group in which one changed
 // meanwhile each alone; that one waits for the next round.
 func (d *Desk) date(ctx context.Context, applied meta.Applied, patients []media.PatientID) (int, error) {

@@ -89,6 +89,11 @@ type ItemDue struct {
 	meta.Dated
 	Due       retention.Due
 	Confirmed bool // its rule was compared with the code in force
+
+	// Of a whole record only.
+	BodySite string
+	Consent  media.Consent
+	Format   media.Format
 }
 
 // Record shows a patient's record.
@@ -107,7 +112,26 @@ func (d *Desk) Record(ctx context.Context, who access.Principal, id media.Patien
 	if err != nil {
 		return v, err
 	}
+	if err := d.facts(ctx, v.Items); err != nil {
+		return v, err
+	}
 	return v, d.guard().Record(ctx, audit.NewEvent(audit.RecordsRead, who, audit.Subject{Patient: string(id)}).With("what", "record"))
+}
+
+// facts adds what items show, which their dates do not depend on.
+func (d *Desk) facts(ctx context.Context, items []ItemDue) error {
+	for i := range items {
+		it, err := d.Store.Item(ctx, items[i].Item)
+		if err != nil {
+			return transfer.Gone(err)
+		}
+		f := transfer.FieldsOf(d.Ring, "items", string(it.ID))
+		items[i].BodySite, items[i].Consent, items[i].Format = f.Open("body_site", it.BodySite), it.Consent, it.Format
+		if f.Err() != nil {
+			return f.Err()
+		}
+	}
+	return nil
 }
 
 // Find finds a patient's record by number and date of birth.
@@ -157,7 +181,7 @@ func (d *Desk) view(ctx context.Context, r meta.Record) (RecordView, error) {
 			return v, err
 		}
 		_, sure := confirmed[due.Rule.Hash()]
-		v.Items = append(v.Items, ItemDue{i, due, sure || due.Rule.Verified})
+		v.Items = append(v.Items, ItemDue{Dated: i, Due: due, Confirmed: sure || due.Rule.Verified})
 	}
 	return v, nil
 }

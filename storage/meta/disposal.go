@@ -48,6 +48,17 @@ func (s *Store) CountDue(ctx context.Context) (items, underHold int, err error) 
 	return items, underHold, s.d.classify(err)
 }
 
+// CountWaiting counts what waits for somebody to look at it: items whose time
+// has come and that no hold is on, and batches that another person proposed. It
+// looks at no more than most of each, so that it can be asked often.
+func (s *Store) CountWaiting(ctx context.Context, by access.PersonID, most int) (items, proposals int, err error) {
+	err = s.read(ctx, "SELECT COALESCE(SUM(free), 0) FROM (SELECT CASE WHEN "+held+" THEN 0 ELSE 1 END AS free FROM items i WHERE "+due+" LIMIT ?) AS counted", most).Scan(&items)
+	if err == nil {
+		err = s.read(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM batches WHERE state = 'proposed' AND proposed_by <> ? LIMIT ?) AS counted", string(by), most).Scan(&proposals)
+	}
+	return items, proposals, s.d.classify(err)
+}
+
 // Review is a decision to keep an item, or to give it to another organisation.
 type Review struct {
 	ID       string

@@ -34,6 +34,7 @@ func TestPages(t *testing.T) {
 	}
 	copyTo(t, dir, "walk.mjs")
 	copyTo(t, dir, "look.mjs")
+	copyTo(t, dir, "screen.mjs")
 	earlier, later := ruler(t, filepath.Join(dir, "earlier.jpg"), 600), ruler(t, filepath.Join(dir, "later.jpg"), 300)
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)

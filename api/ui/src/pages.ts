@@ -1,5 +1,6 @@
 // What the pages do beyond plain forms. Each part looks for its place on the
 // page and leaves alone what is not there.
+import { again } from "./again";
 import { app } from "./app";
 import { idle } from "./idle";
 import { link } from "./link";
@@ -8,6 +9,7 @@ import { invited } from "./invited";
 import { keepGoing } from "./queue";
 import { push } from "./push";
 import { send } from "./send";
+import { ticks } from "./ticks";
 import { viewer } from "./viewer";
 import { waiting } from "./waiting";
 import { remember } from "./who";
@@ -26,3 +28,5 @@ invited();
 push();
 app();
 keepGoing();
+ticks();
+again();

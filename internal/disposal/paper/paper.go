@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
@@ -40,13 +41,15 @@ func Certificate(c disposal.Certificate, signed []byte) ([]byte, error) {
 		p.SetY(-margin)
 		p.SetFont("go", "", 8)
 		p.CellFormat(width/2, 5, "Batch "+string(c.Batch), "", 0, "L", false, 0, "")
-		p.CellFormat(width/2, 5, fmt.Sprintf("Page %d", p.PageNo()), "", 0, "R", false, 0, "")
+		p.CellFormat(width/2, 5, fmt.Sprintf("Page %d of {nb}", p.PageNo()), "", 0, "R", false, 0, "")
 	})
+	p.AliasNbPages("")
 	p.AddPage()
 	p.head(c)
 	p.body(c)
+	p.sign(signed)
+	p.method(c)
 	p.lines(c)
-	p.foot(signed)
 	var out bytes.Buffer
 	if err := p.Output(&out); err != nil {
 		return nil, fmt.Errorf("print the certificate: %w", err)
@@ -64,7 +67,10 @@ func (p *page) head(c disposal.Certificate) {
 	if !c.Final {
 		what = "Interim: backups of the database may hold keys of these until " + moment(c.Backups.LastGone) + ". A final certificate follows."
 	}
-	p.MultiCell(width, 6, c.Organisation+"\n"+what, "", "L", false)
+	p.MultiCell(width, 6, c.Organisation, "", "L", false)
+	p.Ln(2)
+	p.SetFillColor(232, 237, 238)
+	p.MultiCell(width, 7, what, "", "L", true)
 	p.Ln(3)
 }
 
@@ -75,7 +81,7 @@ func (p *page) body(c disposal.Certificate) {
 	}
 	p.row("Why", grounds[c.Ground])
 	if s := c.Schedule; s != nil {
-		p.row("Schedule", fmt.Sprintf("%s (%s, edition %s; version %d here)", s.Source, s.Jurisdiction, s.Edition, s.Version))
+		p.row("Schedule", fmt.Sprintf("%s. Edition %s for %s, version %d here.", s.Source, s.Edition, countries[s.Jurisdiction], s.Version))
 	}
 	p.row("Proposed by", by(c.Proposed))
 	p.row("Approved by", by(c.Approved))
@@ -84,7 +90,10 @@ func (p *page) body(c disposal.Certificate) {
 	p.row("Destruction ended", moment(c.FinishedAt))
 	p.row("Holds", c.HoldCheck)
 	p.row("Backups", fmt.Sprintf("Of the database: kept for %s; the last that holds a key of these is gone by %s. %s", c.Backups.KeptFor, moment(c.Backups.LastGone), c.Backups.OfObjects))
-	p.title("How")
+}
+
+func (p *page) method(c disposal.Certificate) {
+	p.title("How it was done")
 	for i, m := range c.Method {
 		p.SetFont("go", "", 10)
 		p.CellFormat(7, 5, fmt.Sprintf("%d.", i+1), "", 0, "L", false, 0, "")
@@ -98,7 +107,16 @@ var grounds = map[retention.Ground]string{
 	retention.Erasure:          "Their erasure was asked for (UK GDPR, Article 17).",
 }
 
+var countries = map[retention.Jurisdiction]string{retention.England: "England", retention.Scotland: "Scotland"}
+
+// triggers say what ended a period.
+var triggers = map[string]string{
+	string(retention.LastSeen): "Counted from when the patient was last seen", string(retention.Death): "Counted from the patient's death",
+	string(retention.Birthday): "Until a birthday of the patient", string(retention.ConsentEnded): "Consent ended", "": "Before its period ended",
+}
+
 func (p *page) lines(c disposal.Certificate) {
+	p.AddPage() // what is signed stands before it, on one page
 	p.title("What was destroyed")
 	for _, l := range c.Destroyed {
 		if p.GetY() > 297-margin-32 {
@@ -107,8 +125,8 @@ func (p *page) lines(c disposal.Certificate) {
 		p.SetFont("mono", "", 8.5)
 		p.MultiCell(width, 4.5, string(l.Item), "T", "L", false)
 		p.SetFont("go", "", 9)
-		p.MultiCell(width, 4.5, fmt.Sprintf("%s, %d bytes, filed %s, %s. %s (%s); could be reviewed from %s. %d renditions; keys destroyed %s.",
-			l.Format, l.Bytes, moment(l.FiledAt), l.Team, l.Class, l.Rule, orNone(l.DueOn), l.Renditions, moment(l.KeysGoneAt)), "", "L", false)
+		p.MultiCell(width, 4.5, fmt.Sprintf("%s, %d bytes, filed %s by %s. %s (%s). %s; could be reviewed from %s. %d renditions; their keys were destroyed %s.",
+			l.Format, l.Bytes, moment(l.FiledAt), l.Team, l.Class, l.Rule, triggers[l.Trigger], dayOr(l.DueOn), l.Renditions, moment(l.KeysGoneAt)), "", "L", false)
 		p.SetFont("mono", "", 7.5)
 		p.MultiCell(width, 4, "patient "+l.Patient+"\npicture SHA-256 "+l.PlainSHA256+"\nobject  SHA-256 "+l.ObjectSHA256, "", "L", false)
 		p.Ln(1)
@@ -131,21 +149,23 @@ var spared = map[string]string{
 	retention.SparedGone:   "it had been destroyed before",
 }
 
-func (p *page) foot(signed []byte) {
+// sign is what the records team signs, on the first page.
+func (p *page) sign(signed []byte) {
 	sum := sha256.Sum256(signed)
 	p.title("To check this")
 	p.SetFont("go", "", 10)
-	p.MultiCell(width, 5, "What counts is the signed certificate (JSON) with the SHA-256 below. wardseal retention verify checks its signature offline. Patients are named by a keyed hash of their number, against which the records team can match a number.", "", "L", false)
+	p.MultiCell(width, 5, "What counts is the signed certificate (JSON) whose SHA-256 is below: wardseal retention verify checks it offline. Patients are named by a keyed hash of their number; the records team can match a number against it.", "", "L", false)
 	p.SetFont("mono", "", 8.5)
 	p.MultiCell(width, 5, hex.EncodeToString(sum[:]), "", "L", false)
-	if p.GetY() > 297-margin-40 {
-		p.AddPage()
+	p.Ln(15)
+	p.SetFont("go", "", 9)
+	const gap = 6.0
+	for i, under := range []string{"Signed for the records team", "Name", "Date"} {
+		wide := []float64{width*0.42 - gap, width*0.34 - gap, width * 0.24}[i]
+		p.CellFormat(wide, 5, under, "T", 0, "L", false, 0, "")
+		p.CellFormat(gap, 5, "", "", 0, "L", false, 0, "")
 	}
-	p.Ln(10)
-	p.SetFont("go", "", 10)
-	p.CellFormat(width/2-5, 6, "Signed for the records team", "T", 0, "L", false, 0, "")
-	p.CellFormat(10, 6, "", "", 0, "L", false, 0, "")
-	p.CellFormat(width/2-5, 6, "Date", "T", 1, "L", false, 0, "")
+	p.Ln(7)
 }
 
 func (p *page) title(text string) {
@@ -177,14 +197,16 @@ func by(s disposal.Signatory) string {
 	if s.Person == "" {
 		return s.Name + ", " + moment(s.At)
 	}
-	return fmt.Sprintf("%s (%s; %s), %s", s.Name, s.Role, s.Person, moment(s.At))
+	return fmt.Sprintf("%s, %s\n%s, %s", s.Name, moment(s.At), strings.ReplaceAll(string(s.Role), "-", " "), s.Person)
 }
 
 func moment(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 
-func orNone(day string) string {
-	if day == "" {
+// dayOr spells a day, if there is one.
+func dayOr(day string) string {
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
 		return "no date"
 	}
-	return day
+	return retention.Spell(t)
 }
