@@ -113,7 +113,9 @@ func TestConsentAndErasure(t *testing.T) {
 	if due := records.due(); len(due) != 1 || due[0].Item != taught.ID || !strings.Contains(due[0].Why, "consent ended on") {
 		t.Errorf("due: %+v", due)
 	}
-	for ground, item := range map[string]media.ItemID{"consent": h.file(nurse).ID, "erasure": h.file(nurse).ID, "retention": taught.ID} {
+	unwanted, asked := h.file(nurse).ID, h.file(nurse).ID
+	h.keep()
+	for ground, item := range map[string]media.ItemID{"consent": unwanted, "erasure": asked, "retention": taught.ID} {
 		var hold struct{ ID retention.HoldID }
 		records.must("POST", "/holds", http.StatusCreated, body{"reason": "x", "authority": "y", "everything": true}).into(t, &hold)
 		if a := records.ask("POST", "/disposals", body{"ground": ground, "items": []media.ItemID{item}, "reason": "x"}); a.code() != "not-eligible" {

@@ -273,9 +273,13 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		}
 	}
 	for _, role := range access.Roles() {
-		for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, access.Asked, access.Emergency, 0} {
-			h.walk(role, rel)
-		}
+		t.Run(string(role), func(t *testing.T) {
+			t.Parallel()
+			h := open(t, "sqlite+filesystem", nil)
+			for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, access.Asked, access.Emergency, 0} {
+				h.walk(role, rel)
+			}
+		})
 	}
 }
 
@@ -359,7 +363,9 @@ func (h *house) walk(role access.Role, rel access.Relation) {
 		if rel == access.Referred {
 			audience = id
 		}
-		fx.secret, fx.link = h.linkTo(fx.item, audience)
+		if rel == access.Referred || strings.Contains(route, "link") || strings.Contains(route, "grant") {
+			fx.secret, fx.link = h.linkTo(fx.item, audience)
+		}
 		if route == "DELETE /teams/:id/members/:person" { // so that there is somebody to take out
 			_ = h.sys.Staff.Join(ctx, admin, h.team, h.ids["outsider"])
 		}

@@ -108,7 +108,7 @@ func TestOneGateBeforeEveryDeletion(t *testing.T) {
 	gate = gate[:strings.Index(gate, "\n}")]
 	keys := body[strings.Index(body, "func (s *Store) DestroyKeys"):]
 	keys = keys[:strings.Index(keys, "\n}")]
-	if !strings.Contains(gate, "+held+") || strings.Index(keys, "t.eligible(") < 0 || strings.Index(keys, "t.eligible(") > strings.Index(keys, "t.destroyKeys(") {
+	if !strings.Contains(gate, "+held+") || !strings.Contains(keys, "t.eligible(") || strings.Index(keys, "t.eligible(") > strings.Index(keys, "t.destroyKeys(") {
 		t.Error("the gate does not ask about holds before it destroys")
 	}
 }
