@@ -230,7 +230,7 @@ async function night() {
   await p.emulateMedia({ media: "print" });
   assert.notEqual(await p.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(18, 23, 26)", "but not on paper");
   await nurse.close();
-  for (const [who, paths] of [["consultant", ["/inbox?box=to-me", "/referrals/" + question.id]], ["auditor", ["/audit", "/review", "/invitations"]], ["admin", ["/staff", "/status"]]]) {
+  for (const [who, paths] of [["consultant", ["/inbox?box=to-me", "/referrals/" + question.id]], ["auditor", ["/audit", "/review", "/invitations", "/reports", "/incidents/new"]], ["records", ["/due", "/records", "/holds", "/holds/new", "/disposals", "/schedule"]], ["admin", ["/staff", "/status"]]]) {
     const s = await Screen.open(1280, who, dark);
     for (const path of paths) {
       await s.go(path);
