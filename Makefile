@@ -17,7 +17,7 @@ tools:
 # speaks to the real program, and ten thousand open one link.
 test: tools
 	go run ./test/noskip -- go test -race -p 3 -timeout 20m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(browser|bench|peers|scale)$$')
-	go run ./test/noskip -- go test -p 3 -timeout 15m ./imaging/derive ./imaging/sanitise ./test/browser
+	go run ./test/noskip -- go test -p 3 -timeout 30m ./imaging/derive ./imaging/sanitise ./test/browser
 	go run ./test/noskip -- go test -run TestSingleUseLink ./test/e2e
 
 lint: tools

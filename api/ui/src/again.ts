@@ -1,3 +1,4 @@
+import { parsed } from "./trusted";
 import { byId } from "./small";
 
 /**
@@ -15,7 +16,7 @@ async function look(): Promise<void> {
   const writes = [...old.querySelectorAll("textarea, input")].some((f) => f === document.activeElement || f instanceof HTMLTextAreaElement && f.value !== f.defaultValue);
   const answer = writes ? null : await fetch(location.pathname, { credentials: "same-origin", cache: "no-store" }).catch(() => null);
   if (answer?.ok && !answer.redirected) {
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("batch");
+    const fresh = parsed(await answer.text()).getElementById("batch");
     if (fresh) old.replaceWith(fresh);
     byId("messages")?.replaceChildren(); // what was said there is of before
     again();
