@@ -12,9 +12,10 @@ import (
 	"github.com/wardseal/wardseal/internal/retention"
 )
 
-// stir says that the dates of a patient's items are to be worked out again.
+// stir says that the dates of a patient's items are to be worked out again;
+// ErrNotFound of one who was forgotten.
 func (t *tx) stir(p media.PatientID) error {
-	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = ?", string(p))
+	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = ? AND LENGTH(details) > 0", string(p))
 }
 
 // Record is what the dates of a patient's items depend on.

@@ -142,6 +142,11 @@ func (t *tx) forgetPatient(item media.ItemID) error {
 	if _, err := rand.Read(other); err != nil {
 		return err
 	}
+	// First, so that whoever is filing something for the patient is waited for,
+	// and who comes later finds nobody.
+	if _, err := t.exec("UPDATE patients SET stale = stale WHERE id = (SELECT patient FROM items WHERE id = ?)", string(item)); err != nil {
+		return err
+	}
 	var patient media.PatientID
 	err := t.row(`SELECT p.id FROM patients p WHERE p.id = (SELECT patient FROM items WHERE id = ?)
 		AND NOT EXISTS (SELECT 1 FROM items i WHERE i.patient = p.id AND i.destroyed_at = 0)

@@ -189,8 +189,12 @@ func TestNoRenditionOfWhatIsDestroyed(t *testing.T) {
 			var wg sync.WaitGroup
 			var err error
 			wg.Go(func() { err = w.AddRendition(t.Context(), row, key, ev(audit.RenditionDerived)) })
-			wg.Go(func() { w.destroy(b, items[0]) })
+			var destroying error
+			wg.Go(func() {
+				_, destroying = w.DestroyKeys(t.Context(), b, items[0], []byte("{}"), ev(audit.KeyDestroyed), ev(audit.DisposalSpared))
+			})
 			wg.Wait()
+			w.must(destroying)
 			if err != nil && !errors.Is(err, meta.ErrNotFound) {
 				t.Fatal(err)
 			}
@@ -198,5 +202,36 @@ func TestNoRenditionOfWhatIsDestroyed(t *testing.T) {
 				t.Fatalf("a key is left: %v", err)
 			}
 		}
+	})
+}
+
+// A patient of whom something is filed while the last of the rest is destroyed
+// is not forgotten; or is, and then nothing is filed.
+func TestNobodyIsForgottenWhoHasSomething(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		outcomes := map[string]int{}
+		for range 20 {
+			w.patient = media.Patient{ID: media.NewPatientID(), NumberIndex: []byte(media.NewPatientID()), Details: media.Sealed("sealed")}
+			w.must(w.AddPatient(t.Context(), w.patient, ev(audit.PatientAdded)))
+			items := w.due(1)
+			b := w.running(items...)
+			w.destroy(b, items[0])
+			var wg sync.WaitGroup
+			var filing, forgetting error
+			wg.Go(func() { _, filing = w.FileItem(t.Context(), w.filing()) })
+			wg.Go(func() { forgetting = w.ForgetItem(t.Context(), b.ID, items[0], ev(audit.ItemDestroyed)) })
+			wg.Wait()
+			w.must(forgetting)
+			_, err := w.Patient(t.Context(), w.patient.ID)
+			switch {
+			case filing == nil && err == nil:
+				outcomes["kept"]++
+			case errors.Is(filing, meta.ErrNotFound) && errors.Is(err, meta.ErrNotFound):
+				outcomes["forgotten"]++
+			default:
+				t.Fatalf("filed: %v; there: %v", filing, err)
+			}
+		}
+		t.Logf("outcomes: %v", outcomes)
 	})
 }
