@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +50,8 @@ type house struct {
 	data string
 	team access.TeamID
 	ids  map[string]access.PersonID
+
+	stays atomic.Bool // redirects are shown and not followed
 }
 
 // person is somebody who speaks to the house; nobody is the zero cookie.
@@ -233,7 +236,13 @@ func (p *person) send(method, path string, body io.Reader, headers ...string) an
 	if p.cookie != nil {
 		r.AddCookie(p.cookie)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		if p.h.stays.Load() {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	resp, err := client.Do(r)
 	if err != nil {
 		p.h.t.Errorf("%s %s: %v", method, path, err)
 		return answer{}
