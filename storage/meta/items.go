@@ -37,6 +37,9 @@ type Idempotency struct {
 func (s *Store) FileItem(ctx context.Context, f Filing) (media.Item, error) {
 	it := f.Item
 	err := s.change(ctx, f.Event, func(t *tx) error {
+		if err := t.stir(it.Patient); err != nil { // first, so that two who want the patient's row do not wait for each other; a new entry brings the record back into use
+			return err
+		}
 		var sole []byte
 		if f.Sole {
 			sole = it.Fingerprint
@@ -52,9 +55,6 @@ func (s *Store) FileItem(ctx context.Context, f Filing) (media.Item, error) {
 			return err
 		}
 		it.FiledAt = filed.time()
-		if err := t.stir(it.Patient); err != nil { // a new entry brings the record back into use
-			return err
-		}
 		if err := t.addRendition(f.Rendition, f.Key); err != nil {
 			return err
 		}
