@@ -3,7 +3,6 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -30,7 +29,10 @@ type DueItem struct {
 }
 
 func (s *Server) listDue(c *gin.Context) {
-	limit, _ := strconv.Atoi(c.Query("limit"))
+	limit := 50
+	if !number(c, "limit", 1, 200, &limit) {
+		return
+	}
 	all, more, err := s.Disposal.Due(c.Request.Context(), principal(c), disposal.DueFilter{
 		Team: access.TeamID(c.Query("team")), Rule: retention.Class(c.Query("class")), After: media.ItemID(c.Query("after")), Limit: limit})
 	if err != nil {
@@ -42,7 +44,7 @@ func (s *Server) listDue(c *gin.Context) {
 		out = append(out, DueItem{d.Item, d.Patient, d.Team, d.Class, d.Why, d.Sure, d.BodySite, d.FiledAt, dayOf(d.DueOn), d.HeldBy})
 	}
 	answer := gin.H{"items": out}
-	if more {
+	if more && len(out) > 0 {
 		answer["next"] = out[len(out)-1].Item
 	}
 	c.JSON(http.StatusOK, answer)

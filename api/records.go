@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -141,17 +142,30 @@ func readCSV(r io.Reader) (func() ([]string, int, error), error) {
 	}
 	return func() ([]string, int, error) {
 		row, err := in.Read()
-		line, _ := in.FieldPos(0)
 		var parse *csv.ParseError
 		if errors.As(err, &parse) {
 			return nil, parse.StartLine, fault.New(fault.Invalid, "csv-line", "This line has not the six fields of the header, or a quotation mark too few.")
 		}
-		return row, line, err
+		if err != nil {
+			return nil, 0, err
+		}
+		line, _ := in.FieldPos(0)
+		return row, line, nil
 	}, nil
 }
 
 func (s *Server) importEvents(c *gin.Context) {
-	next, err := readCSV(http.MaxBytesReader(c.Writer, c.Request.Body, maxCSV))
+	// Read first: a file that is too long, or cut off, records nothing.
+	text, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxCSV))
+	if big := (*http.MaxBytesError)(nil); errors.As(err, &big) {
+		fail(c, fault.New(fault.TooLarge, "file-too-large", "This file is larger than 1 MB. Split it, with the first line in each part.").With(err))
+		return
+	}
+	if err != nil {
+		fail(c, fault.New(fault.Invalid, "file-cut-off", "This file did not arrive whole, and nothing was recorded. Send it again.").With(err))
+		return
+	}
+	next, err := readCSV(bytes.NewReader(text))
 	if err != nil {
 		fail(c, err)
 		return

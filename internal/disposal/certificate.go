@@ -121,11 +121,8 @@ func reference(salt string, p media.PatientDetails) string {
 }
 
 // facts are what a certificate will say of an item, while they are known.
-func (d *Desk) facts(ctx context.Context, b retention.Batch, id media.ItemID, teams map[access.TeamID]string) ([]byte, error) {
-	it, err := d.Store.Item(ctx, id)
-	if err != nil {
-		return nil, err
-	}
+func (d *Desk) facts(ctx context.Context, b retention.Batch, it media.Item, teams map[access.TeamID]string) ([]byte, error) {
+	id := it.ID
 	row, err := d.Store.Patient(ctx, it.Patient)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/media"
@@ -116,7 +117,7 @@ func (d *Desk) begin(ctx context.Context, b retention.Batch) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.keepOutside(ctx, startKey(b.ID), kindStart, signed); err != nil {
+	if _, err := d.keepOutside(ctx, startKey(b.ID), kindStart, b.ID, signed); err != nil {
 		return err
 	}
 	ev := audit.NewEvent(audit.DisposalStarted, access.Principal{}, audit.Subject{Batch: string(b.ID)}).With("items", strconv.Itoa(len(s.Items)))
@@ -129,13 +130,10 @@ func (d *Desk) begin(ctx context.Context, b retention.Batch) error {
 
 // keepOutside writes a document to the object store, once. Of one that is
 // there already it gives that, when it is ours.
-func (d *Desk) keepOutside(ctx context.Context, key blob.Key, kind string, signed []byte) ([]byte, error) {
+func (d *Desk) keepOutside(ctx context.Context, key blob.Key, kind string, id retention.BatchID, signed []byte) ([]byte, error) {
 	_, err := d.Objects.Create(ctx, key, bytes.NewReader(signed), int64(len(signed)))
 	if errors.Is(err, blob.ErrExists) {
-		if signed, err = d.readOutside(ctx, key); err != nil {
-			return nil, err
-		}
-		_, err = d.Ring.VerifyOwn(kind, signed)
+		signed, _, err = d.readOutside(ctx, key, kind, id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keep the account of a batch outside the database: %w", err)
@@ -143,17 +141,29 @@ func (d *Desk) keepOutside(ctx context.Context, key blob.Key, kind string, signe
 	return signed, nil
 }
 
-func (d *Desk) readOutside(ctx context.Context, key blob.Key) ([]byte, error) {
+// readOutside reads a document of a batch from the object store, and gives it
+// signed and opened. One that is of another kind or another batch is refused,
+// whoever put it there.
+func (d *Desk) readOutside(ctx context.Context, key blob.Key, kind string, id retention.BatchID) (signed, text []byte, err error) {
 	r, err := d.Objects.OpenAt(ctx, key, 0, -1)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
-	if err == nil && len(b) > maxDocument {
-		err = errors.New("an account of a disposal is too long")
+	if signed, err = io.ReadAll(io.LimitReader(r, maxDocument+1)); err != nil {
+		return nil, nil, err
 	}
-	return b, err
+	if len(signed) > maxDocument {
+		return nil, nil, errors.New("an account of a disposal is too long")
+	}
+	if text, err = d.Ring.VerifyOwn(kind, signed); err != nil {
+		return nil, nil, err
+	}
+	var of struct{ Batch retention.BatchID }
+	if err := json.Unmarshal(text, &of); err != nil || of.Batch != id {
+		return nil, nil, fmt.Errorf("it is of another batch: %w", keyring.ErrDocument)
+	}
+	return signed, text, nil
 }
 
 func (d *Desk) items(ctx context.Context, b retention.Batch, teams map[access.TeamID]string) error {
@@ -181,7 +191,14 @@ func (d *Desk) items(ctx context.Context, b retention.Batch, teams map[access.Te
 func (d *Desk) item(ctx context.Context, b retention.Batch, i retention.BatchItem, teams map[access.TeamID]string) error {
 	subject := audit.Subject{Item: string(i.Item), Batch: string(b.ID)}
 	if i.State == retention.Waiting {
-		facts, err := d.facts(ctx, b, i.Item, teams)
+		it, err := d.Store.Item(ctx, i.Item)
+		if err != nil {
+			return fmt.Errorf("find an item: %w", err)
+		}
+		var facts []byte
+		if it.DestroyedAt.IsZero() { // else DestroyKeys says that it is gone
+			facts, err = d.facts(ctx, b, it, teams)
+		}
 		if err != nil {
 			return fmt.Errorf("gather the facts of an item: %w", err)
 		}
@@ -225,7 +242,7 @@ func (d *Desk) finish(ctx context.Context, b retention.Batch) error {
 	if err != nil {
 		return fmt.Errorf("certify: %w", err)
 	}
-	if signed, err = d.keepOutside(ctx, certificateKey(b.ID), kindCertificate, signed); err != nil {
+	if signed, err = d.keepOutside(ctx, certificateKey(b.ID), kindCertificate, b.ID, signed); err != nil {
 		return err
 	}
 	return d.Store.FinishBatch(ctx, b.ID, signed, audit.NewEvent(audit.DisposalCertified, access.Principal{}, audit.Subject{Batch: string(b.ID)}))
@@ -237,18 +254,21 @@ func (d *Desk) Finalise(ctx context.Context) error {
 	if d.Policy.Backups <= 0 {
 		return nil
 	}
+	now, err := d.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
 	expired, err := d.Store.ExpiredBatches(ctx, d.Policy.Backups, 100)
 	if err != nil {
 		return fmt.Errorf("look for certificates to finalise: %w", err)
 	}
 	for _, b := range expired {
-		text, err := d.Ring.VerifyOwn(kindCertificate, b.Certificate)
+		c, err := d.own(b.Certificate)
 		if err != nil {
-			return fmt.Errorf("the certificate of batch %s: %w", b.ID, err)
+			return fmt.Errorf("batch %s: %w", b.ID, err)
 		}
-		c, err := parseCertificate(text)
-		if err != nil {
-			return err
+		if now.Before(c.Backups.LastGone) {
+			continue // backups were kept longer when it was signed
 		}
 		c.Final = true
 		signed, err := d.sign(c)
@@ -276,15 +296,21 @@ func (d *Desk) Automatic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := d.Store.DueItems(ctx, meta.DueFilter{Limit: MostItems})
-	if err != nil {
-		return err
-	}
 	var items []media.ItemID
-	for _, r := range rows {
-		if !r.Held {
-			items = append(items, r.Item)
+	for f := (meta.DueFilter{Limit: MostItems}); len(items) == 0; { // a page of which all is held is passed over
+		rows, err := d.Store.DueItems(ctx, f)
+		if err != nil {
+			return err
 		}
+		for _, r := range rows {
+			if !r.Held {
+				items = append(items, r.Item)
+			}
+		}
+		if len(rows) < f.Limit {
+			break
+		}
+		f.After = rows[len(rows)-1].Item
 	}
 	if len(items) == 0 {
 		return nil

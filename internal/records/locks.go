@@ -64,16 +64,10 @@ func (l *Locks) Keep(ctx context.Context) error {
 	}
 }
 
-// lock locks one object for as long as its item is kept. What was filed under
-// a hold that is in place already gets that too.
+// lock locks one object for as long as its item is kept.
 func (l *Locks) lock(ctx context.Context, k meta.Lock) error {
 	if err := l.Objects.Retain(ctx, blob.Key(k.Object), k.Until); err != nil {
 		return fmt.Errorf("lock an object: %w", err)
-	}
-	if k.Hold {
-		if err := l.set(ctx, k, true); err != nil {
-			return err
-		}
 	}
 	return l.Store.KeepLock(ctx, k)
 }

@@ -379,7 +379,11 @@ func (d *Desk) Move(ctx context.Context, who access.Principal, id media.ItemID, 
 		return err
 	}
 	ev := audit.NewEvent(audit.ItemMoved, who, audit.Subject{Item: string(id), Patient: string(to.ID)}).With("from", string(it.Patient))
-	return transfer.Gone(d.Store.MoveItem(ctx, m, ev))
+	err = d.Store.MoveItem(ctx, m, ev)
+	if errors.Is(err, meta.ErrHeld) {
+		return fault.New(fault.Conflict, "item-held", "A hold is on this picture that would not be on it there. Place one that is on both patients first.").With(err)
+	}
+	return transfer.Gone(err)
 }
 
 func (d *Desk) move(who access.Principal, id media.ItemID, from, to media.PatientID, reason string) (meta.Move, error) {

@@ -89,6 +89,7 @@ func TestScheduleIsWhole(t *testing.T) {
 		"far":             {"years: 8", "years: 8000"},
 		"misspelt":        {"years-after-death: 8", "years-after-deth: 8"},
 		"no source":       {`source: "Mental health records"`, `source: ""`},
+		"automatic":       {"automatic: false", "automatic: true"},
 		"jurisdiction":    {"jurisdiction: england", "jurisdiction: atlantis"},
 		"birthday":        {"{age: 26, if-aged: 17}", "{age: 26}"},
 		"both":            {"class: child\n", "class: child\n    years: 3\n    from: last-seen\n"},

@@ -148,6 +148,9 @@ func (s Schedule) check() error {
 	if s.Title == "" || s.Edition == "" || s.Source == "" {
 		bad("a schedule has a title, an edition and a source")
 	}
+	if s.Automatic && s.Jurisdiction == England {
+		bad("England's code of practice allows no destruction without a review by people")
+	}
 	seen := map[Class]bool{}
 	for _, r := range s.Rules {
 		if !r.Class.Valid() || seen[r.Class] {

@@ -3,6 +3,7 @@ package meta
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,11 @@ import (
 // ErrNotFound of one who was forgotten.
 func (t *tx) stir(p media.PatientID) error {
 	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = ? AND LENGTH(details) > 0", string(p))
+}
+
+// stirOf is stir for the patient of an item.
+func (t *tx) stirOf(item media.ItemID) error {
+	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = (SELECT patient FROM items WHERE id = ?)", string(item))
 }
 
 // Record is what the dates of a patient's items depend on.
@@ -239,7 +245,7 @@ func (s *Store) ofItem(ctx context.Context, id media.ItemID, set string, args []
 		if err := t.must("UPDATE items SET "+set+" WHERE id = ? AND destroyed_at = 0", append(args, string(id))...); err != nil {
 			return err
 		}
-		return t.must("UPDATE patients SET stale = stale + 1 WHERE id = (SELECT patient FROM items WHERE id = ?)", string(id))
+		return t.stirOf(id)
 	})
 }
 
@@ -265,11 +271,34 @@ type Move struct {
 	By       access.PersonID
 }
 
+// ErrHeld says that a hold would no longer be on what it is on.
+var ErrHeld = errors.New("a hold would no longer be on it")
+
 // MoveItem gives an item to another patient; its case stays behind.
-// ErrNotFound when the item is not where the move says.
+// ErrNotFound when the item is not where the move says, ErrHeld when it would
+// leave a hold behind too.
 func (s *Store) MoveItem(ctx context.Context, m Move, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
+		if err := t.gate(); err != nil {
+			return err
+		}
+		before, err := t.holdsOn(m.Item)
+		if err != nil {
+			return err
+		}
 		if err := t.must("UPDATE items SET patient = ?, case_id = NULL WHERE id = ? AND patient = ? AND destroyed_at = 0", string(m.To), string(m.Item), string(m.From)); err != nil {
+			return err
+		}
+		after, err := t.holdsOn(m.Item)
+		if err != nil {
+			return err
+		}
+		for _, h := range before {
+			if !slices.Contains(after, h) {
+				return ErrHeld
+			}
+		}
+		if err := t.lookBelow(m.Item); err != nil {
 			return err
 		}
 		return t.moved(m)
@@ -289,10 +318,20 @@ func (t *tx) moved(m Move) error {
 }
 
 // MergePatients gives everything of one patient to another, under whom both
-// numbers are found from then on. The moves are those of its items, each with
-// an identifier and its reason; ErrNotFound when either has been merged.
+// numbers are found from then on. Holds on the one are on the other too. The
+// moves are those of its items, each with an identifier and its reason;
+// ErrNotFound when either has been merged.
 func (s *Store) MergePatients(ctx context.Context, from, to media.PatientID, moves []Move, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
+		if err := t.gate(); err != nil {
+			return err
+		}
+		if _, err := t.exec("UPDATE holds SET placed_below = FALSE WHERE id IN (SELECT hold FROM hold_patients WHERE patient = ? OR patient = ?)", string(from), string(to)); err != nil {
+			return err
+		}
+		if _, err := t.exec("INSERT INTO hold_patients (hold, patient) SELECT hold, ? FROM hold_patients WHERE patient = ? ON CONFLICT DO NOTHING", string(to), string(from)); err != nil {
+			return err
+		}
 		if err := t.must("UPDATE patients SET stale = stale + 1 WHERE id = ? AND merged_into IS NULL", string(to)); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package meta
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,30 @@ const matches = `(
 // held is the one question that everything that deletes asks: is item i under
 // a hold?
 const held = `EXISTS (SELECT 1 FROM holds h WHERE h.released_at = 0 AND ` + matches + `)`
+
+// holdsOn lists the live holds that are on an item now.
+func (t *tx) holdsOn(item media.ItemID) ([]retention.HoldID, error) {
+	rows, err := t.QueryContext(t.ctx, t.s.text("SELECT h.id FROM holds h JOIN items i ON i.id = ? WHERE h.released_at = 0 AND "+matches), string(item))
+	if err != nil {
+		return nil, err
+	}
+	var out []retention.HoldID
+	for rows.Next() {
+		var id retention.HoldID
+		if err := rows.Scan(&id); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		out = append(out, id)
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
+}
+
+// lookBelow has the holds that are on an item placed on its object too, where
+// the store has locks. Elsewhere no hold is placed below, and this does nothing.
+func (t *tx) lookBelow(item media.ItemID) error {
+	_, err := t.exec("UPDATE holds SET placed_below = FALSE WHERE id IN (SELECT h.id FROM holds h JOIN items i ON i.id = ? WHERE h.released_at = 0 AND h.placed_below AND "+matches+")", string(item))
+	return err
+}
 
 // PlaceHold places a hold.
 func (s *Store) PlaceHold(ctx context.Context, h retention.Hold, ev audit.Event) error {

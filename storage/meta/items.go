@@ -55,6 +55,9 @@ func (s *Store) FileItem(ctx context.Context, f Filing) (media.Item, error) {
 			return err
 		}
 		it.FiledAt = filed.time()
+		if err := t.lookBelow(it.ID); err != nil {
+			return err
+		}
 		if err := t.addRendition(f.Rendition, f.Key); err != nil {
 			return err
 		}

@@ -13,7 +13,6 @@ type Lock struct {
 	Item   media.ItemID
 	Object string
 	Until  time.Time
-	Hold   bool
 }
 
 func (s *Store) locks(ctx context.Context, where string, args ...any) ([]Lock, error) {
@@ -21,11 +20,11 @@ func (s *Store) locks(ctx context.Context, where string, args ...any) ([]Lock, e
 	err := s.all(ctx, func(scan func(...any) error) error {
 		var l Lock
 		var until micros
-		err := scan(&l.Item, &l.Object, &until, &l.Hold)
+		err := scan(&l.Item, &l.Object, &until)
 		l.Until = until.time()
 		out = append(out, l)
 		return err
-	}, "SELECT i.id, r.object_key, i.due_on, "+held+" FROM items i JOIN renditions r ON r.item = i.id AND r.rendition = ? WHERE "+where, append([]any{string(media.Original)}, args...)...)
+	}, "SELECT i.id, r.object_key, i.due_on FROM items i JOIN renditions r ON r.item = i.id AND r.rendition = ? WHERE "+where, append([]any{string(media.Original)}, args...)...)
 	return out, err
 }
 

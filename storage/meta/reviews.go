@@ -71,7 +71,7 @@ func (s *Store) AddReview(ctx context.Context, r Review, ev audit.Event) error {
 		if err := t.must("UPDATE items SET kept_until = ? WHERE id = ? AND destroyed_at = 0", at(r.Until), string(r.Item)); err != nil {
 			return err
 		}
-		if err := t.must("UPDATE patients SET stale = stale + 1 WHERE id = (SELECT patient FROM items WHERE id = ?)", string(r.Item)); err != nil {
+		if err := t.stirOf(r.Item); err != nil {
 			return err
 		}
 		_, err := t.exec("INSERT INTO reviews (id, item, decision, until, reason, decided_by, at) VALUES (?,?,?,?,?,?,{now})",

@@ -289,6 +289,46 @@ func TestHolds(t *testing.T) {
 	})
 }
 
+// Nothing gets out from under a hold by being put right: a merge takes the
+// hold along, and a move that would leave one behind is refused.
+func TestCorrectionsKeepHolds(t *testing.T) {
+	eachKept(t, retention.Scotland, 0, func(t *testing.T, h *house) {
+		records, nurse := h.as("records"), h.as("nurse")
+		nurse.must("POST", "/patients", http.StatusCreated, body{"patient_number_kind": "nhs", "patient_number": "9990000026", "name": "Other Patient", "date_of_birth": "1950-01-31"})
+		it := h.file(nurse)
+		to := body{"patient_number_kind": "nhs", "patient_number": "9990000026", "date_of_birth": "1950-01-31", "reason": "the same person"}
+		hold := func(criteria body) string {
+			ask := body{"reason": "x", "authority": "y"}
+			for k, v := range criteria {
+				ask[k] = v
+			}
+			var placed struct{ ID string }
+			records.must("POST", "/holds", http.StatusCreated, ask).into(t, &placed)
+			return placed.ID
+		}
+		hold(body{"teams": []access.TeamID{h.team}}) // on the item wherever it goes
+		id := hold(body{"patients": []media.PatientID{it.Patient}})
+		if a := records.ask("POST", "/items/"+string(it.ID)+"/move", to); a.code() != "item-held" {
+			t.Errorf("a move out from under a hold: %d %s", a.status, a.code())
+		}
+		if r := records.record(it.Patient); len(r.Items) != 1 {
+			t.Errorf("it was moved all the same: %+v", r.Items)
+		}
+		var merged struct{ Patient media.PatientID }
+		records.must("POST", "/records/"+string(it.Patient)+"/merge", http.StatusOK, to).into(t, &merged)
+		var list struct{ Holds []api.Hold }
+		records.must("GET", "/holds", http.StatusOK, nil).into(t, &list)
+		for _, l := range list.Holds {
+			if string(l.ID) == id && l.Items != 1 {
+				t.Errorf("the hold is on %d items after the merge", l.Items)
+			}
+		}
+		if a := records.ask("POST", "/disposals", body{"ground": "erasure", "items": []media.ItemID{it.ID}, "reason": "x"}); a.code() != "not-eligible" {
+			t.Errorf("proposed: %s", a.code())
+		}
+	})
+}
+
 // dead makes everything of the test patient due.
 func (h *house) dead(id media.PatientID) {
 	h.t.Helper()
