@@ -230,6 +230,53 @@ func TestRestoreBringsNothingBack(t *testing.T) {
 	}
 }
 
+// A batch that was cut short, in a database that was restored from before it
+// began: what has lost its objects stays destroyed, and the batch still ends.
+func TestRestoreOfABatchCutShort(t *testing.T) {
+	t.Parallel()
+	h := open(t, "sqlite+filesystem", kept(retention.Scotland, 0))
+	if err := h.guided(h.hire("records2", "records-officer")); err != nil {
+		t.Fatal(err)
+	}
+	batch, items := h.batchOf()
+	path := filepath.Join(h.data, "wardseal.db")
+	if err := h.sys.Close(); err != nil {
+		t.Fatal(err)
+	}
+	backup, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.reopen()
+	k := &killer{name: "forget", nth: 1}
+	d := *h.sys.Flows().Disposal
+	d.Store, d.Objects, d.Lease = dyingStore{d.Store, k}, dyingObjects{d.Objects, k}, time.Millisecond
+	if _, err := d.Run(t.Context()); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	if err := h.sys.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range []string{"-wal", "-shm"} {
+		_ = os.Remove(path + more)
+	}
+	if err := os.WriteFile(path, backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.reopen()
+	again := h.events("disposal.repeated")
+	if again == 0 {
+		t.Error("what had lost its objects is there again")
+	}
+	h.keep()
+	h.nothingLeft(items)
+	var b api.Batch
+	h.as("records").must("GET", "/disposals/"+batch, http.StatusOK, nil).into(t, &b)
+	if b.State != retention.Destroyed || b.Spared != again || b.Destroyed != 2-again {
+		t.Errorf("destroyed again: %d; the batch: %+v", again, b)
+	}
+}
+
 // Of a bucket that keeps versions, no version is left.
 func TestDisposalLeavesNoVersion(t *testing.T) {
 	srv := servers.VersityGW(t)
