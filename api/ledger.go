@@ -194,23 +194,6 @@ func (o *outgoing) Write(p []byte) (int, error) {
 	return o.ResponseWriter.Write(p)
 }
 
-func (s *Server) findToTell(c *gin.Context) {
-	var in struct {
-		Kind        string `json:"patient_number_kind"`
-		Number      string `json:"patient_number"`
-		DateOfBirth string `json:"date_of_birth"`
-	}
-	if !s.read(c, &in) {
-		return
-	}
-	p, err := s.Looks.Find(c.Request.Context(), principal(c), in.Kind, in.Number, in.DateOfBirth)
-	if err != nil {
-		fail(c, err)
-		return
-	}
-	c.JSON(http.StatusOK, patient(p))
-}
-
 // Look is one person looking at one picture, on one day.
 type Look struct {
 	First   time.Time   `json:"first"`

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -45,21 +46,25 @@ func (s *Server) registerPatient(c *gin.Context) {
 	c.JSON(http.StatusCreated, patient(p))
 }
 
-func (s *Server) findPatient(c *gin.Context) {
-	var in struct {
-		Kind        string `json:"patient_number_kind"`
-		Number      string `json:"patient_number"`
-		DateOfBirth string `json:"date_of_birth"`
+// findPatient answers with the patient that a flow finds by number and date of
+// birth: each has its own rules of who may, and its own event.
+func (s *Server) findPatient(find func(ctx context.Context, who access.Principal, kind, number, born string) (transfer.Patient, error)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		var in struct {
+			Kind        string `json:"patient_number_kind"`
+			Number      string `json:"patient_number"`
+			DateOfBirth string `json:"date_of_birth"`
+		}
+		if !s.read(c, &in) {
+			return
+		}
+		p, err := find(c.Request.Context(), principal(c), in.Kind, in.Number, in.DateOfBirth)
+		if err != nil {
+			fail(c, err)
+			return
+		}
+		c.JSON(http.StatusOK, patient(p))
 	}
-	if !s.read(c, &in) {
-		return
-	}
-	p, err := s.Patients.Find(c.Request.Context(), principal(c), in.Kind, in.Number, in.DateOfBirth)
-	if err != nil {
-		fail(c, err)
-		return
-	}
-	c.JSON(http.StatusOK, patient(p))
 }
 
 // Case is a patient's problem over time.

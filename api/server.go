@@ -130,7 +130,7 @@ func (s *Server) routes() {
 	v1.DELETE("/teams/:id/members/:person", s.leaveTeam)
 
 	v1.POST("/patients", s.registerPatient)
-	v1.POST("/patients/find", s.findPatient)
+	v1.POST("/patients/find", s.findPatient(s.Patients.Find))
 	v1.GET("/patients/:id/cases", s.listCases)
 	v1.POST("/patients/:id/cases", s.openCase)
 
@@ -229,7 +229,7 @@ func (s *Server) routes() {
 	v1.GET("/audit/checkpoint", s.latestCheckpoint)
 	v1.GET("/audit/events/:seq/proof", s.proveEvent)
 	v1.GET("/audit/consistency", s.proveConsistency)
-	v1.POST("/audit/patients/find", s.findToTell)
+	v1.POST("/audit/patients/find", s.findPatient(s.Looks.Find))
 	v1.GET("/audit/patients/:id/looks", s.listLooks)
 
 	// Somebody outside: these know no session of staff, and the others no visit.

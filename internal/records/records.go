@@ -6,15 +6,12 @@ package records
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
-	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/transfer"
@@ -75,13 +72,6 @@ type RecordView struct {
 	Events    []EventView
 	Items     []ItemDue
 	Schedule  *meta.Applied // nil when none was applied: then nothing has a date
-}
-
-// EventView is a patient event with its detail opened.
-type EventView struct {
-	retention.Event
-	On   time.Time
-	Note string
 }
 
 // ItemDue is an item with until when it is kept, and why.
@@ -208,225 +198,6 @@ func factsOf(p media.PatientDetails, r meta.Record, events []EventView) (retenti
 		}
 	}
 	return retention.Collect(f, happened), nil
-}
-
-func (d *Desk) events(r meta.Record) ([]EventView, error) {
-	out := make([]EventView, 0, len(r.Events))
-	for _, e := range r.Events {
-		f := transfer.FieldsOf(d.Ring, "patient_events", string(e.ID))
-		text := f.Open("detail", e.Detail)
-		if f.Err() != nil {
-			return nil, f.Err()
-		}
-		var detail retention.EventDetail
-		if err := json.Unmarshal([]byte(text), &detail); err != nil {
-			return nil, fmt.Errorf("read a patient event: %w", err)
-		}
-		on, err := time.Parse(time.DateOnly, detail.On)
-		if err != nil {
-			return nil, fmt.Errorf("read a patient event: %w", err)
-		}
-		out = append(out, EventView{e, on, detail.Note})
-	}
-	return out, nil
-}
-
-// NewEvent is a patient event to record.
-type NewEvent struct {
-	Kind   retention.EventKind
-	On     string // YYYY-MM-DD
-	Note   string
-	Source string // "page", "csv" or "api"
-}
-
-// AddEvent records something that happened to a patient.
-func (d *Desk) AddEvent(ctx context.Context, who access.Principal, id media.PatientID, n NewEvent) error {
-	if err := d.guard().Role(ctx, who, access.KeepRecords); err != nil {
-		return err
-	}
-	r, err := d.Store.Record(ctx, id)
-	if err != nil {
-		return transfer.Gone(err)
-	}
-	p, err := d.finder().Open(r.Patient)
-	if err != nil {
-		return err
-	}
-	return d.addEvent(ctx, who, p, n)
-}
-
-func (d *Desk) addEvent(ctx context.Context, who access.Principal, p transfer.Patient, n NewEvent) error {
-	if !n.Kind.Valid() {
-		return fault.New(fault.Invalid, "event-unknown", "Choose what happened: discharged, transferred, in-use or died.").In("event")
-	}
-	on, err := time.Parse(time.DateOnly, n.On)
-	switch {
-	case err != nil:
-		return fault.New(fault.Invalid, "day-form", "Enter the day as YYYY-MM-DD, for example 2026-03-27.").In("on")
-	case n.On < p.DateOfBirth:
-		return fault.New(fault.Invalid, "day-before-birth", "This day is before the patient was born. Check it.").In("on")
-	case on.After(d.Clock().UTC().AddDate(0, 0, 1)):
-		return fault.New(fault.Invalid, "day-future", "This day has not come yet. Record it when it has.").In("on")
-	}
-	note, err := transfer.Written(n.Note, "note", false)
-	if err != nil {
-		return err
-	}
-	e := retention.Event{ID: retention.NewEventID(), Patient: p.ID, Kind: n.Kind, Source: n.Source, By: who.Person.ID}
-	text, err := json.Marshal(retention.EventDetail{On: n.On, Note: note})
-	if err != nil {
-		return err
-	}
-	f := transfer.FieldsOf(d.Ring, "patient_events", string(e.ID))
-	e.Detail = f.Seal("detail", string(text))
-	if f.Err() != nil {
-		return f.Err()
-	}
-	ev := audit.NewEvent(audit.PatientEvent, who, audit.Subject{Patient: string(p.ID)}).With("kind", string(n.Kind)).With("source", n.Source).With("event", string(e.ID))
-	return transfer.Down(d.Store.AddPatientEvent(ctx, e, ev))
-}
-
-// CancelEvent marks an event as recorded in error.
-func (d *Desk) CancelEvent(ctx context.Context, who access.Principal, p media.PatientID, id retention.EventID) error {
-	if err := d.guard().Role(ctx, who, access.KeepRecords); err != nil {
-		return err
-	}
-	ev := audit.NewEvent(audit.PatientEventEnded, who, audit.Subject{Patient: string(p)}).With("event", string(id))
-	return transfer.Gone(d.Store.CancelPatientEvent(ctx, p, id, who.Person.ID, ev))
-}
-
-// Target is what is given a class: one of its fields is set.
-type Target struct {
-	Patient media.PatientID
-	Team    access.TeamID
-	Item    media.ItemID
-}
-
-// Classify gives a record, a team or an item a class; the empty class takes it
-// away. Only an item can be a copy for teaching or publication.
-func (d *Desk) Classify(ctx context.Context, who access.Principal, t Target, c retention.Class) error {
-	if err := d.guard().Role(ctx, who, access.KeepRecords); err != nil {
-		return err
-	}
-	if c != "" && !c.Valid() || c.Copy() && t.Item == "" {
-		return fault.New(fault.Invalid, "class-unknown", "Choose a class from the list.").In("class")
-	}
-	event := func(s audit.Subject) audit.Event {
-		return audit.NewEvent(audit.RecordClassified, who, s).With("class", string(c))
-	}
-	switch {
-	case t.Patient != "":
-		return transfer.Gone(d.Store.ClassifyRecord(ctx, t.Patient, c, event(audit.Subject{Patient: string(t.Patient)})))
-	case t.Team != "":
-		return transfer.Gone(d.Store.ClassifyTeam(ctx, t.Team, c, event(audit.Subject{Team: string(t.Team)})))
-	}
-	it, err := d.Store.Item(ctx, t.Item)
-	if err != nil {
-		return transfer.Gone(err)
-	}
-	if c.Copy() && it.Consent == media.ConsentRecord {
-		return fault.New(fault.Invalid, "class-without-consent", "This picture was not agreed to for teaching or publication, so it can be no copy for that.").In("class")
-	}
-	return transfer.Gone(d.Store.ClassifyItem(ctx, t.Item, c, event(audit.Subject{Item: string(t.Item), Patient: string(it.Patient)})))
-}
-
-// TeamClasses gives the classes of teams that have one.
-func (d *Desk) TeamClasses(ctx context.Context, who access.Principal) (map[access.TeamID]retention.Class, error) {
-	if err := d.guard().Role(ctx, who, access.ReadRecords); err != nil {
-		return nil, err
-	}
-	out, err := d.Store.TeamClasses(ctx)
-	return out, transfer.Down(err)
-}
-
-// EndConsent lowers the use that an item's patient agrees to: from publication
-// or teaching to what is left. Withdrawing a picture from the record itself is
-// a disposal.
-func (d *Desk) EndConsent(ctx context.Context, who access.Principal, id media.ItemID, level media.Consent) error {
-	if err := d.guard().Role(ctx, who, access.KeepRecords); err != nil {
-		return err
-	}
-	it, err := d.Store.Item(ctx, id)
-	if err != nil {
-		return transfer.Gone(err)
-	}
-	if !level.Valid() || level >= it.Consent {
-		return fault.New(fault.Invalid, "consent-not-less", "Choose a level that allows less than now: A for the record alone, B for teaching too.").In("consent")
-	}
-	ev := audit.NewEvent(audit.ConsentEnded, who, audit.Subject{Item: string(id), Patient: string(it.Patient)}).With("from", string(it.Consent)).With("to", string(level))
-	return transfer.Gone(d.Store.EndConsent(ctx, id, level, retention.Day(d.Clock()), ev))
-}
-
-// Move gives an item that was filed to the wrong patient to the right one,
-// found by number and date of birth. Moving it back undoes it.
-func (d *Desk) Move(ctx context.Context, who access.Principal, id media.ItemID, kind, number, born, reason string) error {
-	if err := d.guard().Role(ctx, who, access.KeepRecords); err != nil {
-		return err
-	}
-	to, err := d.finder().Find(ctx, kind, number, born)
-	if err != nil {
-		return transfer.Down(err)
-	}
-	it, err := d.Store.Item(ctx, id)
-	if err != nil {
-		return transfer.Gone(err)
-	}
-	if it.Patient == to.ID {
-		return fault.New(fault.Invalid, "same-patient", "This picture is this patient's already.").In("patient_number")
-	}
-	m, err := d.move(who, id, it.Patient, to.ID, reason)
-	if err != nil {
-		return err
-	}
-	ev := audit.NewEvent(audit.ItemMoved, who, audit.Subject{Item: string(id), Patient: string(to.ID)}).With("from", string(it.Patient))
-	err = d.Store.MoveItem(ctx, m, ev)
-	if errors.Is(err, meta.ErrHeld) {
-		return fault.New(fault.Conflict, "item-held", "A hold is on this picture that would not be on it there. Place one that is on both patients first.").With(err)
-	}
-	return transfer.Gone(err)
-}
-
-func (d *Desk) move(who access.Principal, id media.ItemID, from, to media.PatientID, reason string) (meta.Move, error) {
-	reason, err := transfer.Written(reason, "reason", true)
-	if err != nil {
-		return meta.Move{}, err
-	}
-	m := meta.Move{ID: string(retention.NewEventID()), Item: id, From: from, To: to, By: who.Person.ID}
-	f := transfer.FieldsOf(d.Ring, "moves", m.ID)
-	m.Reason = f.Seal("reason", reason)
-	return m, f.Err()
-}
-
-// Merge gives everything of one patient to another who is the same person
-// under another number; both numbers find them from then on.
-func (d *Desk) Merge(ctx context.Context, who access.Principal, from media.PatientID, kind, number, born, reason string) (media.PatientID, error) {
-	if err := d.guard().Role(ctx, who, access.KeepRecords); err != nil {
-		return "", err
-	}
-	to, err := d.finder().Find(ctx, kind, number, born)
-	if err != nil {
-		return "", transfer.Down(err)
-	}
-	if to.ID == from {
-		return "", fault.New(fault.Invalid, "same-patient", "Both numbers are this patient's already.").In("patient_number")
-	}
-	if reason, err = transfer.Written(reason, "reason", true); err != nil {
-		return "", err
-	}
-	items, err := d.Store.ItemIDsOf(ctx, from)
-	if err != nil {
-		return "", transfer.Down(err)
-	}
-	moves := make([]meta.Move, 0, len(items))
-	for _, id := range items {
-		m, err := d.move(who, id, from, to.ID, reason)
-		if err != nil {
-			return "", err
-		}
-		moves = append(moves, m)
-	}
-	ev := audit.NewEvent(audit.PatientsMerged, who, audit.Subject{Patient: string(to.ID)}).With("from", string(from)).With("items", fmt.Sprint(len(items)))
-	return to.ID, transfer.Gone(d.Store.MergePatients(ctx, from, to.ID, moves, ev))
 }
 
 // Why tells until when one item is kept, and which holds are on it. The caller
