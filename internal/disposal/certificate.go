@@ -100,7 +100,7 @@ var method = []string{
 	"The age identity of every rendition was destroyed: its row was deleted in one transaction that checked, under a lock, that no hold was on the item and that its time had come. From then on no one can decrypt any copy of its objects, wherever it is.",
 	"Links to the item were revoked and grants ended in the same transaction. Previews, thumbnails, posters and playable forms are renditions like the original, each with a key of its own.",
 	"Every version of every object was deleted from the object store, delete markers too.",
-	"Notes, body site, receipt, manifest, annotations, search entries and, where nothing else is left of them, the case's title, the referral's thread and the patient's details were removed.",
+	"Notes, body site, receipt, manifest, annotations, search entries and, where nothing else is left of them, the case's title, the referral's thread, whom an invitation was for and the patient's details were removed.",
 	"The database let go of the deleted rows (secure delete, checkpoint or vacuum).",
 	"Servers keep no copy of a picture on disk; what they hold in memory is encrypted under the destroyed keys. Browsers are told to store nothing.",
 }

@@ -356,7 +356,7 @@ func (s *Store) MergePatients(ctx context.Context, from, to media.PatientID, mov
 		if left > 0 {
 			return ErrNotFound // one was filed meanwhile
 		}
-		for _, table := range strings.Fields("cases referrals emergencies patient_events") {
+		for _, table := range strings.Fields("cases referrals emergencies invitations patient_events") {
 			if _, err := t.exec("UPDATE "+table+" SET patient = ? WHERE patient = ?", string(to), string(from)); err != nil {
 				return err
 			}

@@ -93,7 +93,8 @@ func (t *tx) destroyKeys(item media.ItemID) error {
 
 // ForgetItem removes what is left of an item whose objects are deleted: where
 // they were, and everything that was written about it. A referral, a case and
-// a patient of which nothing else is left lose their texts too.
+// a patient of which nothing else is left lose their texts too, and an invitation
+// whom it was for.
 func (s *Store) ForgetItem(ctx context.Context, b retention.BatchID, item media.ItemID, ev audit.Event) error {
 	return s.within(ctx, func(t *tx) error {
 		n, err := t.exec("UPDATE batch_items SET state = 'destroyed' WHERE batch = ? AND item = ? AND state = 'keyless'", string(b), string(item))
@@ -121,6 +122,8 @@ func (t *tx) forget(item media.ItemID) error {
 			[]any{empty, empty, empty, empty, empty, empty, string(item)}},
 		{`UPDATE referral_messages SET text = ? WHERE referral IN (` + emptied("referral_items", "referral") + `)`, []any{empty, string(item)}},
 		{`UPDATE referrals SET question = ?, state = 'closed' WHERE id IN (` + emptied("referral_items", "referral") + `)`, []any{empty, string(item)}},
+		{`UPDATE invitations SET name = ?, email = ?, purpose = ?, revoked_at = CASE WHEN revoked_at = 0 THEN {now} ELSE revoked_at END WHERE id IN (` + emptied("invitation_items", "invitation") + `)`,
+			[]any{empty, empty, empty, string(item)}},
 		{`UPDATE cases SET title = ? WHERE id = (SELECT case_id FROM items WHERE id = ?) AND NOT EXISTS (SELECT 1 FROM items i WHERE i.case_id = cases.id AND i.destroyed_at = 0)`, []any{empty, string(item)}},
 	} {
 		if _, err := t.exec(do.sql, do.args...); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/storage/meta"
@@ -233,5 +234,25 @@ func TestNobodyIsForgottenWhoHasSomething(t *testing.T) {
 			}
 		}
 		t.Logf("outcomes: %v", outcomes)
+	})
+}
+
+// An invitation loses whom and what it was for with the last of its items.
+func TestInvitationsAreForgottenWithTheirItems(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		items := w.due(2)
+		v := invitation.Invitation{ID: invitation.NewID(), SecretHash: []byte("secret"), CreatedBy: w.nurse.ID, Patient: w.patient.ID, Recipient: []byte("r"), Items: items,
+			Name: media.Sealed("name"), Email: media.Sealed("email"), Purpose: media.Sealed("purpose")}
+		_, err := w.AddInvitation(t.Context(), v, time.Hour, ev(audit.InvitationMade))
+		w.must(err)
+		b := w.running(items...)
+		for i, id := range items {
+			w.destroy(b, id)
+			w.must(w.ForgetItem(t.Context(), b.ID, id, ev(audit.ItemDestroyed)))
+			got, err := w.Invitation(t.Context(), v.ID)
+			if last := i == len(items)-1; last != (len(got.Name)+len(got.Email)+len(got.Purpose) == 0) || last != errors.Is(err, meta.ErrRevoked) {
+				t.Errorf("after %d of %d: %q %q %q, %v", i+1, len(items), got.Name, got.Email, got.Purpose, err)
+			}
+		}
 	})
 }
