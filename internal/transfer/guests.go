@@ -204,6 +204,9 @@ func (s *Guests) Look(ctx context.Context, w Visit) (Invited, error) {
 	out.From = from.Name
 	for _, id := range v.Items {
 		it, err := findItem(ctx, s.Store, gate{s.Gate}, w.Principal, access.SeeInvited, id)
+		if fault.Is(err, fault.Gone) {
+			continue // it was destroyed; the others stay
+		}
 		if err != nil {
 			return out, err
 		}

@@ -12,7 +12,9 @@ import (
 
 	"github.com/wardseal/wardseal/api"
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/config"
+	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/test/servers"
 )
 
@@ -328,6 +330,28 @@ func TestInvitationsEnd(t *testing.T) {
 				t.Errorf("it comes back: %d", a.status)
 			}
 		})
+	}
+}
+
+// What is destroyed is no longer part of an invitation; the rest stays, until
+// nothing is left.
+func TestInvitationsToWhatIsDestroyed(t *testing.T) {
+	h, post := inviting(t, "sqlite+filesystem")
+	items := []media.ItemID{h.file(h.as("nurse")).ID, h.file(h.as("nurse")).ID}
+	_, secret := h.invited(post, doctor, nil, string(items[0]), string(items[1]))
+	guest := h.visits(post, secret)
+	for left := len(items); left > 0; left-- {
+		var shown struct{ Items []struct{ ID media.ItemID } }
+		guest.must("GET", "/invited", http.StatusOK, nil).into(t, &shown)
+		if len(shown.Items) != left {
+			t.Errorf("%d items are shown of %d", len(shown.Items), left)
+		}
+		if _, err := h.sys.Store.DestroyAgain(t.Context(), items[left-1], audit.NewEvent(audit.DisposalRepeated, access.Principal{}, audit.Subject{})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a := guest.ask("GET", "/invited", nil); a.code() != "visit-ended" {
+		t.Errorf("with nothing left: %d %s", a.status, a.code())
 	}
 }
 
