@@ -48,6 +48,7 @@ program() { # program NAME MODULE@VERSION
 }
 program staticcheck honnef.co/go/tools/cmd/staticcheck@v0.8.2
 program age filippo.io/age/cmd/age@v1.3.2
+program age-plugin-batchpass filippo.io/age/cmd/age-plugin-batchpass@v1.3.2
 program versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
 program minio github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 

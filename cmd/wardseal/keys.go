@@ -16,9 +16,12 @@ import (
 // keysCmd is what operators do with keys.
 type keysCmd struct {
 	Init keysInitCmd `cmd:"" help:"Make the root identity and the escrow recipient of a new deployment."`
-	Item keysItemCmd `cmd:"" help:"Print the age identity of one item, for the stock age command. Audited; root only."`
-
-	Public keysPublicCmd `cmd:"" help:"Print the public halves of the keys that sign manifests and receipts."`
+	Status  keysStatusCmd  `cmd:"" help:"Say how each key is, and what is to be done. Status 1 when anything is."`
+	Rotate  keysRotateCmd  `cmd:"" help:"Take a new key in place of an old one, while the servers go on."`
+	Escrow  keysEscrowCmd  `cmd:"" help:"Split the escrow identity among people, try it, or change who holds it."`
+	Recover keysRecoverCmd `cmd:"" help:"Make a new root identity when the old one is lost, with the escrow identity."`
+	Item    keysItemCmd    `cmd:"" help:"Print the age identity of one item, for the stock age command. Audited; root only."`
+	Public  keysPublicCmd  `cmd:"" help:"Print the public halves of the keys that sign manifests and receipts."`
 }
 
 type keysInitCmd struct {
@@ -26,6 +29,7 @@ type keysInitCmd struct {
 	Keys            config.Keys `embed:"" prefix:"keys-"`
 	EscrowOut       string      `type:"path" placeholder:"FILE" help:"Where to write a new escrow identity. Move it offline: it opens everything."`
 	EscrowRecipient string      `placeholder:"AGE1PQ…" help:"An escrow recipient made elsewhere, instead of a new one."`
+	RootRecipient   []string    `placeholder:"AGE1…" help:"Encrypt the root file to this age recipient, such as a plugin's for a TPM, a YubiKey or a key service."`
 }
 
 func (k *keysInitCmd) Run(out io.Writer) error {
@@ -34,7 +38,7 @@ func (k *keysInitCmd) Run(out io.Writer) error {
 	}
 	cfg := config.Default(k.Data)
 	cfg.Keys = k.Keys
-	if err := config.InitKeys(cfg, k.EscrowOut, k.EscrowRecipient); err != nil {
+	if err := config.InitKeys(cfg, k.EscrowOut, k.EscrowRecipient, k.RootRecipient...); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "root identity: %s\nescrow recipient: %s\n", cfg.RootFile(), cfg.EscrowFile())

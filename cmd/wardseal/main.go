@@ -28,7 +28,7 @@ type cli struct {
 	Strip     stripCmd     `cmd:"" help:"Clean files offline: remove every trace and keep the picture."`
 	Receipt   receiptCmd   `cmd:"" help:"Check a signed receipt offline, and print what it says."`
 	Retention retentionCmd `cmd:"" help:"Check certificates of destruction and retention schedules, offline."`
-	Keys      keysCmd      `cmd:"" help:"Make keys, and release the key of one item."`
+	Keys      keysCmd      `cmd:"" help:"Make, look at, rotate and recover keys, and release the key of one item."`
 	User      userCmd      `cmd:"" help:"Add, list, unlock, suspend and restore members of staff."`
 	Audit     auditCmd     `cmd:"" help:"Check the audit, and print what it records."`
 	Access    accessCmd    `cmd:"" help:"Print the table of who may do what, as docs/access.md has it."`

@@ -14,9 +14,9 @@ import (
 // before OpenIntake can say whether it was.
 const IntakeHeadBytes = seal.HeadBytes
 
-// Intake is the public half of the intake identity: what phones encrypt to
-// before they keep or send anything, and the ID of its key. The other half
-// stays in the ring.
+// Intake is the public half of the newest intake identity: what phones encrypt
+// to before they keep or send anything, and the ID of its key. The other half
+// stays in the ring. What phones still hold to an older one opens as well.
 func (r *Ring) Intake() (recipient, id string, err error) {
 	k := r.keys.Load()
 	if k.intake == nil {
@@ -45,7 +45,11 @@ func (r *Ring) OpenIntake(src io.Reader) (io.Reader, error) {
 	if err := seal.CheckHead(head); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrWrongKey, err)
 	}
-	plain, err := age.Decrypt(io.MultiReader(bytes.NewReader(head), src), k.intake)
+	plain, err := age.Decrypt(io.MultiReader(bytes.NewReader(head), src), k.intakes...)
+	if err != nil { // another server may have made a newer one
+		r.readAgain()
+		plain, err = age.Decrypt(io.MultiReader(bytes.NewReader(head), src), r.keys.Load().intakes...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: it was not sealed to the intake", ErrWrongKey)
 	}

@@ -12,7 +12,6 @@
 package keyring
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/ed25519"
 	"crypto/hmac"
@@ -20,9 +19,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -55,85 +51,6 @@ var (
 	ErrNotWhole = errors.New("the keyring is not whole")
 )
 
-// Roots are the identities at the top. They never print.
-type Roots struct{ ids []*age.HybridIdentity }
-
-// String redacts the roots.
-func (Roots) String() string { return "[redacted]" }
-
-// GoString redacts the roots.
-func (Roots) GoString() string { return "[redacted]" }
-
-// Format redacts the roots under every verb.
-func (Roots) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[redacted]")) }
-
-// Recipient is one that every key of the ring is also sealed to.
-type Recipient struct{ r *age.HybridRecipient }
-
-// LoadRoots reads root identities, one a line (AGE-SECRET-KEY-PQ-1…); empty
-// lines and lines that start with # are passed over. The first is the one that
-// new keys are sealed to as well as the others, so that an old root may stay
-// while it is being replaced. No error repeats a line.
-func LoadRoots(r io.Reader) (Roots, error) {
-	var roots Roots
-	err := lines(r, func(line string) error {
-		id, err := age.ParseHybridIdentity(line)
-		if err != nil {
-			return errors.New("a line is not a hybrid age identity (AGE-SECRET-KEY-PQ-1…)")
-		}
-		roots.ids = append(roots.ids, id)
-		return nil
-	})
-	if err == nil && len(roots.ids) == 0 {
-		err = errors.New("there is no identity in it")
-	}
-	return roots, err
-}
-
-// ParseEscrow reads escrow recipients, one a line (age1pq1…), at least one.
-func ParseEscrow(r io.Reader) ([]Recipient, error) {
-	var out []Recipient
-	err := lines(r, func(line string) error {
-		if strings.HasPrefix(strings.ToUpper(line), "AGE-SECRET-KEY") {
-			return errors.New("a line is a secret identity: only its recipient (age1pq1…) belongs here; keep the identity offline")
-		}
-		rec, err := age.ParseHybridRecipient(line)
-		if err != nil {
-			return errors.New("a line is not a hybrid age recipient (age1pq1…)")
-		}
-		out = append(out, Recipient{rec})
-		return nil
-	})
-	if err == nil && len(out) == 0 {
-		err = errors.New("there is no recipient in it")
-	}
-	return out, err
-}
-
-func lines(r io.Reader, each func(string) error) error {
-	in := bufio.NewScanner(io.LimitReader(r, 1<<20))
-	for in.Scan() {
-		line := strings.TrimSpace(in.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if err := each(line); err != nil {
-			return err
-		}
-	}
-	return in.Err()
-}
-
-// MintRoot makes a new identity for the top (or for escrow) and its recipient,
-// as texts for files.
-func MintRoot() (identity, recipient string, err error) {
-	id, err := age.GenerateHybridIdentity()
-	if err != nil {
-		return "", "", fmt.Errorf("make an identity: %w", err)
-	}
-	return id.String(), id.Recipient().String(), nil
-}
-
 // Need is a key that the ring lacks.
 type Need struct{ Purpose, Period string }
 
@@ -141,13 +58,14 @@ type Need struct{ Purpose, Period string }
 // "2026-11".
 func Period(t time.Time) string { return t.UTC().Format("2006-01") }
 
-// Mint makes a key for the ring, sealed to the roots and to escrow. period is
-// the month of a key-encryption key and "" for the others.
+// Mint makes a key for the ring, sealed to the roots and to escrow. Its period
+// is the month of a key-encryption key and "" for the others; the key that
+// takes the place of another has what Renewed gives.
 func Mint(roots Roots, escrow []Recipient, n Need, now time.Time) (media.SealedKey, error) {
 	if len(roots.ids) == 0 || len(escrow) == 0 {
 		return media.SealedKey{}, errors.New("a key needs a root and an escrow recipient")
 	}
-	if !slices.Contains(purposes(), n.Purpose) || (n.Purpose == PurposeKEK) != (n.Period != "") {
+	if !n.valid() {
 		return media.SealedKey{}, fmt.Errorf("no key is made for %q in %q", n.Purpose, n.Period)
 	}
 	secret, err := mintSecret(n.Purpose)
@@ -166,26 +84,8 @@ func Mint(roots Roots, escrow []Recipient, n Need, now time.Time) (media.SealedK
 		}
 		k.Public = []byte(id.Recipient().String())
 	}
-	var to []age.Recipient
-	for _, id := range roots.ids {
-		to = append(to, id.Recipient())
-	}
-	for _, r := range escrow {
-		to = append(to, r.r)
-	}
-	var out bytes.Buffer
-	w, err := age.Encrypt(&out, to...)
-	if err == nil {
-		_, err = w.Write(append(identify(k), secret...))
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		return media.SealedKey{}, fmt.Errorf("seal a key: %w", err)
-	}
-	k.Sealed = out.Bytes()
-	return k, nil
+	k.Sealed, err = sealKey(k, secret, roots, escrow)
+	return k, err
 }
 
 func purposes() []string {
@@ -218,18 +118,21 @@ type Ring struct {
 	roots Roots
 	clock func() time.Time
 	keys  atomic.Pointer[keys]
+	again again
 }
 
 type keys struct {
+	seen     map[Need]bool
 	kek      map[string][]byte // by key ID
 	periods  map[string]string // period to key ID
 	index    []byte
 	field    map[string][]byte
 	newField string
 	manifest ed25519.PrivateKey
-	signer   string // ID of the manifest key
-	intake   *age.HybridIdentity
+	signer   string              // ID of the manifest key
+	intake   *age.HybridIdentity // what phones are told; the newest
 	intakeID string
+	intakes  []age.Identity // every one that still opens what it was told
 
 	checkpoint note.Signer
 	checks     note.Verifier // the public half
@@ -245,9 +148,9 @@ func Open(roots Roots, sealed []media.SealedKey, clock func() time.Time) (*Ring,
 // Load replaces the ring's keys with those given, all or none, so that keys
 // made by another server become known.
 func (r *Ring) Load(sealed []media.SealedKey) error {
-	k := &keys{kek: map[string][]byte{}, periods: map[string]string{}, field: map[string][]byte{}}
+	k := &keys{seen: map[Need]bool{}, kek: map[string][]byte{}, periods: map[string]string{}, field: map[string][]byte{}}
 	for _, s := range sealed {
-		secret, err := r.unseal(s)
+		secret, err := r.roots.unseal(s)
 		if err != nil {
 			return fmt.Errorf("key %s (%s %s): %w", s.ID, s.Purpose, s.Period, err)
 		}
@@ -260,66 +163,42 @@ func (r *Ring) Load(sealed []media.SealedKey) error {
 }
 
 func (k *keys) add(s media.SealedKey, secret []byte) error {
-	twice := false
+	n := Need{s.Purpose, s.Period}
+	if !n.valid() {
+		return fmt.Errorf("key %s: purpose %q with period %q is not known", s.ID, s.Purpose, s.Period)
+	}
+	if k.seen[n] {
+		return fmt.Errorf("key %s: there are two keys for %s %s", s.ID, s.Purpose, s.Period)
+	}
+	k.seen[n] = true
 	switch s.Purpose {
 	case PurposeKEK:
-		_, twice = k.periods[s.Period]
 		k.kek[s.ID], k.periods[s.Period] = secret, s.ID
 	case PurposeIndex:
-		twice = k.index != nil
 		k.index = secret
 	case PurposeField:
-		twice = k.newField != ""
 		k.field[s.ID], k.newField = secret, s.ID
 	case PurposeManifest:
-		twice = k.manifest != nil
 		k.manifest, k.signer = ed25519.NewKeyFromSeed(secret), s.ID
 		if !bytes.Equal(s.Public, k.manifest.Public().(ed25519.PublicKey)) {
 			return fmt.Errorf("key %s: its public half does not fit", s.ID)
 		}
 	case PurposeCheckpoint:
-		twice = k.checkpoint != nil
 		var err error
 		if k.checkpoint, k.checks, err = checkpointKey(s, secret); err != nil {
 			return fmt.Errorf("key %s: %w", s.ID, err)
 		}
 	case PurposeIntake:
-		twice = k.intake != nil
 		id, err := age.ParseHybridIdentity(string(secret))
 		if err != nil || string(s.Public) != id.Recipient().String() {
 			return fmt.Errorf("key %s: its public half does not fit", s.ID)
 		}
-		k.intake, k.intakeID = id, s.ID
-	default:
-		return fmt.Errorf("key %s: purpose %q is not known", s.ID, s.Purpose)
-	}
-	if twice {
-		return fmt.Errorf("key %s: there are two keys for %s %s", s.ID, s.Purpose, s.Period)
+		k.intakes = append(k.intakes, id)
+		if newest := k.newest(PurposeIntake); newest == s.Period {
+			k.intake, k.intakeID = id, s.ID
+		}
 	}
 	return nil
-}
-
-func (r *Ring) unseal(s media.SealedKey) ([]byte, error) {
-	var ids []age.Identity
-	for _, id := range r.roots.ids {
-		ids = append(ids, id)
-	}
-	if len(ids) == 0 {
-		return nil, errors.New("there is no root identity")
-	}
-	plain, err := age.Decrypt(io.LimitReader(bytes.NewReader(s.Sealed), 64<<10), ids...)
-	if err != nil {
-		return nil, ErrWrongKey
-	}
-	b, err := io.ReadAll(io.LimitReader(plain, 4096))
-	if err != nil {
-		return nil, ErrWrongKey
-	}
-	secret, ok := bytes.CutPrefix(b, identify(s))
-	if !ok || len(secret) != keyBytes && s.Purpose != PurposeIntake {
-		return nil, ErrWrongKey
-	}
-	return secret, nil
 }
 
 // Missing lists what must be made before the ring is whole for a month.
@@ -340,7 +219,7 @@ func (r *Ring) Missing(period string) []Need {
 	if k.checkpoint == nil {
 		out = append(out, Need{Purpose: PurposeCheckpoint})
 	}
-	if _, ok := k.periods[period]; !ok {
+	if k.current(period, period) == "" {
 		out = append(out, Need{Purpose: PurposeKEK, Period: period})
 	}
 	return out

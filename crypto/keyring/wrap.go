@@ -24,13 +24,8 @@ const (
 // rendition, the format and the key.
 func (r *Ring) Wrap(item media.ItemID, rendition media.Rendition, f media.Format, id seal.Identity) (media.WrappedKey, error) {
 	k := r.keys.Load()
-	now, kek := Period(r.clock()), ""
-	best := ""
-	for period, id := range k.periods { // next month's key may be there already
-		if period <= now && period > best {
-			best, kek = period, id
-		}
-	}
+	now := Period(r.clock())
+	kek := k.current("", now)
 	if kek == "" {
 		return media.WrappedKey{}, fmt.Errorf("%w: no key-encryption key up to %s", ErrNotWhole, now)
 	}
@@ -47,11 +42,7 @@ func (r *Ring) Wrap(item media.ItemID, rendition media.Rendition, f media.Format
 // Unwrap is the inverse of Wrap: ErrWrongKey when the row is not the one that
 // was wrapped.
 func (r *Ring) Unwrap(w media.WrappedKey, f media.Format) (seal.Identity, error) {
-	kek, ok := r.keys.Load().kek[w.KEK]
-	if !ok {
-		return seal.Identity{}, fmt.Errorf("%w: its key-encryption key is not known here", ErrWrongKey)
-	}
-	secret, err := unbox(wrapVersion, kek, wrapPlace(w, f), w.Wrapped)
+	secret, err := r.unwrap(w, f)
 	if err != nil {
 		return seal.Identity{}, err
 	}
@@ -61,6 +52,36 @@ func (r *Ring) Unwrap(w media.WrappedKey, f media.Format) (seal.Identity, error)
 		return seal.Identity{}, fmt.Errorf("%w: %v", ErrWrongKey, err)
 	}
 	return id, nil
+}
+
+// unwrap gives the identity as text. A key that another server has made since
+// the ring was read is read first.
+func (r *Ring) unwrap(w media.WrappedKey, f media.Format) ([]byte, error) {
+	kek, ok := r.keys.Load().kek[w.KEK]
+	if !ok {
+		r.readAgain()
+		kek, ok = r.keys.Load().kek[w.KEK]
+	}
+	if !ok {
+		return nil, fmt.Errorf("%w: its key-encryption key is not known here", ErrWrongKey)
+	}
+	return unbox(wrapVersion, kek, wrapPlace(w, f), w.Wrapped)
+}
+
+// Rewrap takes the identity of a rendition from the key-encryption key that
+// wraps it to the newest one: the object and its identity stay as they are.
+func (r *Ring) Rewrap(w media.WrappedKey, f media.Format) (media.WrappedKey, error) {
+	secret, err := r.unwrap(w, f)
+	if err != nil {
+		return w, err
+	}
+	defer clear(secret)
+	k := r.keys.Load()
+	if w.KEK = k.current("", Period(r.clock())); w.KEK == "" {
+		return w, ErrNotWhole
+	}
+	w.Wrapped, err = box(wrapVersion, k.kek[w.KEK], wrapPlace(w, f), secret)
+	return w, err
 }
 
 func wrapPlace(w media.WrappedKey, f media.Format) []byte {

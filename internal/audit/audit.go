@@ -66,6 +66,9 @@ const (
 	AccessDenied     Type = "access.denied"
 	KeyMade          Type = "key.made"
 	KeyReleased      Type = "key.released"
+	KeyRetired       Type = "key.retired"
+	KeysResealed     Type = "keys.resealed"
+	KeysRewrapped    Type = "keys.rewrapped"
 	AuditRead        Type = "audit.read"
 	ReferralMade     Type = "referral.made"
 	ReferralsListed  Type = "referral.listed"
@@ -182,6 +185,9 @@ var typeDocs = []TypeDoc{
 	{AccessDenied, "a request was refused by the decision table"},
 	{KeyMade, "a key of the keyring was made"},
 	{KeyReleased, "an item's identity was released to an operator"},
+	{KeyRetired, "a key of the keyring that nothing needs any more was removed"},
+	{KeysResealed, "the keys of the keyring were sealed to other roots or escrow recipients; the detail says why"},
+	{KeysRewrapped, "a number of items' keys were taken to the newest key-encryption key"},
 	{AuditRead, "the audit events were searched, or exported; the detail says in which form"},
 	{ReferralMade, "a person, a team or a role was asked about items"},
 	{ReferralsListed, "a list of referrals was shown"},

@@ -94,8 +94,9 @@ type Objects struct {
 
 // Keys says where the keys at the top are.
 type Keys struct {
-	RootFile   string `type:"path" env:"WARDSEAL_KEYS_ROOT_FILE" help:"File with the root identities (age, hybrid). Default: keys/root.txt in the data folder."`
-	EscrowFile string `type:"path" env:"WARDSEAL_KEYS_ESCROW_FILE" help:"File with the escrow recipients; their identities stay offline. Default: keys/escrow.txt in the data folder."`
+	RootFile         string `type:"path" env:"WARDSEAL_KEYS_ROOT_FILE" help:"File with the root identities (age, hybrid). Default: keys/root.txt in the data folder. Instead of a file, the environment variable WARDSEAL_KEYS_ROOT may hold them, or the systemd credential wardseal-root."`
+	RootIdentityFile string `type:"path" env:"WARDSEAL_KEYS_ROOT_IDENTITY_FILE" help:"When the root file is itself encrypted with age: a file with the identities that open it, such as those of a plugin for a TPM, a YubiKey or a key service. The plugin must be on the PATH and ask nothing."`
+	EscrowFile       string `type:"path" env:"WARDSEAL_KEYS_ESCROW_FILE" help:"File with the escrow recipients; their identities stay offline. Default: keys/escrow.txt in the data folder."`
 }
 
 // Limits bound what is accepted.
@@ -217,8 +218,14 @@ func (c Config) path(set string, inData ...string) string {
 func (c Config) RootFile() string   { return c.path(c.Keys.RootFile, "keys", "root.txt") }
 func (c Config) EscrowFile() string { return c.path(c.Keys.EscrowFile, "keys", "escrow.txt") }
 
-// secretFile reads a file that only its owner may read.
+// secretFile reads a file that only its owner may read, without the space
+// around what is in it.
 func secretFile(path string) (string, error) {
+	text, err := secretFileWhole(path)
+	return strings.TrimSpace(text), err
+}
+
+func secretFileWhole(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
@@ -227,5 +234,5 @@ func secretFile(path string) (string, error) {
 		return "", fmt.Errorf("%s may be read by others: set its mode to 0600", path)
 	}
 	b, err := os.ReadFile(path)
-	return strings.TrimSpace(string(b)), err
+	return string(b), err
 }

@@ -114,6 +114,7 @@ func (s *System) Work(ctx context.Context) error {
 		g.Go(func() error { return r.Run(ctx) })
 	}
 	g.Go(func() error { return s.sweep(ctx) })
+	g.Go(func() error { return s.keepKeys(ctx) })
 	g.Go(func() error { return s.resume(ctx) })
 	g.Go(func() error { return s.keepRecords(ctx) })
 	g.Go(func() error { return s.ledger.Run(ctx) })
@@ -129,9 +130,6 @@ func (s *System) sweep(ctx context.Context) error {
 		}
 		if err := s.intake.Sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "sweep the intake", "error", err)
-		}
-		if err := s.keys.refresh(ctx); err != nil && ctx.Err() == nil {
-			slog.ErrorContext(ctx, "refresh the keys", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -27,6 +27,7 @@ type dialect struct {
 	now        string // the clock, in microseconds
 	skipLocked string // passes over rows that another transaction holds
 	purge      string // lets go of what was deleted from wrapped_keys
+	bytes      string // the type of bytes in a cast
 	numbered   bool   // placeholders are $1, $2 and not ?
 	migrating  func() []goose.ProviderOption
 	code       func(error) error // the sentinel of a driver's error, or nil
@@ -59,7 +60,7 @@ func openSQLite(path string) (*Store, error) {
 	return &Store{
 		w: w, r: r, closing: func() error { return errors.Join(r.Close(), w.Close()) },
 		d: dialect{
-			goose: goose.DialectSQLite3, purge: "PRAGMA wal_checkpoint(TRUNCATE)", now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+			goose: goose.DialectSQLite3, purge: "PRAGMA wal_checkpoint(TRUNCATE)", bytes: "BLOB", now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
 			migrating: func() []goose.ProviderOption { return nil }, code: sqliteCode,
 		},
 	}, nil
@@ -81,7 +82,7 @@ func openPostgres(url string) (*Store, error) {
 	return &Store{
 		w: db, r: db, closing: db.Close,
 		d: dialect{
-			goose: goose.DialectPostgres, purge: "VACUUM wrapped_keys", now: "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+			goose: goose.DialectPostgres, purge: "VACUUM wrapped_keys", bytes: "bytea", now: "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
 			skipLocked: "FOR UPDATE SKIP LOCKED", numbered: true, code: postgresCode,
 			migrating: func() []goose.ProviderOption {
 				l, err := lock.NewPostgresSessionLocker()
@@ -95,12 +96,12 @@ func openPostgres(url string) (*Store, error) {
 }
 
 // text gives a query in the database's own words: {now} is its clock, {skip}
-// passes over locked rows, and ? is a placeholder.
+// passes over locked rows, {bytes} is the type of bytes, and ? is a placeholder.
 func (s *Store) text(query string) string {
 	if t, ok := s.texts.Load(query); ok {
 		return t.(string)
 	}
-	t := strings.NewReplacer("{now}", s.d.now, "{skip}", s.d.skipLocked).Replace(query)
+	t := strings.NewReplacer("{now}", s.d.now, "{skip}", s.d.skipLocked, "{bytes}", s.d.bytes).Replace(query)
 	if s.d.numbered {
 		parts := strings.Split(t, "?")
 		var b strings.Builder
@@ -121,7 +122,7 @@ func (d dialect) classify(err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, known := range []error{ErrNotFound, ErrExists, ErrUnavailable, ErrFull, ErrExpired, ErrRevoked, ErrSpent} {
+	for _, known := range []error{ErrNotFound, ErrExists, ErrUnavailable, ErrFull, ErrExpired, ErrRevoked, ErrSpent, ErrKeyInUse} {
 		if errors.Is(err, known) {
 			return err
 		}

@@ -37,7 +37,7 @@ func layer(dir string) (n int, root string) {
 		return 1, "mail"
 	case "push":
 		return 1, "push"
-	case "transfer", "records", "disposal", "signin", "ledger":
+	case "transfer", "records", "disposal", "signin", "ledger", "custody":
 		return 2, ""
 	case "config":
 		return 4, ""
@@ -60,6 +60,7 @@ var owners = map[string][]string{
 	"os/exec":                           {"imaging/derive"},
 	"github.com/wneessen/go-mail":       {"internal/mail"},
 	"github.com/SherClockHolmes":        {"internal/push"},
+	"github.com/cloudflare/circl":       {"crypto/keyring"},
 	"codeberg.org/go-pdf/fpdf":          {"internal/disposal/paper"},
 	"golang.org/x/mod":                  {"internal/audit", "internal/ledger", "internal/transfer", "crypto/keyring", "cmd/wardseal"},
 }
