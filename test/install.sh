@@ -26,6 +26,8 @@ need curl curl
 need aiosmtpd python3-aiosmtpd
 need node nodejs
 need npm npm
+need promtool prometheus
+need systemd-analyze systemd
 if [[ ${1:-} == peers ]]; then
   need mat2 mat2
   need exiv2 exiv2

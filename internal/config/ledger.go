@@ -90,7 +90,7 @@ func (s *System) openLedger() error {
 		return err
 	}
 	s.ledger = &ledger.Sequencer{Store: s.Store, Key: s.Ring.CheckpointKey, Sinks: sinks}
-	return s.metrics.Registry.Register(lag{s})
+	return s.metrics.Registry.Register(lag{s, time.Now()})
 }
 
 // Checkpoint signs and publishes at once what goes on in the background from
@@ -114,11 +114,14 @@ func CheckpointKey(ctx context.Context, db *meta.Store) (string, error) {
 
 // lag is the metrics of the audit tree. They are read from the database, so
 // that every server tells the same.
-type lag struct{ s *System }
+type lag struct {
+	s     *System
+	since time.Time
+}
 
 var (
 	lagUncovered = prometheus.NewDesc("wardseal_audit_events_uncovered", "Audit events that no signed checkpoint covers yet.", nil, nil)
-	lagAge       = prometheus.NewDesc("wardseal_audit_checkpoint_age_seconds", "How long ago the latest checkpoint was signed.", nil, nil)
+	lagAge       = prometheus.NewDesc("wardseal_audit_checkpoint_age_seconds", "How long ago the latest checkpoint was signed; before the first, how long this server has been up.", nil, nil)
 	lagEvents    = prometheus.NewDesc("wardseal_audit_events", "Audit events in all.", nil, nil)
 	lagRefused   = prometheus.NewDesc("wardseal_audit_refused", "1 when no checkpoint is signed because the log does not fit what was signed before.", nil, nil)
 	lagWaiting   = prometheus.NewDesc("wardseal_audit_checkpoints_unpublished", "Checkpoints that a sink does not have yet.", []string{"sink"}, nil)
@@ -151,9 +154,11 @@ func (g lag) Collect(out chan<- prometheus.Metric) {
 		refused = 1
 	}
 	gauge(lagRefused, refused)
+	age := time.Since(g.since)
 	if l.Checkpoint.Size > 0 {
-		gauge(lagAge, l.Now.Sub(l.Checkpoint.At).Seconds())
+		age = l.Now.Sub(l.Checkpoint.At)
 	}
+	gauge(lagAge, age.Seconds())
 	for _, k := range sinks {
 		gauge(lagWaiting, float64(k.Waiting), k.Name)
 	}

@@ -52,6 +52,7 @@ type System struct {
 	locks    *records.Locks // nil without
 	runners  []*jobs.Runner
 	metrics  *api.Metrics
+	spool    *spool.Spool
 	keys     *keys
 	site     string // the public URL, once it is known
 	ledger   *ledger.Sequencer
@@ -172,6 +173,10 @@ func (s *System) compose() error {
 	box, err := spool.New(spool.Config{Dir: filepath.Join(c.Data, "spool"), MemoryBytes: min(8<<20, c.Limits.SpoolMemory), TotalMemoryBytes: c.Limits.SpoolMemory})
 	if err != nil {
 		return fmt.Errorf("open the spool: %w", err)
+	}
+	s.spool = box
+	if err := s.metrics.Registry.Register(measures{s}); err != nil {
+		return err
 	}
 	factors := signin.NewFactors(db, s.Ring, func() string { return s.site })
 	door, err := signin.NewDoor(c.Sessions.config(), db, db, factors)

@@ -2,6 +2,7 @@ package meta
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/wardseal/wardseal/internal/access"
@@ -123,6 +124,38 @@ func (s *Store) JobsFor(ctx context.Context, p access.PersonID) ([]Job, error) {
 		return err
 	}, "SELECT "+jobColumns+" FROM jobs WHERE person = ? ORDER BY created_at, id", string(p))
 	return out, err
+}
+
+// Backlog is the work in the background that is not done.
+type Backlog struct {
+	Ready, Dead int64
+	Oldest      time.Duration // since the oldest that is ready was due; negative when none is yet
+}
+
+// JobBacklog measures the work that is not done, whatever is.
+func (s *Store) JobBacklog(ctx context.Context) (Backlog, error) {
+	var b Backlog
+	var oldest int64
+	err := s.read(ctx, `SELECT (SELECT count(*) FROM jobs WHERE state = 'ready'), (SELECT count(*) FROM jobs WHERE state = 'dead'),
+		COALESCE({now} - (SELECT min(run_at) FROM jobs WHERE state = 'ready'), 0)`).Scan(&b.Ready, &b.Dead, &oldest)
+	b.Oldest = time.Duration(oldest) * time.Microsecond
+	return b, s.d.classify(err)
+}
+
+// Writable reports whether the database takes changes now, the numbering of
+// audit events among them: it makes one and takes it back.
+func (s *Store) Writable(ctx context.Context) error {
+	back := errors.New("take it back")
+	err := s.within(ctx, func(t *tx) error {
+		if err := t.must("UPDATE audit_counter SET seq = seq WHERE one = 1"); err != nil {
+			return err
+		}
+		return back
+	})
+	if errors.Is(err, back) {
+		return nil
+	}
+	return err
 }
 
 // JobCounts counts the jobs in each state.
