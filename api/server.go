@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/wardseal/wardseal/internal/disposal"
 	"github.com/wardseal/wardseal/internal/records"
@@ -57,6 +59,7 @@ type Config struct {
 	Status      func(ctx context.Context) []Part // for administrators
 	Ready       func(ctx context.Context) map[string]error
 	Metrics     *Metrics
+	Traces      trace.TracerProvider // what takes a span of each request; nil for none
 }
 
 // Server is the HTTP face of the flows. It is safe for concurrent use.
@@ -64,6 +67,7 @@ type Server struct {
 	Flows
 	cfg    Config
 	engine *gin.Engine
+	tracer trace.Tracer
 }
 
 // New builds the routes.
@@ -74,13 +78,16 @@ func New(flows Flows, cfg Config) (*Server, error) {
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics()
 	}
+	if cfg.Traces == nil {
+		cfg.Traces = noop.NewTracerProvider()
+	}
 	gin.SetMode(gin.ReleaseMode)
-	s := &Server{Flows: flows, cfg: cfg, engine: gin.New()}
+	s := &Server{Flows: flows, cfg: cfg, engine: gin.New(), tracer: cfg.Traces.Tracer("wardseal")}
 	s.engine.HandleMethodNotAllowed = true
 	if err := s.engine.SetTrustedProxies(cfg.Trusted); err != nil {
 		return nil, err
 	}
-	s.engine.Use(identify, s.cfg.Metrics.count, logged, recovered, hardened)
+	s.engine.Use(identify, s.traced, s.cfg.Metrics.count, logged, recovered, hardened)
 	s.engine.NoRoute(noRoute)
 	s.engine.NoMethod(noMethod)
 	s.routes()

@@ -42,6 +42,7 @@ type Config struct {
 	Push     Push     `embed:"" prefix:"push-" group:"Push"`
 	Records  Records  `embed:"" prefix:"" group:"Records"`
 	Audit    Audit    `embed:"" prefix:"audit-" group:"Audit"`
+	Traces   Traces   `embed:"" prefix:"traces-" group:"Traces"`
 }
 
 // Push says which services of browsers may be asked to show that something
@@ -182,6 +183,9 @@ func (c Config) Check() error {
 	}
 	for _, err := range c.Audit.check(c.Objects) {
 		bad("%w", err)
+	}
+	if err := c.Traces.check(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Limits.MaxUploadBytes < 1 || c.Limits.MaxPixels < 1 || c.Limits.SpoolMemory < 1<<20 {
 		bad("the limits must be positive, and the spool memory at least 1 MB")

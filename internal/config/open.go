@@ -25,6 +25,7 @@ import (
 	"github.com/wardseal/wardseal/storage/blob/filesystem"
 	"github.com/wardseal/wardseal/storage/blob/s3"
 	"github.com/wardseal/wardseal/storage/meta"
+	"go.opentelemetry.io/otel/sdk/trace"
 )
 
 // ChildArgument is the one argument with which the binary becomes the confined
@@ -53,6 +54,7 @@ type System struct {
 	runners  []*jobs.Runner
 	metrics  *api.Metrics
 	spool    *spool.Spool
+	traces   *trace.TracerProvider // nil without
 	keys     *keys
 	site     string // the public URL, once it is known
 	ledger   *ledger.Sequencer
@@ -150,6 +152,9 @@ func Open(ctx context.Context, c Config) (sys *System, err error) {
 	}
 	if err := sys.Objects.Check(ctx); err != nil {
 		return nil, fmt.Errorf("check the object store: %w", err)
+	}
+	if sys.traces, err = c.Traces.provider(ctx); err != nil {
+		return nil, err
 	}
 	if err := sys.compose(); err != nil {
 		return nil, err
@@ -265,10 +270,14 @@ func (s *System) Flows() api.Flows { return s.flows }
 // Edge is how the edge serves them at a public URL.
 func (s *System) Edge(url string) api.Config {
 	s.site = strings.TrimSuffix(url, "/")
-	return api.Config{
+	out := api.Config{
 		PublicURL: strings.TrimSuffix(url, "/"), MaxBytes: s.Config.Limits.MaxUploadBytes, Trusted: s.Config.Proxies, Metrics: s.metrics, Ready: s.ready, Status: s.status, IdleFor: s.Config.Sessions.IdleFor,
 		Mails: s.Config.Mail.Server != "",
 	}
+	if s.traces != nil {
+		out.Traces = s.traces
+	}
+	return out
 }
 
 // ready asks each part whether it could do its work now.
@@ -283,4 +292,11 @@ func (s *System) ready(ctx context.Context) map[string]error {
 }
 
 // Close closes what Open opened. Stop serving first.
-func (s *System) Close() error { return s.Store.Close() }
+func (s *System) Close() error {
+	if s.traces != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = s.traces.Shutdown(ctx) // the last spans, if the collector takes them
+	}
+	return s.Store.Close()
+}

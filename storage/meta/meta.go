@@ -27,6 +27,7 @@ import (
 var (
 	ErrNotFound    = errors.New("not found")
 	ErrExists      = errors.New("exists already")
+	ErrNewer       = errors.New("a newer version of the program has used this database: use that version, or restore a backup from before it")
 	ErrUnavailable = errors.New("the database is unavailable")
 	ErrFull        = errors.New("the database has no space left")
 	ErrExpired     = errors.New("expired")
@@ -79,8 +80,9 @@ func (s *Store) goose() (*goose.Provider, error) {
 	return goose.NewProvider(s.d.goose, s.w, files, s.d.migrating()...)
 }
 
-// Migrate brings the schema to the newest version. Servers that start at once
-// take turns.
+// Migrate brings the schema to the newest version; ErrNewer when it is of a
+// version that this program does not know. Servers that start at once take
+// turns.
 func (s *Store) Migrate(ctx context.Context) error {
 	p, err := s.goose()
 	if err != nil {
@@ -88,6 +90,13 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return s.d.classify(err)
+	}
+	has, knows, err := p.GetVersions(ctx)
+	if err != nil {
+		return s.d.classify(err)
+	}
+	if has > knows {
+		return fmt.Errorf("%w: the database has schema %d, and this program knows up to %d", ErrNewer, has, knows)
 	}
 	return nil
 }

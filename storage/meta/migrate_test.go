@@ -2,6 +2,7 @@ package meta_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,6 +81,39 @@ func TestForwardsFromVersion1(t *testing.T) {
 			jobs, err := s.JobsOf(ctx, item)
 			if err != nil || len(jobs) != 2 || jobs[0].LastError != "undecodable" || jobs[0].State != meta.JobDead || jobs[1].State != meta.JobReady || jobs[1].Progress != 0 {
 				t.Errorf("%+v %v", jobs, err)
+			}
+		})
+	}
+}
+
+// A program does not touch a database that a newer one has used.
+func TestNewerDatabaseIsRefused(t *testing.T) {
+	for _, driver := range []string{"sqlite", "postgres"} {
+		t.Run(driver, func(t *testing.T) {
+			cfg, name := meta.Config{Driver: driver, DSN: filepath.Join(t.TempDir(), "w.db")}, "sqlite"
+			if driver == "postgres" {
+				cfg.DSN, name = servers.Postgres(t), "pgx"
+			}
+			s, err := meta.Open(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			for range 2 {
+				if err := s.Migrate(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			db, err := sql.Open(name, cfg.DSN)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)"); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Migrate(t.Context()); !errors.Is(err, meta.ErrNewer) {
+				t.Errorf("a newer database: %v", err)
 			}
 		})
 	}
