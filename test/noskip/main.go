@@ -1,11 +1,13 @@
 // Command noskip runs "go test" and, when CI is set, fails if any test was
-// skipped: a skip there hides what was meant to be proved.
+// skipped: a skip there hides what was meant to be proved. At the end it names
+// the tests that took longest.
 //
 //	go run ./test/noskip -- go test -race ./...
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -14,7 +16,10 @@ import (
 	"strings"
 )
 
-type event struct{ Action, Package, Test, Output string }
+type event struct {
+	Action, Package, Test, Output string
+	Elapsed                       float64 // seconds
+}
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -37,10 +42,14 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	passed, failed, skipped := tally(bufio.NewReader(out))
+	passed, failed, skipped, took := tally(bufio.NewReader(out))
 	status := 0
 	if err := cmd.Wait(); err != nil {
 		status = 1
+	}
+	slices.SortFunc(took, func(a, b timed) int { return cmp.Compare(b.seconds, a.seconds) })
+	for _, t := range took[:min(12, len(took))] {
+		fmt.Printf("%7.1f s  %s\n", t.seconds, t.name)
 	}
 	fmt.Printf("%d passed, %d failed, %d skipped\n", passed, failed, len(skipped))
 	if len(skipped) > 0 && os.Getenv("CI") == "true" {
@@ -50,8 +59,14 @@ func run(args []string) int {
 	return status
 }
 
-// tally prints what people want to see and counts the tests.
-func tally(out *bufio.Reader) (passed, failed int, skipped []string) {
+type timed struct {
+	name    string
+	seconds float64
+}
+
+// tally prints what people want to see, counts the tests and times those that
+// are not part of another.
+func tally(out *bufio.Reader) (passed, failed int, skipped []string, took []timed) {
 	logs := map[string][]string{} // output of a test, until it is known to have passed
 	for {
 		line, err := out.ReadBytes('\n')
@@ -76,11 +91,14 @@ func tally(out *bufio.Reader) (passed, failed int, skipped []string) {
 				fmt.Print(strings.Join(logs[key], ""))
 			}
 			if e.Action == "pass" || e.Action == "fail" || e.Action == "skip" {
+				if !strings.Contains(e.Test, "/") {
+					took = append(took, timed{key, e.Elapsed})
+				}
 				delete(logs, key)
 			}
 		}
 		if err != nil {
-			return passed, failed, skipped
+			return passed, failed, skipped, took
 		}
 	}
 }
