@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveFiles(os.Args[2], os.Args[3]))
 		os.Exit(1)
 	}
+	if len(os.Args) == 3 && os.Args[1] == proxyArgument {
+		fmt.Fprintln(os.Stderr, serveBucket(os.Args[2]))
+		os.Exit(1)
+	}
 	if len(os.Args) == 2 && os.Args[1] == derivesHere {
 		os.Exit(derive.Child(os.Stdin, os.Stdout))
 	}
