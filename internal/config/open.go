@@ -57,20 +57,29 @@ type System struct {
 	ledger   *ledger.Sequencer
 }
 
-// OpenDatabase opens the metadata alone, brought to the newest schema.
-func OpenDatabase(ctx context.Context, c Config) (*meta.Store, error) {
+// metaConfig says where the metadata is, and makes the folder for it.
+func (c Config) metaConfig() (meta.Config, error) {
 	mc := meta.Config{Driver: c.Database.Driver, DSN: filepath.Join(c.Data, "wardseal.db")}
 	switch c.Database.Driver {
 	case "postgres":
 		url, err := secretFile(c.Database.URLFile)
 		if err != nil {
-			return nil, fmt.Errorf("read the database URL: %w", err)
+			return mc, fmt.Errorf("read the database URL: %w", err)
 		}
 		mc.DSN = url
 	case "sqlite":
 		if err := os.MkdirAll(c.Data, 0o700); err != nil {
-			return nil, fmt.Errorf("make the data folder: %w", err)
+			return mc, fmt.Errorf("make the data folder: %w", err)
 		}
+	}
+	return mc, nil
+}
+
+// OpenDatabase opens the metadata alone, brought to the newest schema.
+func OpenDatabase(ctx context.Context, c Config) (*meta.Store, error) {
+	mc, err := c.metaConfig()
+	if err != nil {
+		return nil, err
 	}
 	db, err := meta.Open(mc)
 	if err != nil {

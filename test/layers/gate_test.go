@@ -24,9 +24,10 @@ var (
 	// deletesRows are the functions of storage/meta with a statement that
 	// removes a key, a rendition or an item, or marks one destroyed.
 	deletesRows = map[string]string{
-		"destroyKeys":  "called by DestroyKeys, after eligible, and by DestroyAgain",
-		"forget":       "called by ForgetItem, of what DestroyKeys made keyless, and by DestroyAgain",
-		"DestroyAgain": "what passed the gate before a backup brought it back",
+		"destroyKeys":    "called by DestroyKeys, after eligible, and by DestroyAgain",
+		"DropDerivative": "a form that will be made again from the original, never an original itself: nothing of the record goes",
+		"forget":         "called by ForgetItem, of what DestroyKeys made keyless, and by DestroyAgain",
+		"DestroyAgain":   "what passed the gate before a backup brought it back",
 	}
 	// callers are who may call those that do not ask the gate themselves.
 	callers = map[string][]string{
