@@ -92,16 +92,16 @@ func (m *Maker) objects(ctx context.Context, named *spool.File, began time.Time)
 		return err
 	}
 	for err == nil && gctx.Err() == nil {
-		var key string
-		var bytes int64
-		if key, bytes, err = entry(in); err == io.EOF {
+		key, bytes, rerr := entry(in)
+		if rerr == io.EOF {
 			err = skip("")
 			break
 		}
-		if err == nil {
-			err = skip(objects + key)
+		if rerr != nil {
+			err = rerr
+			break
 		}
-		if err != nil {
+		if err = skip(objects + key); err != nil {
 			break
 		}
 		if more && string(has.Key) == objects+key {

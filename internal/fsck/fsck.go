@@ -125,7 +125,8 @@ type Checker struct {
 	By       string // who runs it, as the audit has it
 	Found    func(Finding) error
 	Progress func(Progress)
-	Workers  int // objects read at once; 4 when zero
+	Workers  int              // objects read at once; 4 when zero
+	Clock    func() time.Time // the age of objects is told by it; time.Now when nil
 
 	summary  Summary
 	total    int64

@@ -239,12 +239,12 @@ func (c *Checker) unnamed(ctx context.Context, o object) []*Finding {
 	if !o.there {
 		f.Says = "no row names this object, of which older versions are left"
 	}
-	if !transfer.Stale(newest.Modified, time.Now()) {
+	if !transfer.Stale(newest.Modified, c.now()) {
 		f.Kind, f.Says = InFlight, "no row names this object yet; it is younger than an upload may take"
 		return []*Finding{f}
 	}
 	f.mend = func(ctx context.Context) (string, error) {
-		if gone, err := transfer.RemoveOrphan(ctx, c.Objects, c.Store, newest, time.Now()); err != nil || !gone {
+		if gone, err := transfer.RemoveOrphan(ctx, c.Objects, c.Store, newest, c.now()); err != nil || !gone {
 			return "", err
 		}
 		return "every version was removed", nil
@@ -278,4 +278,11 @@ func (c *Checker) record(ctx context.Context) error {
 		return fmt.Errorf("record the run: %w", err)
 	}
 	return nil
+}
+
+func (c *Checker) now() time.Time {
+	if c.Clock == nil {
+		return time.Now()
+	}
+	return c.Clock()
 }

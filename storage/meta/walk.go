@@ -61,7 +61,7 @@ func (s *Store) kept(ctx context.Context, from querier, where string, args ...an
 		var kek sql.NullString
 		var destroyed sql.NullInt64
 		if err := rows.Scan(&k.Item, &k.Rendition, &format, &k.ObjectKey, &k.Bytes, &k.ObjectBytes, &k.Width, &k.Height, &kek, &k.Key.Wrapped,
-			&k.Manifest, &k.Receipt, &destroyed, &k.Ending); err != nil {
+			(*[]byte)(&k.Manifest), (*[]byte)(&k.Receipt), &destroyed, &k.Ending); err != nil {
 			return nil, err
 		}
 		k.Format, _ = media.ParseFormat(format)
