@@ -15,6 +15,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/internal/disposal"
+	"github.com/wardseal/wardseal/internal/fsck"
 	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/jobs"
 	"github.com/wardseal/wardseal/internal/ledger"
@@ -55,6 +56,7 @@ type System struct {
 	keys     *keys
 	site     string // the public URL, once it is known
 	ledger   *ledger.Sequencer
+	scrubber *fsck.Scrubber
 }
 
 // metaConfig says where the metadata is, and makes the folder for it.
@@ -203,6 +205,9 @@ func (s *System) compose() error {
 		return err
 	}
 	if err := s.openLedger(); err != nil {
+		return err
+	}
+	if err := s.openScrub(); err != nil {
 		return err
 	}
 	pushes, err := s.pushes()
