@@ -44,6 +44,7 @@ type Restorer struct {
 	Progress func(done, total int64)
 
 	manifest Manifest
+	accounts []Part // of disposals: of this backup, and of the latest there is
 	ring     *keyring.Ring
 	out      Restored
 }
@@ -64,15 +65,16 @@ var ErrNotEmpty = errors.New("this is not an empty deployment")
 // Check reads a backup's manifest and all of its parts, and refuses it unless
 // each is what was signed. An empty id is the latest. It changes nothing.
 func (r *Restorer) Check(ctx context.Context, id string) (Manifest, error) {
+	ids, err := List(ctx, r.Place)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("look for backups: %w", err)
+	}
+	if len(ids) == 0 {
+		return Manifest{}, errors.New("there is no backup in this place")
+	}
+	latest := ids[len(ids)-1]
 	if id == "" {
-		ids, err := List(ctx, r.Place)
-		if err != nil {
-			return Manifest{}, fmt.Errorf("look for backups: %w", err)
-		}
-		if len(ids) == 0 {
-			return Manifest{}, errors.New("there is no backup in this place")
-		}
-		id = ids[len(ids)-1]
+		id = latest
 	}
 	m, signed, err := openManifest(ctx, r.Place, r.IDs, id)
 	if err != nil {
@@ -91,7 +93,17 @@ func (r *Restorer) Check(ctx context.Context, id string) (Manifest, error) {
 			return m, err
 		}
 	}
-	for _, p := range slices.Concat(m.Documents, m.Dropped) {
+	if r.accounts = m.Documents; id != latest { // what was destroyed since must not come back
+		newest, signed, err := openManifest(ctx, r.Place, r.IDs, latest)
+		if err == nil {
+			_, err = r.ring.VerifyOwn(kind, signed)
+		}
+		if err != nil {
+			return m, fmt.Errorf("read what was destroyed since: %w", err)
+		}
+		r.accounts = slices.Concat(m.Documents, newest.Documents)
+	}
+	for _, p := range slices.Concat(r.accounts, m.Dropped) {
 		if _, err := openPart(ctx, r.Place, r.IDs, p); err != nil {
 			return m, err
 		}
@@ -226,7 +238,7 @@ func (r *Restorer) empty(ctx context.Context) error {
 	if _, err := r.Place.Stat(ctx, blob.Key(objects+string(first))); err == nil {
 		return nil
 	}
-	for _, p := range r.manifest.Documents {
+	for _, p := range r.accounts {
 		plain, err := openPart(ctx, r.Place, r.IDs, p)
 		if err != nil {
 			return err
@@ -288,7 +300,7 @@ func alike(a, b []meta.Column) bool {
 
 // documents puts the accounts of disposals back.
 func (r *Restorer) documents(ctx context.Context) error {
-	for _, p := range r.manifest.Documents {
+	for _, p := range r.accounts {
 		plain, err := openPart(ctx, r.Place, r.IDs, p)
 		if err != nil {
 			return err
