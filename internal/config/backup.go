@@ -11,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wardseal/wardseal/api"
 	"github.com/wardseal/wardseal/crypto/archive"
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/spool"
+	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/backup"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/blob/filesystem"
@@ -175,3 +177,34 @@ func (r *Restoring) KeepEscrow(escrow string) error {
 
 // Close closes what OpenRestore opened.
 func (r *Restoring) Close() error { return r.db.Close() }
+
+// backupOverdue is how old the last backup may be before that is a fault: a
+// night was missed.
+const backupOverdue = 50 * time.Hour
+
+// backupStatus tells an administrator when the last backup was made.
+func (s *System) backupStatus(ctx context.Context) api.Part {
+	p := api.Part{Name: "Backups"}
+	now, err := s.Store.Now(ctx)
+	var last []audit.Event
+	if err == nil {
+		last, err = s.Store.Events(ctx, meta.EventFilter{Type: audit.BackupMade, Limit: 1})
+	}
+	switch {
+	case err != nil:
+		p.Says = "It does not answer. The log says why."
+	case len(last) == 0:
+		p.OK, p.Says = true, "none was ever made with “wardseal backup”"
+	default:
+		made := last[0]
+		p.OK = now.Sub(made.At) < backupOverdue && made.Detail["damaged"] == "0"
+		p.Says = "the last was made on " + made.At.Format("2 January 2006, 15:04 MST")
+		if made.Detail["damaged"] != "0" {
+			p.Says += "; " + made.Detail["damaged"] + " objects could NOT be copied: run “wardseal fsck”"
+		}
+		if now.Sub(made.At) >= backupOverdue {
+			p.Says += ", which is too long ago"
+		}
+	}
+	return p
+}

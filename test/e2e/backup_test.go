@@ -20,6 +20,7 @@ import (
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/blob/filesystem"
+	"github.com/wardseal/wardseal/storage/blob/s3"
 	"github.com/wardseal/wardseal/test/servers"
 )
 
@@ -87,6 +88,23 @@ func place(t *testing.T) (string, blob.Store) {
 	return dir, s
 }
 
+// places are a folder for one kind of house, and a bucket that keeps versions
+// for the other, with the settings for it.
+func places(t *testing.T, kind string) (string, blob.Store, []string) {
+	t.Helper()
+	if kind != "postgres+s3" {
+		dir, s := place(t)
+		return dir, s, nil
+	}
+	srv := servers.VersityGW(t)
+	bucket, key := srv.NewBucket(t, true), secret(t, t.TempDir(), "key", srv.SecretKey)
+	s, err := s3.Open(s3.Config{Endpoint: srv.Endpoint, Bucket: bucket, Region: srv.Region, AccessKey: srv.AccessKey, SecretKey: s3.Secret(srv.SecretKey), CAFile: srv.CAFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "s3:" + bucket, s, []string{"--place-endpoint", srv.Endpoint, "--place-access-key", srv.AccessKey, "--place-secret-key-file", key, "--place-ca-file", srv.CAFile}
+}
+
 func keysIn(t *testing.T, s blob.Reader, prefix string) (keys []string) {
 	t.Helper()
 	if err := s.List(t.Context(), prefix, func(i blob.Info) error { keys = append(keys, string(i.Key)); return nil }); err != nil {
@@ -126,17 +144,23 @@ func TestBackupAndRestore(t *testing.T) {
 				h.file(h.as("nurse"))
 			}
 			want := h.pictures()
-			dir, s := place(t)
-			said := command(t, h.sys.Config, 0, "backup", "--to", dir)
+			dir, s, at := places(t, kind)
+			said := command(t, h.sys.Config, 0, append([]string{"backup", "--to", dir}, at...)...)
 			if !strings.Contains(said, "new in it: 3 objects") {
 				t.Errorf("the first backup says:\n%s", said)
 			}
 			h.nothingReadable(s)
 			parts := len(keysIn(t, s, "wardseal-backup-1/parts/"))
 
+			for _, p := range h.status() {
+				if p.Name == "Backups" && (!p.OK || !strings.HasPrefix(p.Says, "the last was made")) {
+					t.Errorf("the status says: %+v", p)
+				}
+			}
+
 			// A second copies what is new, and nothing else.
 			late := h.file(h.as("nurse"))
-			said = command(t, h.sys.Config, 0, "backup", "--to", dir)
+			said = command(t, h.sys.Config, 0, append([]string{"backup", "--to", dir}, at...)...)
 			if !strings.Contains(said, "new in it: 1 objects") {
 				t.Errorf("the second backup says:\n%s", said)
 			}
@@ -153,7 +177,7 @@ func TestBackupAndRestore(t *testing.T) {
 			to := elsewhere(t, h.sys.Config, true)
 			to.Keys.EscrowFile = ""
 			escrow := filepath.Join(h.data, "escrow-identity.txt")
-			said = command(t, to, 0, "restore", "--from", dir, "--identity", escrow)
+			said = command(t, to, 0, append([]string{"restore", "--from", dir, "--identity", escrow}, at...)...)
 			for _, part := range []string{"4 objects copied", "every object was read: 4", "of which 0 are not", "--audit-file"} {
 				if !strings.Contains(said, part) {
 					t.Errorf("the restore does not say %q:\n%s", part, said)
@@ -163,7 +187,7 @@ func TestBackupAndRestore(t *testing.T) {
 			h.restart(h.sys.Config) // the old house goes on
 
 			to.Keys.RootFile = escrow
-			command(t, to, 2, "restore", "--from", dir) // it is not empty any more
+			command(t, to, 2, append([]string{"restore", "--from", dir}, at...)...) // it is not empty any more
 			back := &house{t: t, data: to.Data, team: h.team, ids: h.ids}
 			var err error
 			if back.sys, err = config.Open(t.Context(), withDefaults(to)); err != nil {
