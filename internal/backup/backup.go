@@ -16,7 +16,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -198,11 +197,4 @@ func claim(ctx context.Context, place blob.Store, ring *keyring.Ring) error {
 		return errors.New("this place holds the backups of another deployment: give each a place of its own")
 	}
 	return nil
-}
-
-func count(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -33,9 +33,9 @@ func (r *Restorer) objects(ctx context.Context, to *meta.Import) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(r.Workers, 4))
 	for after := ""; gctx.Err() == nil; {
-		page, err := to.KeptAfter(after, pageSize)
-		if err != nil {
-			return err
+		var page []meta.Kept
+		if page, err = to.KeptAfter(after, pageSize); err != nil {
+			return errors.Join(err, g.Wait())
 		}
 		if len(page) == 0 {
 			break
@@ -65,10 +65,15 @@ func (r *Restorer) objects(ctx context.Context, to *meta.Import) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for ; more && err == nil; has, more, err = there.next() {
-		err = f.stranger(has.Key)
+	for more {
+		if err := f.stranger(has.Key); err != nil {
+			return err
+		}
+		if has, more, err = there.next(); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // part brings a part of an upload back. One that is not in the backup was filed
