@@ -317,35 +317,43 @@ func (k *keysRecoverCmd) Run(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(k.RootFile()); err == nil {
-		return fmt.Errorf("there is a root file at %s: move it away if it is not the right one, and keep it", k.RootFile())
+	if config.HasRoot(k.Config) {
+		return fmt.Errorf("there is a root file at %s, or its like: move it away if it is not the right one, and keep it", k.RootFile())
 	}
-	escrow, err := config.Escrow(k.Config)
+	n, err := recoverRoot(ctx, k.Config, with, k.RootRecipient)
 	if err != nil {
 		return err
+	}
+	fmt.Fprintf(out, "%d keys are sealed to a new root identity, in %s, and to escrow\nThe escrow identity was in use here: if it was seen by anybody, make a new one and run “wardseal keys escrow change”.\n", n, k.RootFile())
+	return nil
+}
+
+// recoverRoot makes a new root identity and seals every key to it and to escrow.
+func recoverRoot(ctx context.Context, c config.Config, with keyring.Roots, recipients []string) (n int, err error) {
+	escrow, err := config.Escrow(c)
+	if err != nil {
+		return 0, err
 	}
 	identity, _, err := keyring.MintRoot()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	roots, err := keyring.LoadRoots(strings.NewReader(identity))
 	if err != nil {
-		return err
+		return 0, err
 	}
-	desk, done, err := config.Custody(ctx, k.Config, roots, escrow)
+	desk, done, err := config.Custody(ctx, c, roots, escrow)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	// The file first: keys that are sealed to a root which is nowhere would wait
 	// for escrow again.
-	if err := config.WriteRoots(k.Config, roots, k.RootRecipient); err != nil {
-		return fmt.Errorf("write the root file: %w", err)
+	if err := config.WriteRoots(c, roots, recipients); err != nil {
+		return 0, fmt.Errorf("write the root file: %w", err)
 	}
-	n, err := desk.Reseal(ctx, with, "recovered with escrow")
-	if err != nil {
-		return errors.Join(fmt.Errorf("the keys stay as they were: %w", err), os.Remove(k.RootFile()))
+	if n, err = desk.Reseal(ctx, with, "recovered with escrow"); err != nil {
+		return 0, errors.Join(fmt.Errorf("the keys stay as they were: %w", err), os.Remove(c.RootFile()))
 	}
-	fmt.Fprintf(out, "%d keys are sealed to a new root identity, in %s, and to escrow\nThe escrow identity was in use here: if it was seen by anybody, make a new one and run “wardseal keys escrow change”.\n", n, k.RootFile())
-	return nil
+	return n, nil
 }

@@ -31,6 +31,9 @@ type cli struct {
 	Keys      keysCmd      `cmd:"" help:"Make, look at, rotate and recover keys, and release the key of one item."`
 	User      userCmd      `cmd:"" help:"Add, list, unlock, suspend and restore members of staff."`
 	Audit     auditCmd     `cmd:"" help:"Check the audit, and print what it records."`
+	Fsck      fsckCmd      `cmd:"" help:"Compare what the database says is kept with what is, read every object, and repair what is safe."`
+	Backup    backupCmd    `cmd:"" help:"Make a backup, encrypted and incremental, in a folder or a bucket."`
+	Restore   restoreCmd   `cmd:"" help:"Restore a backup into an empty deployment, and read every item of it."`
 	Access    accessCmd    `cmd:"" help:"Print the table of who may do what, as docs/access.md has it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

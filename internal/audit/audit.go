@@ -118,6 +118,13 @@ const (
 	DisposalCertified Type = "disposal.certified"
 	DisposalRepeated  Type = "disposal.repeated"
 
+	StoreChecked  Type = "store.checked"
+	StoreDamaged  Type = "store.damage-found"
+	StoreRepaired Type = "store.repaired"
+	BackupMade    Type = "backup.made"
+	BackupPruned  Type = "backup.pruned"
+	Restored      Type = "backup.restored"
+
 	InvitationMade    Type = "invitation.made"
 	InvitationCoded   Type = "invitation.code-sent"
 	InvitationOpened  Type = "invitation.opened"
@@ -228,6 +235,12 @@ var typeDocs = []TypeDoc{
 	{ItemDestroyed, "every version of an item's objects was deleted, and what was written about it"},
 	{DisposalCertified, "the certificate of a batch was signed"},
 	{DisposalRepeated, "an item that had been destroyed was found again, after an old backup was restored, and destroyed again"},
+	{StoreChecked, "the objects were compared with the database; the detail says how, how many, and how many are not as they should be"},
+	{StoreDamaged, "an object, its row or its key is not as it should be; the detail says what"},
+	{StoreRepaired, "something that was not as it should be was repaired; the detail says what was done"},
+	{BackupMade, "a backup was made; the detail names it, and counts rows and objects"},
+	{BackupPruned, "backups were removed because they had been kept as long as they may be"},
+	{Restored, "this deployment was restored from a backup, whose name and time are in the detail: what was recorded after that time is not here"},
 	{OversightRead, "the reports, the emergency accesses or the invitations were listed"},
 	{InvitationMade, "a person outside the organisation was invited to see items"},
 	{InvitationCoded, "a one-time code was made, to be sent to whom an invitation is for"},

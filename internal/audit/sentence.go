@@ -66,6 +66,12 @@ var sentences = map[Type]string{
 	ReferralWritten:   "{who} wrote in a question about {patient}",
 	GlassBroken:       "{who} took emergency access to {patient}",
 	EmergencyEnded:    "{who} ended their emergency access",
+	StoreChecked:      "The pictures in the store were checked ({by}): {objects} read, {wrong} not as they should be",
+	StoreDamaged:      "[{item}|Something in the store] is not as it should be: {kind}",
+	StoreRepaired:     "[{item}|Something in the store] was repaired: {done}",
+	BackupMade:        "Backup {backup} was made",
+	BackupPruned:      "{backups} old backups were removed",
+	Restored:          "This system was restored from backup {backup} of {taken}; what was recorded after it is not here",
 }
 
 var renditionWords = map[string]string{

@@ -111,6 +111,7 @@ type Limits struct {
 	NoDerivatives  bool          `env:"WARDSEAL_NO_DERIVATIVES" help:"Make no previews and thumbnails on this server; another one must."`
 	UploadsFor     time.Duration `default:"168h" env:"WARDSEAL_UPLOADS_FOR" help:"An upload that can be resumed is kept this long after its last part (default 7 days)."`
 	UploadsOpen    int           `default:"20" env:"WARDSEAL_UPLOADS_OPEN" help:"How many uploads one person may have on their way."`
+	ScrubEvery     time.Duration `default:"720h" env:"WARDSEAL_SCRUB_EVERY" help:"Every stored object is read and authenticated once in this time, little by little (default 30 days); 0 leaves them unread."`
 	StopWithin     time.Duration `default:"60s" env:"WARDSEAL_STOP_WITHIN" help:"How long a stop waits for uploads in flight."`
 }
 
@@ -141,7 +142,7 @@ func Default(data string) Config {
 	c := Config{
 		Data: data, Listen: "127.0.0.1:8080", Operations: "127.0.0.1:9090", PublicURL: "http://localhost:8080",
 		Database: Database{Driver: "sqlite"}, Objects: Objects{Kind: "filesystem", Region: "us-east-1"},
-		Limits: Limits{MaxUploadBytes: 2 << 30, MaxPixels: 50_000_000, SpoolMemory: 32 << 20, StopWithin: time.Minute, OverdueAfter: 4 * time.Hour, EmergencyFor: time.Hour, UploadsFor: 7 * 24 * time.Hour, UploadsOpen: 20},
+		Limits: Limits{MaxUploadBytes: 2 << 30, MaxPixels: 50_000_000, SpoolMemory: 32 << 20, StopWithin: time.Minute, OverdueAfter: 4 * time.Hour, EmergencyFor: time.Hour, UploadsFor: 7 * 24 * time.Hour, UploadsOpen: 20, ScrubEvery: 30 * 24 * time.Hour},
 	}
 	s := signin.DefaultConfig()
 	c.Records.CoolingOff = 7 * 24 * time.Hour
@@ -192,6 +193,9 @@ func (c Config) Check() error {
 	}
 	if c.Limits.UploadsFor < time.Second || c.Limits.UploadsOpen < 1 {
 		bad("uploads must be kept for a while, and one person must be able to have one open")
+	}
+	if c.Limits.ScrubEvery < 0 {
+		bad("--scrub-every cannot be negative")
 	}
 	if err := c.Sessions.config().Validate(); err != nil {
 		errs = append(errs, err)

@@ -130,6 +130,20 @@ const (
 	rootCredential = "wardseal-root"
 )
 
+// HasRoot reports whether there are root identities anywhere that Roots looks.
+func HasRoot(c Config) bool {
+	if _, set := os.LookupEnv(rootVariable); set {
+		return true
+	}
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, rootCredential)); err == nil {
+			return true
+		}
+	}
+	_, err := os.Stat(c.RootFile())
+	return !errors.Is(err, os.ErrNotExist)
+}
+
 // Roots reads the root identities: from the file that was named, or else the
 // environment, a systemd credential, or the data folder.
 func Roots(c Config) (keyring.Roots, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/internal/disposal"
+	"github.com/wardseal/wardseal/internal/fsck"
 	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/jobs"
 	"github.com/wardseal/wardseal/internal/ledger"
@@ -58,22 +59,32 @@ type System struct {
 	keys     *keys
 	site     string // the public URL, once it is known
 	ledger   *ledger.Sequencer
+	scrubber *fsck.Scrubber
 }
 
-// OpenDatabase opens the metadata alone, brought to the newest schema.
-func OpenDatabase(ctx context.Context, c Config) (*meta.Store, error) {
+// metaConfig says where the metadata is, and makes the folder for it.
+func (c Config) metaConfig() (meta.Config, error) {
 	mc := meta.Config{Driver: c.Database.Driver, DSN: filepath.Join(c.Data, "wardseal.db")}
 	switch c.Database.Driver {
 	case "postgres":
 		url, err := secretFile(c.Database.URLFile)
 		if err != nil {
-			return nil, fmt.Errorf("read the database URL: %w", err)
+			return mc, fmt.Errorf("read the database URL: %w", err)
 		}
 		mc.DSN = url
 	case "sqlite":
 		if err := os.MkdirAll(c.Data, 0o700); err != nil {
-			return nil, fmt.Errorf("make the data folder: %w", err)
+			return mc, fmt.Errorf("make the data folder: %w", err)
 		}
+	}
+	return mc, nil
+}
+
+// OpenDatabase opens the metadata alone, brought to the newest schema.
+func OpenDatabase(ctx context.Context, c Config) (*meta.Store, error) {
+	mc, err := c.metaConfig()
+	if err != nil {
+		return nil, err
 	}
 	db, err := meta.Open(mc)
 	if err != nil {
@@ -204,6 +215,9 @@ func (s *System) compose() error {
 		return err
 	}
 	if err := s.openLedger(); err != nil {
+		return err
+	}
+	if err := s.openScrub(); err != nil {
 		return err
 	}
 	pushes, err := s.pushes()

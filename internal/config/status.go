@@ -58,6 +58,7 @@ func (s *System) status(ctx context.Context) []api.Part {
 	}
 	counts, err := s.Store.JobCounts(ctx)
 	add("Work in the background", err, fmt.Sprintf("%d to do, %d done, %d given up", counts[meta.JobReady], counts[meta.JobDone], counts[meta.JobDead]))
+	out = append(out, s.scrubStatus(ctx), s.backupStatus(ctx))
 	out = append(out, s.auditStatus(ctx)...)
 	add("Videos", nil, map[bool]string{true: "posters and playable copies are made", false: "no posters or playable copies: ffmpeg is missing on this server"}[s.flows.Items.Films])
 	mail := "none is sent: no server is set"

@@ -118,6 +118,7 @@ func (s *System) Work(ctx context.Context) error {
 	g.Go(func() error { return s.resume(ctx) })
 	g.Go(func() error { return s.keepRecords(ctx) })
 	g.Go(func() error { return s.ledger.Run(ctx) })
+	g.Go(func() error { return s.scrubber.Run(ctx) })
 	return g.Wait()
 }
 

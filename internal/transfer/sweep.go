@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -25,25 +26,57 @@ func Sweep(ctx context.Context, objects blob.Store, rows SweepStore, now time.Ti
 }
 
 func sweep(ctx context.Context, objects blob.Store, prefix string, named func(context.Context, string) (bool, error), now time.Time) (int, error) {
-	var orphans []blob.Key
+	var orphans []blob.Info
 	err := objects.List(ctx, prefix, func(o blob.Info) error {
-		if now.Sub(o.Modified) < orphanAge {
+		if !Stale(o.Modified, now) {
 			return nil
 		}
 		known, err := named(ctx, string(o.Key))
 		if err == nil && !known {
-			orphans = append(orphans, o.Key)
+			orphans = append(orphans, o)
 		}
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("look for orphans: %w", err)
 	}
-	for i, key := range orphans {
-		if err := objects.Delete(ctx, key); err != nil {
-			return i, fmt.Errorf("remove an orphan: %w", err)
+	removed := 0
+	for _, o := range orphans {
+		gone, err := removeOrphan(ctx, objects, named, o, now)
+		if errors.Is(err, blob.ErrLocked) {
+			continue // it goes when its lock ends
 		}
-		slog.Info("removed an object without a row", "key", key)
+		if err != nil {
+			return removed, fmt.Errorf("remove an orphan: %w", err)
+		}
+		if gone {
+			removed++
+		}
 	}
-	return len(orphans), nil
+	return removed, nil
+}
+
+// Stale reports whether an object without a row is older than any upload takes
+// from its object to its row, and so nobody's.
+func Stale(modified, now time.Time) bool { return now.Sub(modified) >= orphanAge }
+
+// RemoveOrphan is what the sweep does with one object: it asks once more whether
+// no row names it, and removes every version. It reports whether it did.
+func RemoveOrphan(ctx context.Context, objects blob.Store, rows SweepStore, o blob.Info, now time.Time) (bool, error) {
+	return removeOrphan(ctx, objects, rows.ObjectKeyExists, o, now)
+}
+
+func removeOrphan(ctx context.Context, objects blob.Store, named func(context.Context, string) (bool, error), o blob.Info, now time.Time) (bool, error) {
+	if !Stale(o.Modified, now) {
+		return false, nil
+	}
+	known, err := named(ctx, string(o.Key))
+	if err != nil || known {
+		return false, err
+	}
+	if err := objects.Delete(ctx, o.Key); err != nil {
+		return false, err
+	}
+	slog.Info("removed an object without a row", "key", o.Key)
+	return true, nil
 }

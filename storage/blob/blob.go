@@ -98,6 +98,26 @@ type Locker interface {
 	LegalHold(ctx context.Context, key Key, on bool) error
 }
 
+// Version is one version of an object, or the mark that it was deleted.
+type Version struct {
+	Info
+	Latest bool // what a reader sees
+	Marker bool // a delete marker: it has no content
+}
+
+// Versioner is a Store that may keep more than one version of an object, where
+// its bucket was made so. There should never be more than one.
+type Versioner interface {
+	Store
+	// ListVersions is List for every version and delete marker, those of one
+	// key together.
+	ListVersions(ctx context.Context, prefix string, each func(Version) error) error
+	// OpenVersion reads a version from its start.
+	OpenVersion(ctx context.Context, key Key, version string) (io.ReadCloser, error)
+	// DeleteVersion removes one version or delete marker for good.
+	DeleteVersion(ctx context.Context, key Key, version string) error
+}
+
 // CheckCreate refuses what no store takes. Implementations call it first.
 func CheckCreate(key Key, size int64) error {
 	if _, err := ParseKey(string(key)); err != nil {

@@ -29,6 +29,10 @@ type dialect struct {
 	purge      string // lets go of what was deleted from wrapped_keys
 	bytes      string // the type of bytes in a cast
 	numbered   bool   // placeholders are $1, $2 and not ?
+	settle     string // what a schema needs beyond its migrations; may be repeated
+	columns    string // lists tables, columns, types and the place in the primary key
+	references string // lists tables, columns and the tables they refer to
+	snapshot   sql.TxOptions
 	migrating  func() []goose.ProviderOption
 	code       func(error) error // the sentinel of a driver's error, or nil
 }
@@ -61,6 +65,7 @@ func openSQLite(path string) (*Store, error) {
 		w: w, r: r, closing: func() error { return errors.Join(r.Close(), w.Close()) },
 		d: dialect{
 			goose: goose.DialectSQLite3, purge: "PRAGMA wal_checkpoint(TRUNCATE)", bytes: "BLOB", now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+			columns: sqliteColumns, references: sqliteReferences,
 			migrating: func() []goose.ProviderOption { return nil }, code: sqliteCode,
 		},
 	}, nil
@@ -83,7 +88,8 @@ func openPostgres(url string) (*Store, error) {
 		w: db, r: db, closing: db.Close,
 		d: dialect{
 			goose: goose.DialectPostgres, purge: "VACUUM wrapped_keys", bytes: "bytea", now: "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
-			skipLocked: "FOR UPDATE SKIP LOCKED", numbered: true, code: postgresCode,
+			skipLocked: "FOR UPDATE SKIP LOCKED", numbered: true, code: postgresCode, settle: postgresSettle,
+			columns: postgresColumns, references: postgresReferences, snapshot: sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 			migrating: func() []goose.ProviderOption {
 				l, err := lock.NewPostgresSessionLocker()
 				if err != nil {

@@ -98,7 +98,28 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if has > knows {
 		return fmt.Errorf("%w: the database has schema %d, and this program knows up to %d", ErrNewer, has, knows)
 	}
-	return nil
+	return s.settle(ctx)
+}
+
+// MigrateTo brings an empty database to an older schema, for what was saved
+// with it.
+func (s *Store) MigrateTo(ctx context.Context, version int64) error {
+	p, err := s.goose()
+	if err != nil {
+		return err
+	}
+	if _, err := p.UpTo(ctx, version); err != nil {
+		return s.d.classify(err)
+	}
+	return s.settle(ctx)
+}
+
+func (s *Store) settle(ctx context.Context) error {
+	if s.d.settle == "" {
+		return nil
+	}
+	_, err := s.w.ExecContext(ctx, s.d.settle)
+	return s.d.classify(err)
 }
 
 // SchemaVersion is the version of the schema as it is.

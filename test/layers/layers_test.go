@@ -37,7 +37,7 @@ func layer(dir string) (n int, root string) {
 		return 1, "mail"
 	case "push":
 		return 1, "push"
-	case "transfer", "records", "disposal", "signin", "ledger", "custody":
+	case "transfer", "records", "disposal", "signin", "ledger", "custody", "fsck", "backup":
 		return 2, ""
 	case "config":
 		return 4, ""

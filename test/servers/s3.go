@@ -199,3 +199,9 @@ func Certificate(tb testing.TB, dir string) (cert, key string) {
 	}
 	return cert, key
 }
+
+// Client gives a client of the server, to do what the program never would.
+func (s S3) Client(tb testing.TB) *minio.Client {
+	tb.Helper()
+	return s.client(tb)
+}
