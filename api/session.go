@@ -73,11 +73,10 @@ func takeCookie(c *gin.Context) {
 func (s *Server) whoAmI(c *gin.Context) { c.JSON(http.StatusOK, me(principal(c))) }
 
 func (s *Server) signOut(c *gin.Context) {
-	if err := s.Door.SignOut(c.Request.Context(), principal(c)); err != nil {
+	if _, err := s.leave(c); err != nil {
 		fail(c, err)
 		return
 	}
-	takeCookie(c)
 	c.Status(http.StatusNoContent)
 }
 

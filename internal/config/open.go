@@ -186,6 +186,10 @@ func (s *System) compose() error {
 	if err := s.desks(door); err != nil {
 		return err
 	}
+	elsewhere, err := c.providers()
+	if err != nil {
+		return err
+	}
 	films, err := s.jobs(box)
 	if err != nil {
 		return err
@@ -213,7 +217,7 @@ func (s *System) compose() error {
 	}
 	views := &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)}
 	s.flows = api.Flows{
-		Door: door, Own: own, Staff: s.Staff, Uploads: uploads, Intake: s.intake,
+		Door: door, Own: own, Staff: s.Staff, Providers: signin.NewProviders(door, s.Staff, db, s.Ring, func() string { return s.site }, elsewhere), Uploads: uploads, Intake: s.intake,
 		Views:    views,
 		Marks:    &transfer.Annotations{Gate: db, Store: db, Views: views, Ring: s.Ring},
 		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring, Films: films},

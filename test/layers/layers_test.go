@@ -37,6 +37,8 @@ func layer(dir string) (n int, root string) {
 		return 1, "mail"
 	case "push":
 		return 1, "push"
+	case "oidc":
+		return 1, "oidc"
 	case "transfer", "records", "disposal", "signin", "ledger":
 		return 2, ""
 	case "config":
@@ -60,6 +62,9 @@ var owners = map[string][]string{
 	"os/exec":                           {"imaging/derive"},
 	"github.com/wneessen/go-mail":       {"internal/mail"},
 	"github.com/SherClockHolmes":        {"internal/push"},
+	"github.com/coreos/go-oidc":         {"internal/oidc"},
+	"golang.org/x/oauth2":               {"internal/oidc"},
+	"github.com/go-jose":                {"internal/oidc"},
 	"codeberg.org/go-pdf/fpdf":          {"internal/disposal/paper"},
 	"golang.org/x/mod":                  {"internal/audit", "internal/ledger", "internal/transfer", "crypto/keyring", "cmd/wardseal"},
 }
