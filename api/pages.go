@@ -113,6 +113,7 @@ func (s *Server) pages(e *gin.Engine) {
 
 	s.recordsPages(p)
 	p.GET("/audit", s.auditPage)
+	p.GET("/audit/export", s.exportAuditPage)
 	p.GET("/reports", s.reportsPage)
 	p.GET("/reports/:name", s.reportCSVPage)
 	p.GET("/audit/seen", s.answerPage)

@@ -178,7 +178,7 @@ func (s *System) compose() error {
 	if err != nil {
 		return err
 	}
-	own, err := signin.NewAccount(db)
+	own, err := signin.NewAccount(db, door.SteppedUp)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (s *System) compose() error {
 		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring, Films: films},
 		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
 		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},
-		Account:  &transfer.Account{Gate: db, Store: db},
+		Account:  &transfer.Account{Gate: db, Store: db, StepUp: door.SteppedUp},
 		Looks:    &transfer.Looks{Gate: db, Store: db, Ring: s.Ring},
 
 		Referrals: &transfer.Referrals{Gate: db, Store: db, Audience: db, Ring: s.Ring, Clock: time.Now, Overdue: c.Limits.OverdueAfter},
