@@ -232,6 +232,7 @@ type Session struct {
 	Kind       string           `json:"kind"`
 	Name       string           `json:"name,omitempty"`
 	Device     string           `json:"device,omitempty"`
+	Scopes     string           `json:"scopes,omitempty"` // of a token, parted by spaces
 	CreatedAt  time.Time        `json:"created_at"`
 	LastSeenAt time.Time        `json:"last_seen_at"`
 	ExpiresAt  time.Time        `json:"expires_at"`
@@ -242,7 +243,7 @@ func (s *Server) ownSessions(c *gin.Context) ([]Session, error) {
 	all, err := s.Own.Sessions(c.Request.Context(), principal(c))
 	out := make([]Session, 0, len(all))
 	for _, n := range all {
-		out = append(out, Session{n.ID, string(n.Kind), n.Name, n.Device, n.CreatedAt, n.LastSeenAt, n.ExpiresAt, n.ID == principal(c).Session})
+		out = append(out, Session{n.ID, string(n.Kind), n.Name, n.Device, access.JoinScopes(n.Scopes), n.CreatedAt, n.LastSeenAt, n.ExpiresAt, n.ID == principal(c).Session})
 	}
 	return out, err
 }

@@ -71,6 +71,8 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/account/password", s.passwordForm)
 	p.POST("/account/email", s.emailForm)
 	p.POST("/account/sessions/:id/end", s.endSessionForm)
+	p.GET("/account/tokens", s.tokensPage)
+	p.POST("/account/tokens", s.tokenForm)
 	p.GET("/account/second-step", s.factorsPage)
 	p.POST("/account/second-step/app", s.appForm)
 	p.POST("/account/second-step/app/confirm", s.appConfirmForm)

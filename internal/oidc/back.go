@@ -56,7 +56,7 @@ func (p *Provider) Back(ctx context.Context, t Trip, q url.Values) (Claims, erro
 	if !ok {
 		return Claims{}, refused("no ID token")
 	}
-	id, err := f.VerifierContext(ctx, p.verifier()).Verify(ctx, raw)
+	id, err := f.Verifier(p.verifier()).Verify(ctx, raw)
 	if err != nil {
 		return Claims{}, refused("the ID token: %w", err)
 	}

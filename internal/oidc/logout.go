@@ -30,7 +30,7 @@ func (p *Provider) Logout(ctx context.Context, token string) (Logout, error) {
 		return Logout{}, refused("the logout token is too long")
 	}
 	ctx = oidc.ClientContext(ctx, p.client)
-	t, err := f.VerifierContext(ctx, p.verifier()).VerifyLogout(ctx, token)
+	t, err := f.Verifier(p.verifier()).VerifyLogout(ctx, token)
 	if err != nil {
 		return Logout{}, refused("the logout token: %w", err)
 	}

@@ -151,7 +151,10 @@ func (h *house) status() []api.Part {
 // export takes events away.
 func (h *house) export(as *person, query string) []byte {
 	h.t.Helper()
-	return as.proves().must("GET", "/audit/export?"+query, http.StatusOK, nil).body
+	if as.h.sys.Flows().Door.SteppedUp(h.t.Context(), as.principal()) != nil {
+		as.proves()
+	}
+	return as.must("GET", "/audit/export?"+query, http.StatusOK, nil).body
 }
 
 // The command finds what was changed behind the program's back, names the first
@@ -386,6 +389,9 @@ func TestAuditExports(t *testing.T) {
 		auditor := h.as("auditor")
 		if a := auditor.ask("GET", "/audit/export?format=pdf", nil); a.code() != "format-unknown" {
 			t.Errorf("%d %s", a.status, a.body)
+		}
+		if a := auditor.ask("GET", "/audit/export?format=jsonl", nil); a.status != http.StatusForbidden || a.code() != "step-up-needed" {
+			t.Errorf("without proof: %d %s", a.status, a.code())
 		}
 		a := auditor.proves().must("GET", "/audit/export?format=jsonl", http.StatusOK, nil)
 		lines := bytes.Split(bytes.TrimSuffix(a.body, []byte("\n")), []byte("\n"))
