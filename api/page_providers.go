@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/gin-gonic/gin"
 
@@ -106,6 +105,3 @@ func (s *Server) signOutForm(c *gin.Context) {
 	c.Set(keyPrincipal, nil) // nobody any more
 	render(c, http.StatusOK, "signed-out", ui.Page{Title: "You have signed out", Data: there})
 }
-
-// nextQuery keeps where to go in an address.
-func nextQuery(next string) string { return url.Values{"next": {next}}.Encode() }

@@ -64,7 +64,7 @@ func (s *Server) askProof(c *gin.Context, status int, next string, problem *ui.P
 	}
 	if elsewhere.ID != "" {
 		render(c, status, "step-up-elsewhere", ui.Page{Title: "Is it still you?", Problem: problem, Data: map[string]any{
-			"Name": elsewhere.Name, "Query": nextQuery(next), "Next": next, "Minutes": int(signin.SteppedUpFor / time.Minute)}})
+			"Name": elsewhere.Name, "Next": next, "Minutes": int(signin.SteppedUpFor / time.Minute)}})
 		return
 	}
 	var asked signin.Asked

@@ -86,7 +86,7 @@ func (e elsewhere) stepsUp(t *testing.T) {
 	if err := e.guided(b.me().Person.ID); err != nil {
 		t.Fatal(err)
 	}
-	if a := b.page("GET", "/step-up?next=/disposals", nil); a.status != http.StatusOK || !strings.Contains(string(a.body), "Sign in again with Example Trust") {
+	if a := b.page("GET", "/step-up?next=/disposals", nil); a.status != http.StatusOK || !strings.Contains(string(a.body), `href="/step-up/elsewhere?next=%2fdisposals">Sign in again with Example Trust`) {
 		t.Fatalf("the page: %d %s", a.status, a.body)
 	}
 	if a := b.ask("POST", "/session/step-up", body{"password": ""}); a.code() != "no-password" {

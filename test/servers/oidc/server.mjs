@@ -46,7 +46,8 @@ for (const { port, clients, claims } of JSON.parse(process.env.WARDSEAL_OIDC)) {
         const login = { accountId: form.get('login'), amr: form.getAll('amr'), acr: form.get('acr') ?? undefined };
         await provider.interactionFinished(req, res, form.has('deny') ? { error: 'access_denied' } : { login });
       } else if (what === 'interaction') {
-        res.end('Sign in');
+        res.setHeader('content-type', 'text/html');
+        res.end('<!doctype html><form method="post"><label>Who are you? <input name="login"></label><button>Sign in</button></form>');
       } else {
         await handle(req, res);
       }
