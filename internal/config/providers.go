@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,30 +25,26 @@ type providerFile struct {
 
 // provider is one entry of it; docs/operations.md explains each setting.
 type provider struct {
-	ID         string        `yaml:"id"`
-	Name       string        `yaml:"name"`
-	Issuer     string        `yaml:"issuer"`
-	ClientID   string        `yaml:"client-id"`
-	SecretFile string        `yaml:"client-secret-file"`
-	ClientAuth string        `yaml:"client-auth"`
-	KeyFile    string        `yaml:"client-key-file"`
-	KeyID      string        `yaml:"client-key-id"`
-	CAFile     string        `yaml:"ca-file"`
-	Scopes     []string      `yaml:"scopes"`
-	ACRValues  []string      `yaml:"acr-values"`
-	UserInfo   bool          `yaml:"userinfo"`
-	Account    string        `yaml:"account-claim"`
-	NameClaim  string        `yaml:"name-claim"`
-	Username   string        `yaml:"username-claim"`
-	Groups     string        `yaml:"groups-claim"`
-	GroupParts []string      `yaml:"group-parts"`
-	Factor     factorClaims  `yaml:"second-factor"`
-	Map        []providerMap `yaml:"map"`
-}
-
-type factorClaims struct {
-	ACR []string `yaml:"acr"`
-	AMR []string `yaml:"amr"`
+	ID            string              `yaml:"id"`
+	Name          string              `yaml:"name"`
+	Issuer        string              `yaml:"issuer"`
+	ClientID      string              `yaml:"client-id"`
+	SecretFile    string              `yaml:"client-secret-file"`
+	ClientAuth    string              `yaml:"client-auth"`
+	KeyFile       string              `yaml:"client-key-file"`
+	KeyID         string              `yaml:"client-key-id"`
+	CAFile        string              `yaml:"ca-file"`
+	Scopes        []string            `yaml:"scopes"`
+	ACRValues     []string            `yaml:"acr-values"`
+	ClaimsRequest string              `yaml:"claims-request"`
+	UserInfo      bool                `yaml:"userinfo"`
+	Account       string              `yaml:"account-claim"`
+	NameClaim     string              `yaml:"name-claim"`
+	Username      string              `yaml:"username-claim"`
+	Groups        string              `yaml:"groups-claim"`
+	GroupParts    []string            `yaml:"group-parts"`
+	Factor        map[string][]string `yaml:"second-factor"`
+	Map           []providerMap       `yaml:"map"`
 }
 
 type providerMap struct {
@@ -102,6 +99,8 @@ func (p provider) check() error {
 		return errors.New("name is missing, or longer than 60: it stands on the button")
 	case p.Groups == "" || len(p.Map) == 0:
 		return errors.New("groups-claim or map is missing: without them nobody has a role")
+	case p.ClaimsRequest != "" && !json.Valid([]byte(p.ClaimsRequest)):
+		return errors.New("claims-request is not JSON")
 	case p.ClientAuth != "basic" && p.ClientAuth != "post":
 		return errors.New("client-auth is basic or post")
 	}
@@ -137,7 +136,7 @@ func (p provider) open() (signin.Provider, error) {
 	if len(p.Scopes) == 0 {
 		p.Scopes = []string{"openid", "profile"}
 	}
-	cfg := oidc.Config{Issuer: p.Issuer, ClientID: p.ClientID, Post: p.ClientAuth == "post", Scopes: p.Scopes, ACR: p.ACRValues, CAFile: p.CAFile, UserInfo: p.UserInfo, Clock: time.Now}
+	cfg := oidc.Config{Issuer: p.Issuer, ClientID: p.ClientID, Post: p.ClientAuth == "post", Scopes: p.Scopes, ACR: p.ACRValues, Claims: p.ClaimsRequest, CAFile: p.CAFile, UserInfo: p.UserInfo, Clock: time.Now}
 	var err error
 	if p.SecretFile != "" {
 		if cfg.Secret, err = secretFile(p.SecretFile); err != nil {
@@ -154,7 +153,7 @@ func (p provider) open() (signin.Provider, error) {
 		}
 	}
 	made := signin.Provider{ID: p.ID, Name: p.Name, Issuer: p.Issuer, Account: p.Account, NameClaim: p.NameClaim, Username: p.Username,
-		Groups: p.Groups, GroupParts: p.GroupParts, FactorACR: p.Factor.ACR, FactorAMR: p.Factor.AMR}
+		Groups: p.Groups, GroupParts: p.GroupParts, Factor: p.Factor}
 	for _, m := range p.Map {
 		made.Map = append(made.Map, signin.Grant(m))
 	}

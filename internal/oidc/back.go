@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
@@ -14,10 +13,9 @@ import (
 
 // Claims are what a provider says of somebody, after it was checked.
 type Claims struct {
-	Subject, SID, ACR string
-	AMR               []string
-	AuthTime          time.Time // zero when it was not said
-	all               map[string]any
+	Subject, SID string
+	AuthTime     time.Time // zero when it was not said
+	all          map[string]any
 }
 
 // Back takes what the browser brought back from a trip: the query of the
@@ -85,8 +83,6 @@ func (p *Provider) check(id *oidc.IDToken, t Trip, tok *oauth2.Token) (Claims, e
 	var more struct {
 		AZP      string   `json:"azp"`
 		SID      string   `json:"sid"`
-		ACR      string   `json:"acr"`
-		AMR      list     `json:"amr"`
 		AuthTime *float64 `json:"auth_time"`
 	}
 	if err := errors.Join(id.Claims(&more), id.Claims(&c.all)); err != nil {
@@ -107,7 +103,7 @@ func (p *Provider) check(id *oidc.IDToken, t Trip, tok *oauth2.Token) (Claims, e
 			return c, refused("the access token: %w", err)
 		}
 	}
-	c.Subject, c.SID, c.ACR, c.AMR = id.Subject, more.SID, more.ACR, more.AMR
+	c.Subject, c.SID = id.Subject, more.SID
 	if more.AuthTime != nil {
 		c.AuthTime = time.Unix(int64(*more.AuthTime), 0).UTC()
 	}
@@ -179,20 +175,15 @@ func join(v map[string]any, parts []string) (string, bool) {
 	return out, out != ""
 }
 
-// Strong reports whether the provider says that it asked for one of these.
-func (c Claims) Strong(acr, amr []string) bool {
-	return c.ACR != "" && slices.Contains(acr, c.ACR) || slices.ContainsFunc(c.AMR, func(m string) bool { return slices.Contains(amr, m) })
-}
-
-// list is a claim of texts; some providers send one text alone.
-type list []string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (l *list) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*l = list{one}
-		return nil
+// Has reports whether a claim named in any has one of the values that are named
+// with it: {"amr": {"mfa"}} asks whether two factors were.
+func (c Claims) Has(any map[string][]string) bool {
+	for name, values := range any {
+		for _, v := range c.Groups(name, nil) {
+			if slices.Contains(values, v) {
+				return true
+			}
+		}
 	}
-	return json.Unmarshal(b, (*[]string)(l))
+	return false
 }

@@ -31,6 +31,7 @@ type Config struct {
 	Key      *Signer // proves who we are instead of a secret (private_key_jwt)
 	Scopes   []string
 	ACR      []string // acr_values to ask for
+	Claims   string   // what to ask for in the parameter claims (JSON)
 	CAFile   string   // certificate authority (PEM), if not a public one
 	UserInfo bool     // ask for more claims at the provider's userinfo endpoint
 	Clock    func() time.Time
@@ -206,6 +207,9 @@ func (p *Provider) Out(ctx context.Context, t Trip) (string, error) {
 	opts := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(t.Verifier), oidc.Nonce(t.Nonce)}
 	if len(p.cfg.ACR) > 0 {
 		opts = append(opts, oauth2.SetAuthURLParam("acr_values", strings.Join(p.cfg.ACR, " ")))
+	}
+	if p.cfg.Claims != "" {
+		opts = append(opts, oauth2.SetAuthURLParam("claims", p.cfg.Claims))
 	}
 	if t.Again {
 		opts = append(opts, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))

@@ -199,7 +199,8 @@ func TestClaims(t *testing.T) {
 			t.Errorf("%s: %q", x.name, got)
 		}
 	}
-	if c.SID != "s" || c.Text("name") != "N" || !c.Strong([]string{"two"}, nil) || !c.Strong(nil, []string{"mfa"}) || c.Strong([]string{"mfa"}, []string{"two"}) || (Claims{}).Strong([]string{""}, nil) {
+	if c.SID != "s" || c.Text("name") != "N" || !c.Has(map[string][]string{"acr": {"one", "two"}}) || !c.Has(map[string][]string{"x": {"y"}, "amr": {"mfa"}}) ||
+		c.Has(map[string][]string{"acr": {"mfa"}, "amr": {"two"}}) || c.Has(nil) || (Claims{}).Has(map[string][]string{"acr": {""}}) {
 		t.Errorf("%+v", c)
 	}
 	f.info = map[string]any{"sub": "other"}

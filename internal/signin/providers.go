@@ -35,9 +35,10 @@ type Provider struct {
 	Username   string   // what new people are called here
 	Groups     string   // the claim that lists their groups
 	GroupParts []string // of groups that are objects: what they are told apart by
-	// FactorACR and FactorAMR say that the provider asked for a second factor.
-	FactorACR, FactorAMR []string
-	Map                  []Grant
+	// Factor are claims, with values of which one says that the provider asked
+	// for a second factor.
+	Factor map[string][]string
+	Map    []Grant
 }
 
 // Grant is what one group gives.
@@ -251,7 +252,7 @@ func (p *Providers) Finish(ctx context.Context, c Coming) (Arrived, error) {
 		return Arrived{}, p.refuse(ctx, x, nobody, "", "no-account-claim", fault.New(fault.Denied, "provider-refused", x.Name+" did not say which account is yours. Tell your administrator."))
 	}
 	at := meta.Identity{Issuer: x.Issuer, Subject: account}
-	o := origin{Provider: x.ID, Issuer: x.Issuer, Subject: said.Subject, SID: said.SID, Strong: said.Strong(x.FactorACR, x.FactorAMR)}
+	o := origin{Provider: x.ID, Issuer: x.Issuer, Subject: said.Subject, SID: said.SID, Strong: said.Has(x.Factor)}
 	if t.Session != "" {
 		return p.proved(ctx, x, at, o, said, d, t, nobody)
 	}
@@ -309,6 +310,9 @@ func (p *Providers) proved(ctx context.Context, x Provider, at meta.Identity, o 
 	if len(has) > 0 && !o.Strong {
 		o.StepUp = t.Session
 		return p.second(ctx, person.ID, o, t.Next, who)
+	}
+	if !o.Strong && slices.Contains(p.door.cfg.FactorFor, person.Role) {
+		return Arrived{}, p.refuse(ctx, x, nobody, person.ID, "one-factor", fault.New(fault.Denied, "one-factor", x.Name+" asked you for one step only, and your role needs two. Set up a second step on your account page, or ask your administrator."))
 	}
 	return Arrived{Next: t.Next}, p.door.steppedUp(ctx, who, person, spending{by: "provider"})
 }

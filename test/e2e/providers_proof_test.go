@@ -95,6 +95,9 @@ func (e elsewhere) stepsUp(t *testing.T) {
 	if a := b.again(url.Values{"login": {"sub-other"}, "amr": {"mfa"}}); a.status != http.StatusForbidden || b.steppedUp() {
 		t.Errorf("somebody else: %d", a.status)
 	}
+	if a := b.again(url.Values{"login": {"sub-up"}}); a.status != http.StatusForbidden || b.steppedUp() {
+		t.Errorf("by one factor: %d", a.status)
+	}
 	if a := b.ask("POST", "/disposals/0190a5e6-0000-7000-8000-000000000000/approve", body{}); a.code() != "not-found" && a.code() != "step-up-needed" {
 		t.Errorf("a disposal before: %d %s", a.status, a.code())
 	}
