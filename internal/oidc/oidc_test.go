@@ -261,7 +261,7 @@ func TestSigner(t *testing.T) {
 	if _, err := f.back(f.provider(func(c *Config) { c.Secret, c.Key = "", key })); err != nil {
 		t.Fatal(err)
 	}
-	sig, err := jose.ParseSigned(f.asked.Get("client_assertion"), []jose.SignatureAlgorithm{jose.RS512})
+	sig, err := jose.ParseSignedCompact(f.asked.Get("client_assertion"), []jose.SignatureAlgorithm{jose.RS512})
 	if err != nil {
 		t.Fatal(err)
 	}

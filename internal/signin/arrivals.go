@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,26 @@ import (
 	"github.com/wardseal/wardseal/internal/oidc"
 	"github.com/wardseal/wardseal/storage/meta"
 )
+
+// origin says where somebody began to sign in, when not here; it waits with the
+// second half.
+type origin struct {
+	Provider, Issuer, Subject, SID string
+	Strong                         bool             // a second factor was asked for there
+	StepUp                         access.SessionID // to step up this one, and not to open another
+}
+
+// origin reads what waits with the second half of a sign-in.
+func (f *Factors) origin(c meta.Ceremony) (o origin, err error) {
+	data, err := f.ring.OpenField("ceremonies", "data", c.ID, c.Data)
+	if err == nil && len(data) > 0 {
+		err = json.Unmarshal(data, &o)
+	}
+	if err != nil {
+		return o, fmt.Errorf("open the half of a sign-in: %w", err)
+	}
+	return o, nil
+}
 
 // arrive signs in whom a provider names. They are found by who they are there
 // and by nothing else: not by e-mail, which providers let people change, nor

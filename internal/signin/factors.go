@@ -161,26 +161,6 @@ func (f *Factors) data(ctx context.Context, who access.PersonID, secret, purpose
 	return c, data, err
 }
 
-// origin says where somebody began to sign in, when not here; it waits with the
-// second half.
-type origin struct {
-	Provider, Issuer, Subject, SID string
-	Strong                         bool             // a second factor was asked for there
-	StepUp                         access.SessionID // to step up this one, and not to open another
-}
-
-// origin reads what waits with the second half of a sign-in.
-func (f *Factors) origin(c meta.Ceremony) (o origin, err error) {
-	data, err := f.ring.OpenField("ceremonies", "data", c.ID, c.Data)
-	if err == nil && len(data) > 0 {
-		err = json.Unmarshal(data, &o)
-	}
-	if err != nil {
-		return o, fmt.Errorf("open the half of a sign-in: %w", err)
-	}
-	return o, nil
-}
-
 // askSecond begins the second half of a sign-in.
 func (f *Factors) askSecond(ctx context.Context, p access.PersonID, o origin, nobody access.Principal) error {
 	var data []byte
