@@ -130,7 +130,12 @@ func (s *Server) answerQuestion(c *gin.Context) {
 
 // exportAudit streams the events of a search, or those that answer a question
 // when one is asked with about=yes.
-func (s *Server) exportAudit(c *gin.Context) {
+func (s *Server) exportAudit(c *gin.Context) { s.export(c, fail) }
+
+// exportAuditPage is the same for people, who are asked for proof by a page.
+func (s *Server) exportAuditPage(c *gin.Context) { s.export(c, failPage) }
+
+func (s *Server) export(c *gin.Context, fail func(*gin.Context, error)) {
 	f := transfer.EventFilter{Type: audit.Type(c.Query("type")), Item: media.ItemID(c.Query("item"))}
 	if f.Item != "" && !media.ValidID(string(f.Item)) {
 		fail(c, fault.New(fault.Invalid, "filter-wrong", "This filter takes an identifier that this server gave out.").In("item"))

@@ -66,7 +66,7 @@ func (s *Server) plainReport(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	s.sendReport(c, i, n)
+	s.sendReport(c, i, n, fail)
 }
 
 func (s *Server) plainReportPage(c *gin.Context) {
@@ -75,10 +75,15 @@ func (s *Server) plainReportPage(c *gin.Context) {
 		failPage(c, err)
 		return
 	}
-	s.sendReport(c, i, n)
+	s.sendReport(c, i, n, failPage)
 }
 
-func (s *Server) sendReport(c *gin.Context, i transfer.Case, n names) {
+// sendReport sends it to who has just proved who they are: it leaves the house.
+func (s *Server) sendReport(c *gin.Context, i transfer.Case, n names, fail func(*gin.Context, error)) {
+	if err := s.Door.SteppedUp(c.Request.Context(), principal(c)); err != nil {
+		fail(c, err)
+		return
+	}
 	c.Header("Content-Disposition", `attachment; filename="incident-report.txt"`)
 	c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(reportText(i, reportDraft(i, n))))
 }

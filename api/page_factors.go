@@ -17,7 +17,7 @@ import (
 // openWithoutFactor reports whether a page is open to somebody who needs a
 // second factor and has none yet.
 func openWithoutFactor(path string) bool {
-	return strings.HasPrefix(path, "/account/second-step") || path == "/step-up" || path == "/sign-out"
+	return strings.HasPrefix(path, "/account/second-step") || strings.HasPrefix(path, "/step-up") || path == "/sign-out"
 }
 
 // secondPage asks for the second half of a sign-in.
@@ -38,8 +38,7 @@ func (s *Server) secondPage(c *gin.Context, status int, half, next string, probl
 
 // signInAgain shows the sign-in page with what went wrong.
 func (s *Server) signInAgain(c *gin.Context, next string, err error) {
-	p := ui.Page{Title: "Sign in", Problem: problemOf(err), Data: signInView{"", next}}
-	p.Problem.Field = "username"
+	p := ui.Page{Title: "Sign in", Problem: problemOf(err), Data: s.signInView("", next)}
 	render(c, logged500(c, err), "sign-in", p)
 }
 
@@ -57,7 +56,9 @@ func (s *Server) secondForm(c *gin.Context) {
 	secret, _, err := s.Door.Second(c.Request.Context(), half, proofIn(f), deviceWords(c.Request.UserAgent()), requestID(c))
 	switch {
 	case err == nil:
-		giveCookie(c, secret.Reveal())
+		if secret != "" { // else a session that there is was stepped up
+			giveCookie(c, secret.Reveal())
+		}
 		c.Redirect(http.StatusSeeOther, next)
 	case fault.Is(err, fault.Denied):
 		s.secondPage(c, logged500(c, err), half, next, problemOf(err))
@@ -231,6 +232,7 @@ type Session struct {
 	Kind       string           `json:"kind"`
 	Name       string           `json:"name,omitempty"`
 	Device     string           `json:"device,omitempty"`
+	Scopes     string           `json:"scopes,omitempty"` // of a token, parted by spaces
 	CreatedAt  time.Time        `json:"created_at"`
 	LastSeenAt time.Time        `json:"last_seen_at"`
 	ExpiresAt  time.Time        `json:"expires_at"`
@@ -241,7 +243,7 @@ func (s *Server) ownSessions(c *gin.Context) ([]Session, error) {
 	all, err := s.Own.Sessions(c.Request.Context(), principal(c))
 	out := make([]Session, 0, len(all))
 	for _, n := range all {
-		out = append(out, Session{n.ID, string(n.Kind), n.Name, n.Device, n.CreatedAt, n.LastSeenAt, n.ExpiresAt, n.ID == principal(c).Session})
+		out = append(out, Session{n.ID, string(n.Kind), n.Name, n.Device, access.JoinScopes(n.Scopes), n.CreatedAt, n.LastSeenAt, n.ExpiresAt, n.ID == principal(c).Session})
 	}
 	return out, err
 }

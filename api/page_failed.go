@@ -46,7 +46,7 @@ var formFields = map[string]bool{
 	"username": true, "password": true, "code": true, "to": true, "question": true, "text": true, "kind": true, "reason": true, "outcome": true, "email": true, "finding": true, "item": true, "present_password": true, "role": true, "title": true, "person": true,
 	"cause": true, "from": true, "aware": true, "aware_reason": true, "contain": true, "contain_reason": true, "decision": true, "decision_reason": true, "decision_at": true,
 	"people": true, "people_reason": true, "people_at": true, "lessons": true, "session": true, "link": true, "patient": true, "nature": true, "records": true, "contact": true, "consequences": true, "measures": true,
-	"event": true, "on": true, "class": true, "until": true, "authority": true, "criteria": true, "ground": true, "end_reason": true, "approved_reason": true, "refused_reason": true, "undone_reason": true,
+	"event": true, "on": true, "class": true, "until": true, "authority": true, "criteria": true, "ground": true, "end_reason": true, "approved_reason": true, "refused_reason": true, "undone_reason": true, "scopes": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -138,7 +138,7 @@ func downloads(q url.Values) []ui.Place {
 	var out []ui.Place
 	for _, f := range []struct{ format, text string }{{"csv", "CSV"}, {"jsonl", "JSON Lines"}, {"fhir", "FHIR"}} {
 		q.Set("format", f.format)
-		out = append(out, ui.Place{Path: "/api/v1/audit/export?" + q.Encode(), Text: f.text})
+		out = append(out, ui.Place{Path: "/audit/export?" + q.Encode(), Text: f.text})
 	}
 	return out
 }

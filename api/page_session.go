@@ -10,10 +10,18 @@ import (
 	"github.com/wardseal/wardseal/internal/signin"
 )
 
-type signInView struct{ Username, Next string }
+// signInView is the sign-in page: what was typed, and where else one may sign in.
+type signInView struct {
+	Username, Next string
+	Elsewhere      []signin.Choice
+}
+
+func (s *Server) signInView(username, next string) signInView {
+	return signInView{username, next, s.Providers.Choices()}
+}
 
 func (s *Server) signInPage(c *gin.Context) {
-	p := ui.Page{Title: "Sign in", Data: signInView{Next: local(c.Query("next"))}}
+	p := ui.Page{Title: "Sign in", Data: s.signInView("", local(c.Query("next")))}
 	switch c.Query("why") {
 	case "ended":
 		p.Notice = "You were signed out, because nothing was done for a while or the session was over. Sign in again and you go on where you were."
@@ -38,22 +46,13 @@ func (s *Server) signInForm(c *gin.Context) {
 		return
 	}
 	if err != nil {
-		p := ui.Page{Title: "Sign in", Problem: problemOf(err), Data: signInView{f.Get("username"), next}}
+		p := ui.Page{Title: "Sign in", Problem: problemOf(err), Data: s.signInView(f.Get("username"), next)}
 		p.Problem.Field = "username"
 		render(c, logged500(c, err), "sign-in", p)
 		return
 	}
 	giveCookie(c, secret.Reveal())
 	c.Redirect(http.StatusSeeOther, next)
-}
-
-func (s *Server) signOutForm(c *gin.Context) {
-	if err := s.Door.SignOut(c.Request.Context(), principal(c)); err != nil {
-		failPage(c, err)
-		return
-	}
-	takeCookie(c)
-	c.Redirect(http.StatusSeeOther, "/sign-in?why=out")
 }
 
 func (s *Server) accountPage(c *gin.Context) { s.account(c, http.StatusOK, nil) }
@@ -74,6 +73,11 @@ func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
 		failPage(c, err)
 		return
 	}
+	elsewhere, err := s.Providers.Of(c.Request.Context(), principal(c))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
 	second, err := s.Factors.Overview(c.Request.Context(), principal(c))
 	if err != nil {
 		failPage(c, err)
@@ -88,7 +92,7 @@ func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
 		return
 	}
 	p := ui.Page{Title: "Your account", Problem: problem, Data: map[string]any{
-		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails, "Sessions": sessions, "Second": second, "Push": key}}
+		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails, "Sessions": sessions, "Second": second, "Push": key, "Elsewhere": elsewhere.Name}}
 	if c.Query("done") != "" && problem == nil {
 		p.Notice = "Your e-mail address is kept."
 		if c.Query("done") == "ended" {

@@ -57,6 +57,16 @@ func (s *Server) askProof(c *gin.Context, status int, next string, problem *ui.P
 		failPage(c, err)
 		return
 	}
+	elsewhere, err := s.Providers.Of(ctx, who)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	if elsewhere.ID != "" {
+		render(c, status, "step-up-elsewhere", ui.Page{Title: "Is it still you?", Problem: problem, Data: map[string]any{
+			"Name": elsewhere.Name, "Next": next, "Minutes": int(signin.SteppedUpFor / time.Minute)}})
+		return
+	}
 	var asked signin.Asked
 	if asked, err = s.Factors.AskOwnPasskey(ctx, who); err != nil {
 		failPage(c, err)

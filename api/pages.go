@@ -29,6 +29,9 @@ func (s *Server) pages(e *gin.Engine) {
 	open.GET("/sign-in", s.signInPage)
 	open.POST("/sign-in", s.signInForm)
 	open.POST("/sign-in/second", s.secondForm)
+	open.GET("/sign-in/with/:provider", s.awayPage)
+	open.GET("/sign-in/with/:provider/callback", s.backPage)
+	e.POST("/sign-in/with/:provider/logout", s.endedElsewhere)
 	// The address of a link is the same page for everybody: a robot that
 	// previews a link learns nothing and uses nothing up.
 	open.GET("/l", s.linkPage)
@@ -68,6 +71,8 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/account/password", s.passwordForm)
 	p.POST("/account/email", s.emailForm)
 	p.POST("/account/sessions/:id/end", s.endSessionForm)
+	p.GET("/account/tokens", s.tokensPage)
+	p.POST("/account/tokens", s.tokenForm)
 	p.GET("/account/second-step", s.factorsPage)
 	p.POST("/account/second-step/app", s.appForm)
 	p.POST("/account/second-step/app/confirm", s.appConfirmForm)
@@ -77,6 +82,7 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/account/second-step/:id/remove", s.removeFactorForm)
 	p.GET("/step-up", s.stepUpPage)
 	p.POST("/step-up", s.stepUpForm)
+	p.GET("/step-up/elsewhere", s.awayStepUpPage)
 
 	p.GET("/send", s.sendPage)
 	p.POST("/send", s.sendForm)
@@ -109,6 +115,7 @@ func (s *Server) pages(e *gin.Engine) {
 
 	s.recordsPages(p)
 	p.GET("/audit", s.auditPage)
+	p.GET("/audit/export", s.exportAuditPage)
 	p.GET("/reports", s.reportsPage)
 	p.GET("/reports/:name", s.reportCSVPage)
 	p.GET("/audit/seen", s.answerPage)

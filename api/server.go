@@ -20,18 +20,19 @@ import (
 
 // Flows are what the routes call.
 type Flows struct {
-	Door     *signin.Door
-	Own      *signin.Account
-	Staff    *signin.Staff
-	Uploads  *transfer.Uploads
-	Intake   *transfer.Intake
-	Views    *transfer.Views
-	Items    *transfer.Items
-	Marks    *transfer.Annotations
-	Links    *transfer.Links
-	Patients *transfer.Patients
-	Account  *transfer.Account
-	Looks    *transfer.Looks
+	Door      *signin.Door
+	Own       *signin.Account
+	Staff     *signin.Staff
+	Providers *signin.Providers
+	Uploads   *transfer.Uploads
+	Intake    *transfer.Intake
+	Views     *transfer.Views
+	Items     *transfer.Items
+	Marks     *transfer.Annotations
+	Links     *transfer.Links
+	Patients  *transfer.Patients
+	Account   *transfer.Account
+	Looks     *transfer.Looks
 
 	Referrals *transfer.Referrals
 	Seen      *transfer.Seen

@@ -73,11 +73,10 @@ func takeCookie(c *gin.Context) {
 func (s *Server) whoAmI(c *gin.Context) { c.JSON(http.StatusOK, me(principal(c))) }
 
 func (s *Server) signOut(c *gin.Context) {
-	if err := s.Door.SignOut(c.Request.Context(), principal(c)); err != nil {
+	if _, err := s.leave(c); err != nil {
 		fail(c, err)
 		return
 	}
-	takeCookie(c)
 	c.Status(http.StatusNoContent)
 }
 
@@ -123,6 +122,7 @@ func (s *Server) setEmail(c *gin.Context) {
 type Token struct {
 	ID        access.SessionID `json:"id"`
 	Name      string           `json:"name"`
+	Scopes    []access.Scope   `json:"scopes"`
 	Secret    string           `json:"secret,omitempty"`
 	CreatedAt *time.Time       `json:"created_at,omitempty"`
 	ExpiresAt *time.Time       `json:"expires_at,omitempty"`
@@ -136,15 +136,16 @@ func (s *Server) listTokens(c *gin.Context) {
 	}
 	out := make([]Token, 0, len(tokens))
 	for _, t := range tokens {
-		out = append(out, Token{ID: t.ID, Name: t.Name, CreatedAt: at(t.CreatedAt), ExpiresAt: at(t.ExpiresAt)})
+		out = append(out, Token{ID: t.ID, Name: t.Name, Scopes: scopesOf(t.Scopes), CreatedAt: at(t.CreatedAt), ExpiresAt: at(t.ExpiresAt)})
 	}
 	c.JSON(http.StatusOK, gin.H{"tokens": out})
 }
 
 func (s *Server) mintToken(c *gin.Context) {
 	var in struct {
-		Name       string `json:"name"`
-		TTLSeconds int64  `json:"ttl_seconds"`
+		Name       string         `json:"name"`
+		Scopes     []access.Scope `json:"scopes"`
+		TTLSeconds int64          `json:"ttl_seconds"`
 	}
 	if !s.read(c, &in) {
 		return
@@ -153,13 +154,16 @@ func (s *Server) mintToken(c *gin.Context) {
 	if !ok {
 		liveFor = -1 // the flow says what is wrong with it
 	}
-	secret, t, err := s.Own.MintToken(c.Request.Context(), principal(c), in.Name, liveFor)
+	secret, t, err := s.Own.MintToken(c.Request.Context(), principal(c), in.Name, in.Scopes, liveFor)
 	if err != nil {
 		fail(c, err)
 		return
 	}
-	c.JSON(http.StatusCreated, Token{ID: t.ID, Name: t.Name, Secret: secret.Reveal()})
+	c.JSON(http.StatusCreated, Token{ID: t.ID, Name: t.Name, Scopes: scopesOf(t.Scopes), Secret: secret.Reveal()})
 }
+
+// scopesOf is a list for JSON, also when it is empty.
+func scopesOf(s []access.Scope) []access.Scope { return append([]access.Scope{}, s...) }
 
 func (s *Server) revokeToken(c *gin.Context) {
 	if err := s.Own.RevokeToken(c.Request.Context(), principal(c), access.SessionID(c.Param("id"))); err != nil {

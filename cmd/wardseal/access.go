@@ -38,6 +38,14 @@ func (accessCmd) Run(out io.Writer) error {
 		b.WriteString("\n")
 	}
 	b.WriteString("\nA role that may never do something is told so (403). A person whose role may, but who stands in no relation to the\nitem, is told the same as if it did not exist (404). Every refusal is in the audit.\n")
+	b.WriteString("\n## API tokens\n\nA token may do what its scopes name, of what its owner may; a scope gives nobody anything. None names an action of\none's own account (but to see whose the token is, and to end it), and none what is done by a person at a screen.\n\n| scope | what it is | actions |\n|---|---|---|\n")
+	for _, d := range access.Scopes() {
+		fmt.Fprintf(&b, "| `%s` | %s |", d.Scope, d.Says)
+		for i, a := range d.Actions {
+			fmt.Fprintf(&b, "%s `%s`", map[bool]string{true: ","}[i > 0], a)
+		}
+		b.WriteString(" |\n")
+	}
 	_, err := io.WriteString(out, b.String())
 	return err
 }

@@ -182,6 +182,7 @@ const (
 	DenyRole                     // this role may never do this
 	DenyRelation                 // the role may, but not with this item
 	DenyFactor                   // a second factor is needed first, and is missing
+	DenyScope                    // a token asks whose scopes do not name this
 	Allow
 )
 
@@ -193,6 +194,9 @@ func Decide(p Principal, a Action, rel Relation) Decision {
 	}
 	if p.NoFactor && a != OwnAccount {
 		return DenyFactor
+	}
+	if p.Token && !scoped(p.Scopes, a) {
+		return DenyScope
 	}
 	i := slices.IndexFunc(table, func(r Rule) bool { return r.Action == a })
 	if i < 0 {

@@ -71,6 +71,10 @@ type Principal struct {
 	// NoFactor says that they need a second factor and have none: until they set
 	// one up, all they may do is that.
 	NoFactor bool
+	// Token says that a program asks, with a token: of what the person may do,
+	// it may what its scopes name.
+	Token  bool
+	Scopes []Scope
 }
 
 // SignedIn reports whether there is somebody, and they are not suspended.

@@ -122,6 +122,8 @@ type Sessions struct {
 	LockAfter  int           `default:"10" env:"WARDSEAL_LOCK_AFTER" help:"Failed sign-ins in a row that lock an account."`
 	LockFor    time.Duration `default:"15m" env:"WARDSEAL_LOCK_FOR" help:"How long an account stays locked."`
 
+	Providers string `name:"sign-in-providers" type:"path" env:"WARDSEAL_SIGN_IN_PROVIDERS" placeholder:"FILE" help:"Where else staff sign in (OpenID Connect), and what their groups there make of them here (YAML; see docs/operations.md). Default: here alone."`
+
 	SecondFactorFor []string `default:"records-officer,auditor,administrator" env:"WARDSEAL_SECOND_FACTOR_FOR" help:"Roles that need a second step at sign-in (a passkey or the codes of an app), or none."`
 }
 

@@ -199,12 +199,16 @@ func (s *System) compose() error {
 	if err != nil {
 		return err
 	}
-	own, err := signin.NewAccount(db)
+	own, err := signin.NewAccount(db, door.SteppedUp)
 	if err != nil {
 		return err
 	}
 	s.Staff = signin.NewStaff(db, db)
 	if err := s.desks(door); err != nil {
+		return err
+	}
+	elsewhere, err := c.providers()
+	if err != nil {
 		return err
 	}
 	films, err := s.jobs(box)
@@ -237,13 +241,13 @@ func (s *System) compose() error {
 	}
 	views := &transfer.Views{Gate: db, Store: db, Objects: s.Objects, Ring: s.Ring, Cache: blob.NewCache(16 << 20)}
 	s.flows = api.Flows{
-		Door: door, Own: own, Staff: s.Staff, Uploads: uploads, Intake: s.intake,
+		Door: door, Own: own, Staff: s.Staff, Providers: signin.NewProviders(door, s.Staff, db, s.Ring, func() string { return s.site }, elsewhere), Uploads: uploads, Intake: s.intake,
 		Views:    views,
 		Marks:    &transfer.Annotations{Gate: db, Store: db, Views: views, Ring: s.Ring},
 		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring, Films: films},
 		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
 		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},
-		Account:  &transfer.Account{Gate: db, Store: db},
+		Account:  &transfer.Account{Gate: db, Store: db, StepUp: door.SteppedUp},
 		Looks:    &transfer.Looks{Gate: db, Store: db, Ring: s.Ring},
 
 		Referrals: &transfer.Referrals{Gate: db, Store: db, Audience: db, Ring: s.Ring, Clock: time.Now, Overdue: c.Limits.OverdueAfter},

@@ -146,7 +146,7 @@ func (d *Door) SignIn(ctx context.Context, c Credentials, request string) (token
 		return none(err)
 	}
 	if len(has) > 0 && c.Code == "" {
-		return none(d.factors.askSecond(ctx, p.ID, nobody))
+		return none(d.factors.askSecond(ctx, p.ID, origin{}, nobody))
 	}
 	var sp spending
 	if len(has) > 0 {
@@ -154,7 +154,7 @@ func (d *Door) SignIn(ctx context.Context, c Credentials, request string) (token
 			return none(d.notProved(ctx, p, nobody, "wrong-code", err))
 		}
 	}
-	return d.in(ctx, p, c.Device, sp, nobody)
+	return d.in(ctx, p, c.Device, origin{}, sp, nobody)
 }
 
 // password checks a password, unless the account is locked, and counts a wrong one.
@@ -176,11 +176,15 @@ func (d *Door) password(ctx context.Context, p meta.Person, nobody access.Princi
 }
 
 // in opens a session and uses up the proof that it was opened with.
-func (d *Door) in(ctx context.Context, p meta.Person, device string, sp spending, nobody access.Principal) (token.Secret, access.Principal, error) {
+func (d *Door) in(ctx context.Context, p meta.Person, device string, o origin, sp spending, nobody access.Principal) (token.Secret, access.Principal, error) {
 	secret, hash := token.Mint(token.Session)
 	who := access.Principal{Person: p.Person, Session: access.NewSessionID(), Request: nobody.Request}
-	s := meta.Session{ID: who.Session, Hash: hash, Person: p.ID, Kind: meta.KindSession, Device: device, For: d.cfg.SessionFor, IdleFor: d.cfg.IdleFor}
+	s := meta.Session{ID: who.Session, Hash: hash, Person: p.ID, Kind: meta.KindSession, Device: device, For: d.cfg.SessionFor, IdleFor: d.cfg.IdleFor,
+		From: meta.Identity{Issuer: o.Issuer, Subject: o.Subject}, SID: o.SID, Strong: o.Strong}
 	ev := audit.NewEvent(audit.SignedIn, who, audit.Subject{Person: string(p.ID)})
+	if o.Provider != "" {
+		ev = ev.With("provider", o.Provider)
+	}
 	if sp.by != "" {
 		ev = ev.With("second", sp.by)
 	}
@@ -194,7 +198,8 @@ func (d *Door) in(ctx context.Context, p meta.Person, device string, sp spending
 	return secret, who, nil
 }
 
-// Second is the second half of a sign-in: a code, or what a passkey answered.
+// Second is the second half of a sign-in: a code, or what a passkey answered. It
+// gives no secret when the first half was to step up a session that there is.
 func (d *Door) Second(ctx context.Context, half string, proof SecondProof, device, request string) (token.Secret, access.Principal, error) {
 	none := func(err error) (token.Secret, access.Principal, error) { return "", access.Principal{}, err }
 	nobody := access.Principal{Request: request}
@@ -211,7 +216,14 @@ func (d *Door) Second(ctx context.Context, half string, proof SecondProof, devic
 		return none(err)
 	}
 	sp.Ceremony = c.ID
-	return d.in(ctx, p, device, sp, nobody)
+	o, err := d.factors.origin(c)
+	if err != nil {
+		return none(err)
+	}
+	if o.StepUp != "" {
+		return none(d.steppedUp(ctx, access.Principal{Person: p.Person, Session: o.StepUp, Request: request}, p, sp))
+	}
+	return d.in(ctx, p, device, o, sp, nobody)
 }
 
 // second checks a second factor, unless the account is locked, and counts a

@@ -162,8 +162,15 @@ func (f *Factors) data(ctx context.Context, who access.PersonID, secret, purpose
 }
 
 // askSecond begins the second half of a sign-in.
-func (f *Factors) askSecond(ctx context.Context, p access.PersonID, nobody access.Principal) error {
-	half, err := f.begin(ctx, p, forSignIn, nil, true, audit.NewEvent(audit.SignInHalf, nobody, audit.Subject{Person: string(p)}))
+func (f *Factors) askSecond(ctx context.Context, p access.PersonID, o origin, nobody access.Principal) error {
+	var data []byte
+	if o != (origin{}) {
+		var err error
+		if data, err = marshal(o); err != nil {
+			return err
+		}
+	}
+	half, err := f.begin(ctx, p, forSignIn, data, true, audit.NewEvent(audit.SignInHalf, nobody, audit.Subject{Person: string(p)}))
 	if err != nil {
 		return err
 	}

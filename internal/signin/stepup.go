@@ -40,6 +40,9 @@ func (d *Door) StepUp(ctx context.Context, who access.Principal, proof Proof) (t
 	if err != nil {
 		return time.Time{}, err
 	}
+	if p.PasswordHash == "" {
+		return time.Time{}, fault.New(fault.Denied, "no-password", "You have no password here. Sign in once more where you signed in, and then do it again.")
+	}
 	if err := d.password(ctx, p, who, proof.Password); err != nil {
 		if fault.From(err).Code == errWrong.Code {
 			err = fault.New(fault.Denied, "password-wrong", "The password is not right. Check it and try again.").In("password")
@@ -52,6 +55,11 @@ func (d *Door) StepUp(ctx context.Context, who access.Principal, proof Proof) (t
 			return time.Time{}, err
 		}
 	}
+	return d.mark(ctx, who, p, by)
+}
+
+// mark marks the session of who as stepped up.
+func (d *Door) mark(ctx context.Context, who access.Principal, p meta.Person, by spending) (time.Time, error) {
 	ev := audit.NewEvent(audit.SteppedUp, who, audit.Subject{Person: string(p.ID)}).With("by", by.by)
 	until, err := d.people.StepUp(ctx, who.Session, p.ID, SteppedUpFor, by.Spend, ev)
 	switch {
@@ -61,6 +69,11 @@ func (d *Door) StepUp(ctx context.Context, who access.Principal, proof Proof) (t
 		return time.Time{}, fault.New(fault.Denied, "step-up-session", "Only a session that somebody signed in to can prove this, not an API token.").With(err)
 	}
 	return until, down(err)
+}
+
+func (d *Door) steppedUp(ctx context.Context, who access.Principal, p meta.Person, by spending) error {
+	_, err := d.mark(ctx, who, p, by)
+	return err
 }
 
 // notProved counts wrong proof, and gives wrong unless that locks the account.

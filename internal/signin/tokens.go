@@ -32,23 +32,29 @@ type AccountStore interface {
 // Account is what people do to their own account.
 type Account struct {
 	store  AccountStore
+	proof  func(ctx context.Context, who access.Principal) error
 	hasher *hasher
 }
 
-// NewAccount makes an Account.
-func NewAccount(store AccountStore) (*Account, error) {
+// NewAccount makes an Account. proof refuses who has not just proved who they
+// are; see Door.SteppedUp.
+func NewAccount(store AccountStore, proof func(ctx context.Context, who access.Principal) error) (*Account, error) {
 	h, err := newHasher()
 	if err != nil {
 		return nil, err
 	}
-	return &Account{store: store, hasher: h}, nil
+	return &Account{store: store, proof: proof, hasher: h}, nil
 }
 
-// MintToken makes an API token that acts as its owner for liveFor. The secret
-// is shown this once.
-func (a *Account) MintToken(ctx context.Context, who access.Principal, name string, liveFor time.Duration) (token.Secret, meta.Session, error) {
+// MintToken makes an API token that for liveFor may do what the scopes name, of
+// what its owner may. It is a key, and so needs proof that it is still them who
+// makes it. The secret is shown this once.
+func (a *Account) MintToken(ctx context.Context, who access.Principal, name string, scopes []access.Scope, liveFor time.Duration) (token.Secret, meta.Session, error) {
 	if d := access.Decide(who, access.OwnAccount, 0); d != access.Allow {
 		return "", meta.Session{}, denied(d)
+	}
+	if err := a.proof(ctx, who); err != nil {
+		return "", meta.Session{}, err
 	}
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > 100 {
@@ -57,9 +63,14 @@ func (a *Account) MintToken(ctx context.Context, who access.Principal, name stri
 	if liveFor < time.Minute || liveFor > maxTokenFor {
 		return "", meta.Session{}, fault.New(fault.Invalid, "token-time", "A token lives from 1 minute to 365 days.").In("ttl_seconds")
 	}
+	slices.Sort(scopes)
+	scopes = slices.Compact(scopes)
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s access.Scope) bool { return !s.Valid() }) {
+		return "", meta.Session{}, fault.New(fault.Invalid, "token-scope-unknown", "Choose what the token may do, from what is offered, and no more than it needs.").In("scopes")
+	}
 	secret, hash := token.Mint(token.API)
-	s := meta.Session{ID: access.NewSessionID(), Hash: hash, Person: who.Person.ID, Kind: meta.KindToken, Name: name, For: liveFor}
-	if err := a.store.AddToken(ctx, s, audit.NewEvent(audit.TokenMinted, who, audit.Subject{Token: string(s.ID), Person: string(who.Person.ID)})); err != nil {
+	s := meta.Session{ID: access.NewSessionID(), Hash: hash, Person: who.Person.ID, Kind: meta.KindToken, Name: name, Scopes: scopes, For: liveFor}
+	if err := a.store.AddToken(ctx, s, audit.NewEvent(audit.TokenMinted, who, audit.Subject{Token: string(s.ID), Person: string(who.Person.ID)}).With("scopes", access.JoinScopes(scopes))); err != nil {
 		return "", meta.Session{}, down(fmt.Errorf("add the token: %w", err))
 	}
 	return secret, s, nil
@@ -158,6 +169,9 @@ func denied(d access.Decision) error {
 	}
 	if d == access.DenyFactor {
 		return errNoFactor
+	}
+	if d == access.DenyScope {
+		return fault.New(fault.Denied, "token-scope", "This token may not do this: its scopes do not name it. Make one with the right scope, or sign in.")
 	}
 	return fault.New(fault.Denied, "not-allowed", "Your role does not allow this. If you need it for your work, ask your administrator.")
 }

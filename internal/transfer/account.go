@@ -31,6 +31,8 @@ type EventStore interface {
 type Account struct {
 	Gate  GateStore
 	Store EventStore
+	// StepUp refuses who has not just proved who they are.
+	StepUp func(ctx context.Context, who access.Principal) error
 }
 
 // EventFilter chooses the audit events to give.
@@ -155,7 +157,8 @@ type Export struct {
 // exportPage is how many events are held in memory at once.
 const exportPage = 500
 
-// Export decides and records an export, before its first byte. It holds every
+// Export decides and records an export, before its first byte. It takes away more
+// than a page shows, and so needs proof that it is still them. It holds every
 // event up to and with the one that records it.
 func (s *Account) Export(ctx context.Context, who access.Principal, f EventFilter, as Format) (*Export, error) {
 	g := gate{s.Gate}
@@ -164,6 +167,9 @@ func (s *Account) Export(ctx context.Context, who access.Principal, f EventFilte
 	}
 	if as.MediaType() == "" {
 		return nil, fault.New(fault.Invalid, "format-unknown", "Choose csv, jsonl or fhir.").In("format")
+	}
+	if err := s.StepUp(ctx, who); err != nil {
+		return nil, err
 	}
 	if err := g.record(ctx, audit.NewEvent(audit.AuditRead, who, about(f)).With("export", string(as))); err != nil {
 		return nil, err

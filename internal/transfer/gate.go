@@ -114,6 +114,9 @@ func (g gate) refuse(ctx context.Context, who access.Principal, a access.Action,
 	if err := g.record(ctx, audit.NewEvent(audit.AccessDenied, who, subject).With("action", string(a))); err != nil {
 		return err
 	}
+	if d == access.DenyScope {
+		return fault.New(fault.Denied, "token-scope", "This token may not do this: its scopes do not name it. Make one with the right scope, or sign in.")
+	}
 	if d == access.DenyRelation {
 		return errNoItem // whether it exists is not theirs to know
 	}

@@ -174,7 +174,10 @@ func (s *Store) Contain(ctx context.Context, c Containment, event func(audit.Typ
 				if did.Suspended = n > 0; did.Suspended {
 					note(audit.PersonSuspended, audit.Subject{})
 				}
-				return err
+				if err != nil {
+					return err
+				}
+				return t.leaves(c.Person)
 			}},
 		} {
 			if !step.wanted {

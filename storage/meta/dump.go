@@ -279,6 +279,7 @@ func (m *Import) Close(ev audit.Event) error {
 		"UPDATE links SET revoked_at = {now} WHERE revoked_at = 0",
 		"UPDATE invitations SET revoked_at = {now} WHERE revoked_at = 0",
 		"DELETE FROM ceremonies",
+		"DELETE FROM departures",
 		"UPDATE jobs SET lease_until = 0",
 		"UPDATE uploads SET filing_until = 0",
 		"UPDATE batches SET lease_until = 0",

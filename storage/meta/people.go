@@ -88,7 +88,7 @@ func (s *Store) SetPassword(ctx context.Context, id access.PersonID, hash string
 }
 
 // SetSuspended suspends or restores a person. Suspending ends their sessions,
-// tokens and grants, and revokes the links made by and for them and the
+// tokens, grants and emergency accesses, forgets the browsers that are told, and revokes the links made by and for them and the
 // invitations that they made.
 func (s *Store) SetSuspended(ctx context.Context, id access.PersonID, suspended bool, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
@@ -103,9 +103,25 @@ func (s *Store) SetSuspended(ctx context.Context, id access.PersonID, suspended 
 		if err != nil {
 			return err
 		}
-		_, err = t.exec("UPDATE invitations SET revoked_at = {now} WHERE revoked_at = 0 AND created_by = ?", string(id))
-		return err
+		if _, err = t.exec("UPDATE invitations SET revoked_at = {now} WHERE revoked_at = 0 AND created_by = ?", string(id)); err != nil {
+			return err
+		}
+		return t.leaves(id)
 	})
+}
+
+// leaves takes away what would wait for a person who was suspended: browsers
+// that are told, halves of sign-ins, emergency accesses.
+func (t *tx) leaves(id access.PersonID) error {
+	for _, query := range []string{
+		"DELETE FROM push_subscriptions WHERE person = ?", "DELETE FROM ceremonies WHERE person = ?",
+		"UPDATE emergencies SET expires_at = {now} WHERE person = ? AND expires_at > {now}",
+	} {
+		if _, err := t.exec(query, string(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tx) endSessions(id access.PersonID) error {

@@ -23,19 +23,24 @@ type Session struct {
 	Hash       []byte // of the secret
 	Person     access.PersonID
 	Kind       SessionKind
-	Name       string        // of a token
-	Device     string        // browser and system of a session, in words
-	For        time.Duration // how long a new one lives
-	IdleFor    time.Duration // 0 means no idle limit
+	Name       string         // of a token
+	Device     string         // browser and system of a session, in words
+	From       Identity       // of a session: where its person signed in, if not here
+	SID        string         // what the provider calls its own session
+	Strong     bool           // the provider had asked for a second factor
+	Scopes     []access.Scope // of a token
+	For        time.Duration  // how long a new one lives
+	IdleFor    time.Duration  // 0 means no idle limit
 	CreatedAt  time.Time
 	LastSeenAt time.Time
 	ExpiresAt  time.Time
 }
 
 func (t *tx) addSession(n Session) error {
-	_, err := t.exec(`INSERT INTO sessions (id, hash, person, kind, name, device, idle_for, created_at, last_seen_at, expires_at)
-		VALUES (?,?,?,?,?,?,?,{now},{now},{now} + ?)`,
-		string(n.ID), n.Hash, string(n.Person), string(n.Kind), n.Name, n.Device, n.IdleFor.Microseconds(), n.For.Microseconds())
+	_, err := t.exec(`INSERT INTO sessions (id, hash, person, kind, name, device, idle_for, issuer, subject, sid, strong, scopes, created_at, last_seen_at, expires_at)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,{now},{now},{now} + ?)`,
+		string(n.ID), n.Hash, string(n.Person), string(n.Kind), n.Name, n.Device, n.IdleFor.Microseconds(), n.From.Issuer, n.From.Subject, n.SID, n.Strong,
+		access.JoinScopes(n.Scopes), n.For.Microseconds())
 	return err
 }
 
@@ -47,19 +52,22 @@ func (s *Store) AddToken(ctx context.Context, n Session, ev audit.Event) error {
 // alive is the condition under which a session stands.
 const alive = "s.ended_at = 0 AND s.expires_at > {now} AND (s.idle_for = 0 OR s.last_seen_at + s.idle_for > {now})"
 
-const sessionColumns = "s.id, s.person, s.kind, s.name, s.idle_for, s.created_at, s.last_seen_at, s.expires_at, s.device"
+const sessionColumns = "s.id, s.person, s.kind, s.name, s.idle_for, s.created_at, s.last_seen_at, s.expires_at, s.device, s.issuer, s.subject, s.sid, s.strong, s.scopes"
 
 func scanSession(scan func(...any) error, more ...any) (Session, error) {
 	var n Session
 	var idle, made, seen, ends micros
-	err := scan(append([]any{&n.ID, &n.Person, &n.Kind, &n.Name, &idle, &made, &seen, &ends, &n.Device}, more...)...)
+	var scopes string
+	err := scan(append([]any{&n.ID, &n.Person, &n.Kind, &n.Name, &idle, &made, &seen, &ends, &n.Device, &n.From.Issuer, &n.From.Subject, &n.SID, &n.Strong, &scopes}, more...)...)
+	n.Scopes = access.SplitScopes(scopes)
 	n.IdleFor = time.Duration(idle) * time.Microsecond
 	n.CreatedAt, n.LastSeenAt, n.ExpiresAt = made.time(), seen.time(), ends.time()
 	return n, err
 }
 
 // Principal finds who a session or token stands for, as they are now. NoFactor
-// says that they have no second factor, whether they need one or not. It is
+// says that they have no second factor, whether they need one or not, and that
+// none was asked for where they signed in. It is
 // ErrNotFound when the secret is not known, the session has ended, expired or
 // been idle too long, or the person is suspended.
 func (s *Store) Principal(ctx context.Context, hash []byte) (access.Principal, Session, error) {
@@ -72,7 +80,7 @@ func (s *Store) Principal(ctx context.Context, hash []byte) (access.Principal, S
 		return access.Principal{}, Session{}, s.d.classify(err)
 	}
 	teams, err := s.teamsOf(ctx, p.ID)
-	return access.Principal{Person: p, Teams: teams, Session: n.ID, NoFactor: !factors}, n, err
+	return access.Principal{Person: p, Teams: teams, Session: n.ID, NoFactor: !factors && !n.Strong, Token: n.Kind == KindToken, Scopes: n.Scopes}, n, err
 }
 
 // touchEvery keeps a busy session from writing at each request.

@@ -79,7 +79,7 @@ func TestBackupKilledAtEveryStep(t *testing.T) {
 		}
 	}
 	t.Logf("killed %d times", kills)
-	to := elsewhere(t, h.sys.Config, false)
+	to := newPlace(t, h.sys.Config, false)
 	to.Keys = config.Keys{RootFile: h.sys.Config.RootFile(), EscrowFile: h.sys.Config.EscrowFile()}
 	if said := command(t, to, 0, "restore", "--from", dir); !strings.Contains(said, "every object was read: 2") {
 		t.Error(said)
@@ -119,7 +119,7 @@ func TestBackupsForgetWhatWasDestroyed(t *testing.T) {
 		t.Fatalf("%v; %d objects of what was destroyed are in the place, where the first backup still names them", err, left())
 	}
 
-	to := elsewhere(t, h.sys.Config, false)
+	to := newPlace(t, h.sys.Config, false)
 	to.Keys = config.Keys{RootFile: h.sys.Config.RootFile(), EscrowFile: h.sys.Config.EscrowFile()}
 	if said := command(t, to, 0, "restore", "--from", dir, "--backup", first.Manifest.ID); !strings.Contains(said, "every object was read: 1") {
 		t.Errorf("an old backup brings back what was destroyed since:\n%s", said)

@@ -54,9 +54,9 @@ func command(t *testing.T, c config.Config, want int, args ...string) string {
 	return out + errs
 }
 
-// elsewhere is an empty deployment without any key, on the other pair of
+// newPlace is an empty deployment without any key, on the other pair of
 // engines where a test asks for it.
-func elsewhere(t *testing.T, like config.Config, other bool) config.Config {
+func newPlace(t *testing.T, like config.Config, other bool) config.Config {
 	t.Helper()
 	c := like
 	c.Data = filepath.Join(t.TempDir(), "new")
@@ -181,7 +181,7 @@ func TestBackupAndRestore(t *testing.T) {
 				t.Fatalf("%d pictures", len(want))
 			}
 
-			to := elsewhere(t, h.sys.Config, true)
+			to := newPlace(t, h.sys.Config, true)
 			to.Keys.EscrowFile = ""
 			said = command(t, to, 0, append(append([]string{"restore", "--from", dir}, h.shares("1", "3", "4")...), at...)...)
 			for _, part := range []string{"4 objects copied", "every object was read: 4", "of which 0 are not", "--audit-file", "sealed to a new root identity"} {
@@ -283,7 +283,7 @@ func TestDamagedBackupIsRefused(t *testing.T) {
 	h.file(h.as("nurse"))
 	dir, s := place(t)
 	command(t, h.sys.Config, 0, "backup", "--to", dir)
-	to := elsewhere(t, h.sys.Config, false)
+	to := newPlace(t, h.sys.Config, false)
 	to.Keys = config.Keys{RootFile: h.sys.Config.RootFile(), EscrowFile: h.sys.Config.EscrowFile()}
 	for _, prefix := range []string{"wardseal-backup-1/backups/", "wardseal-backup-1/parts/", "wardseal-backup-1/objects/"} {
 		keys := keysIn(t, s, prefix)
@@ -292,7 +292,7 @@ func TestDamagedBackupIsRefused(t *testing.T) {
 		}
 		for _, key := range []string{keys[0], keys[len(keys)-1]} {
 			mend := flip(t, dir, key)
-			to := elsewhere(t, h.sys.Config, false) // each into a place of its own: what one has restored is not read from the backup again
+			to := newPlace(t, h.sys.Config, false) // each into a place of its own: what one has restored is not read from the backup again
 			to.Keys = config.Keys{RootFile: h.sys.Config.RootFile(), EscrowFile: h.sys.Config.EscrowFile()}
 			said := command(t, to, 2, "restore", "--from", dir)
 			if !strings.Contains(said, "refused") && !strings.Contains(said, "nothing was restored") {
@@ -311,7 +311,7 @@ func TestDamagedBackupIsRefused(t *testing.T) {
 	}
 	// A store that has something is not filled, unless it is said to be the old one.
 	flip(t, dir, lost) // back again
-	full := elsewhere(t, h.sys.Config, false)
+	full := newPlace(t, h.sys.Config, false)
 	full.Keys = to.Keys
 	there, err := filesystem.Open(filepath.Join(full.Data, "objects"))
 	if err != nil {
@@ -327,7 +327,7 @@ func TestDamagedBackupIsRefused(t *testing.T) {
 		t.Errorf("the old store: %s", said)
 	}
 	// A key that was written down is not the one of a forger.
-	other := elsewhere(t, h.sys.Config, false)
+	other := newPlace(t, h.sys.Config, false)
 	other.Keys = to.Keys
 	if said := command(t, other, 2, "restore", "--from", dir, "--check", "--key", strings.Repeat("ab", 32)); !strings.Contains(said, "was not signed by the key that you gave") {
 		t.Errorf("another key: %s", said)

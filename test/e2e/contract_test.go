@@ -112,7 +112,7 @@ func TestAnswersOfEveryRoute(t *testing.T) {
 	h := open(t, "sqlite+filesystem", nil)
 	nurse, admin := h.as("nurse"), h.as("admin")
 	var made struct{ ID string }
-	nurse.must("POST", "/tokens", http.StatusCreated, map[string]any{"name": "script", "ttl_seconds": 3600}).into(t, &made)
+	nurse.proves().must("POST", "/tokens", http.StatusCreated, map[string]any{"name": "script", "scopes": []string{"items.read"}, "ttl_seconds": 3600}).into(t, &made)
 	nurse.must("GET", "/tokens", http.StatusOK, nil)
 	nurse.must("DELETE", "/tokens/"+made.ID, http.StatusNoContent, nil)
 	nurse.must("GET", "/people", http.StatusOK, nil)

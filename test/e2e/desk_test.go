@@ -133,7 +133,7 @@ func (m *mistake) contain(id string) {
 	var burns struct{ Items []struct{ ID string } }
 	m.outsider.must("GET", "/items?team="+m.other, http.StatusOK, nil).into(t, &burns)
 	m.outsider.must("POST", "/items/"+burns.Items[0].ID+"/links", http.StatusCreated, body{"audience": body{"kind": "person", "id": h.ids["consultant"]}, "purpose": "advice", "ttl_seconds": 3600}).into(t, &made) // by them
-	m.outsider.must("POST", "/tokens", http.StatusCreated, body{"name": "script", "ttl_seconds": 3600}).into(t, &token)
+	m.outsider.proves().must("POST", "/tokens", http.StatusCreated, body{"name": "script", "scopes": []string{"items.read"}, "ttl_seconds": 3600}).into(t, &token)
 	if a := auditor.ask("POST", "/investigations/"+id+"/contain", body{}); a.code() != "contain-missing" {
 		t.Errorf("nothing ticked: %d %s", a.status, a.code())
 	}
@@ -336,7 +336,10 @@ func TestDeskPages(t *testing.T) {
 	has(auditor.submit(at+"/aware", url.Values{"aware": {""}, "aware_reason": {"x"}}), `id="aware-error"`)
 	has(auditor.send("GET", at+"/report", nil), "Report of a personal data breach", "In fact shown: 2 items")
 	has(auditor.submit(at+"/report", url.Values{"contact": {"Our officer"}}), "The report is kept", "Our officer")
-	text := auditor.send("GET", at+"/report.txt", nil)
+	if a := auditor.send("GET", at+"/report.txt", nil); !strings.Contains(string(a.body), "Is it still you?") {
+		t.Errorf("the report leaves without proof: %d", a.status)
+	}
+	text := auditor.proves().send("GET", at+"/report.txt", nil)
 	has(text, "Our officer", "Report of a personal data breach")
 	is(t, "it is a download", text.header.Get("Content-Disposition"), `attachment; filename="incident-report.txt"`)
 	has(auditor.send("GET", "/review", nil), at, "Look into an incident")

@@ -274,7 +274,7 @@ func (h *house) details() map[string]string {
 }
 
 // upload sends a file with details; a detail of "" is left out.
-func (p *person) upload(file []byte, details map[string]string) answer {
+func (p *person) upload(file []byte, details map[string]string, headers ...string) answer {
 	p.h.t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
@@ -288,7 +288,7 @@ func (p *person) upload(file []byte, details map[string]string) answer {
 		_, _ = f.Write(file)
 	}
 	_ = w.Close()
-	return p.send("POST", "/api/v1/items", &b, "Content-Type", w.FormDataContentType())
+	return p.send("POST", "/api/v1/items", &b, append(headers, "Content-Type", w.FormDataContentType())...)
 }
 
 func phone(t *testing.T) []byte {

@@ -151,6 +151,9 @@ func (h *house) status() []api.Part {
 // export takes events away.
 func (h *house) export(as *person, query string) []byte {
 	h.t.Helper()
+	if as.h.sys.Flows().Door.SteppedUp(h.t.Context(), as.principal()) != nil {
+		as.proves()
+	}
 	return as.must("GET", "/audit/export?"+query, http.StatusOK, nil).body
 }
 
@@ -387,7 +390,10 @@ func TestAuditExports(t *testing.T) {
 		if a := auditor.ask("GET", "/audit/export?format=pdf", nil); a.code() != "format-unknown" {
 			t.Errorf("%d %s", a.status, a.body)
 		}
-		a := auditor.must("GET", "/audit/export?format=jsonl", http.StatusOK, nil)
+		if a := auditor.ask("GET", "/audit/export?format=jsonl", nil); a.status != http.StatusForbidden || a.code() != "step-up-needed" {
+			t.Errorf("without proof: %d %s", a.status, a.code())
+		}
+		a := auditor.proves().must("GET", "/audit/export?format=jsonl", http.StatusOK, nil)
 		lines := bytes.Split(bytes.TrimSuffix(a.body, []byte("\n")), []byte("\n"))
 		last := len(lines)
 		for i, l := range lines {
@@ -552,7 +558,7 @@ func TestAuditPages(t *testing.T) {
 			}
 		}
 	}
-	has(auditor.send("GET", "/audit", nil), "Who saw this patient?", "What did this person see?", "What went through this link?", "/api/v1/audit/export?format=jsonl", "No checkpoint is signed yet")
+	has(auditor.send("GET", "/audit", nil), "Who saw this patient?", "What did this person see?", "What went through this link?", "/audit/export?format=jsonl", "No checkpoint is signed yet")
 	if err := h.sys.Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)
 	}

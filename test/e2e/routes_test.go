@@ -78,7 +78,7 @@ var guards = map[string]guard{
 	"GET /sessions":          {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/sessions", nil)},
 	"DELETE /sessions/:id":   {action: access.OwnAccount, allowed: "404 session-unknown", ask: ask("DELETE", "/sessions/{item}", nil)},
 	"GET /tokens":            {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/tokens", nil)},
-	"POST /tokens":           {action: access.OwnAccount, allowed: "201", ask: ask("POST", "/tokens", body{"name": "script", "ttl_seconds": 60})},
+	"POST /tokens":           {action: access.OwnAccount, allowed: "403 step-up-needed", ask: ask("POST", "/tokens", body{"name": "script", "scopes": []string{"items.read"}, "ttl_seconds": 60})},
 	"DELETE /tokens/:id":     {action: access.OwnAccount, allowed: "404 token-unknown", ask: ask("DELETE", "/tokens/{item}", nil)},
 	"GET /session/push":      {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/push", nil)},
 	"PUT /session/push":      {action: access.OwnAccount, allowed: "409 push-missing", ask: ask("PUT", "/session/push", body{"endpoint": "https://example.org/x", "p256dh": "x", "auth": "x"})},
@@ -202,7 +202,7 @@ var guards = map[string]guard{
 
 	"GET /audit":                    {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit?limit=1", nil)},
 	"GET /audit/answers":            {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit/answers?patient={patient}&limit=1", nil)},
-	"GET /audit/export":             {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit/export?format=csv&patient={patient}", nil)},
+	"GET /audit/export":             {action: access.ReadAudit, allowed: "403 step-up-needed", ask: ask("GET", "/audit/export?format=csv&patient={patient}", nil)},
 	"GET /audit/checkpoint":         {action: access.ReadAudit, allowed: "404 no-checkpoint", ask: ask("GET", "/audit/checkpoint", nil)},
 	"GET /audit/events/:seq/proof":  {action: access.ReadAudit, allowed: "404 no-checkpoint", ask: ask("GET", "/audit/events/1/proof", nil)},
 	"GET /audit/consistency":        {action: access.ReadAudit, allowed: "404 no-checkpoint", ask: ask("GET", "/audit/consistency?from=1", nil)},

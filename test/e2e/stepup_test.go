@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/config"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/storage/meta"
 )
 
 // principal is who a person's session stands for.
@@ -20,6 +23,17 @@ func (p *person) principal() access.Principal {
 		p.h.t.Fatal(err)
 	}
 	return who
+}
+
+// proves steps up a person's session.
+func (p *person) proves() *person {
+	p.h.t.Helper()
+	who := p.principal()
+	ev := audit.NewEvent(audit.SteppedUp, who, audit.Subject{Person: string(who.Person.ID)})
+	if _, err := p.h.sys.Store.StepUp(p.h.t.Context(), who.Session, who.Person.ID, signin.SteppedUpFor, meta.Spend{}, ev); err != nil {
+		p.h.t.Fatal(err)
+	}
+	return p
 }
 
 // A session is stepped up by proof, alone and for a while; wrong proof counts
@@ -53,8 +67,8 @@ func TestStepUp(t *testing.T) {
 			t.Error("it is not the one session that is stepped up")
 		}
 		var token struct{ Secret string }
-		records.must("POST", "/tokens", http.StatusCreated, body{"name": "script", "ttl_seconds": 3600}).into(t, &token)
-		if a := h.nobody().ask("POST", "/session/step-up", body{"password": password}, "Authorization", "Bearer "+token.Secret); a.code() != "step-up-session" {
+		records.must("POST", "/tokens", http.StatusCreated, body{"name": "script", "scopes": []string{"records"}, "ttl_seconds": 3600}).into(t, &token)
+		if a := h.nobody().ask("POST", "/session/step-up", body{"password": password}, "Authorization", "Bearer "+token.Secret); a.code() != "token-scope" {
 			t.Errorf("a token: %d %s", a.status, a.code())
 		}
 		records.must("DELETE", "/session", http.StatusNoContent, nil)

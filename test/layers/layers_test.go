@@ -37,6 +37,8 @@ func layer(dir string) (n int, root string) {
 		return 1, "mail"
 	case "push":
 		return 1, "push"
+	case "oidc":
+		return 1, "oidc"
 	case "transfer", "records", "disposal", "signin", "ledger", "custody", "fsck", "backup":
 		return 2, ""
 	case "config":
@@ -61,6 +63,9 @@ var owners = map[string][]string{
 	"github.com/wneessen/go-mail":       {"internal/mail"},
 	"github.com/SherClockHolmes":        {"internal/push"},
 	"github.com/cloudflare/circl":       {"crypto/keyring"},
+	"github.com/coreos/go-oidc":         {"internal/oidc"},
+	"golang.org/x/oauth2":               {"internal/oidc"},
+	"github.com/go-jose":                {"internal/oidc"},
 	"codeberg.org/go-pdf/fpdf":          {"internal/disposal/paper"},
 	"golang.org/x/mod":                  {"internal/audit", "internal/ledger", "internal/transfer", "crypto/keyring", "cmd/wardseal"},
 }

@@ -1,0 +1,107 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/signin"
+)
+
+// awayName is the cookie of a browser that went to a provider to sign in. It is
+// lax, since it must come along on the way back from there.
+const awayName = "__Host-wardseal-away"
+
+// goAway sends a browser to a provider. It follows a link and not a form, since
+// the policy for content lets forms go nowhere else.
+func goAway(c *gin.Context, g signin.Going) {
+	http.SetCookie(c.Writer, &http.Cookie{Name: awayName, Value: g.Browser.Reveal(), Path: "/", MaxAge: 600, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	c.Redirect(http.StatusSeeOther, g.URL)
+}
+
+func (s *Server) awayPage(c *gin.Context) {
+	g, err := s.Providers.Begin(c.Request.Context(), c.Param("provider"), local(c.Query("next")))
+	if err != nil {
+		s.signInAgain(c, local(c.Query("next")), err)
+		return
+	}
+	goAway(c, g)
+}
+
+// awayStepUpPage has somebody prove once more who they are where they signed in.
+func (s *Server) awayStepUpPage(c *gin.Context) {
+	g, err := s.Providers.BeginStepUp(c.Request.Context(), principal(c), local(c.Query("next")))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	goAway(c, g)
+}
+
+// backPage is where a provider sends a browser back to. What it brings works
+// once, and only in the browser that went.
+func (s *Server) backPage(c *gin.Context) {
+	kept, _ := c.Cookie(awayName)
+	http.SetCookie(c.Writer, &http.Cookie{Name: awayName, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	a, err := s.Providers.Finish(c.Request.Context(), signin.Coming{
+		Provider: c.Param("provider"), Browser: kept, Query: c.Request.URL.Query(), Device: deviceWords(c.Request.UserAgent()), Request: requestID(c)})
+	switch {
+	case err != nil:
+		s.signInAgain(c, "/", err)
+	case a.Half != "":
+		s.secondPage(c, http.StatusOK, a.Half.Reveal(), local(a.Next), nil)
+	default:
+		if a.Secret != "" {
+			giveCookie(c, a.Secret.Reveal())
+		}
+		c.Redirect(http.StatusSeeOther, local(a.Next))
+	}
+}
+
+// endedElsewhere takes a provider's word that somebody signed out there. Its
+// server asks, not a browser; the token that it brings proves who it is.
+func (s *Server) endedElsewhere(c *gin.Context) {
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxForm)
+	if err := c.Request.ParseForm(); err != nil {
+		fail(c, fault.New(fault.Invalid, "form-wrong", "This form did not arrive whole.").With(err))
+		return
+	}
+	if err := s.Providers.Ended(c.Request.Context(), c.Param("provider"), c.Request.PostForm.Get("logout_token"), requestID(c)); err != nil {
+		e := fault.From(err)
+		if e.Kind == fault.Invalid { // the standard's form of an error
+			c.AbortWithStatusJSON(http.StatusBadRequest, gin.H{"error": "invalid_request", "error_description": e.Message})
+			return
+		}
+		fail(c, err)
+		return
+	}
+	c.Status(http.StatusOK)
+}
+
+// leave ends a session, and gives where it ends at the provider too.
+func (s *Server) leave(c *gin.Context) (string, error) {
+	there := s.Providers.Left(c.Request.Context(), principal(c))
+	if err := s.Door.SignOut(c.Request.Context(), principal(c)); err != nil {
+		return "", err
+	}
+	takeCookie(c)
+	return there, nil
+}
+
+// signOutForm signs out here and, by a page that goes on by itself, where the
+// person signed in: on a shared computer the next one would be them otherwise.
+func (s *Server) signOutForm(c *gin.Context) {
+	there, err := s.leave(c)
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	if there == "" {
+		c.Redirect(http.StatusSeeOther, "/sign-in?why=out")
+		return
+	}
+	c.Set(keyPrincipal, nil) // nobody any more
+	render(c, http.StatusOK, "signed-out", ui.Page{Title: "You have signed out", Data: there})
+}
