@@ -30,6 +30,8 @@ import (
 // S3 is a running S3 server, which speaks TLS.
 type S3 struct {
 	Endpoint, Region, AccessKey, SecretKey, CAFile string
+
+	Folder string // where it keeps everything
 }
 
 var s3 struct {
@@ -166,7 +168,7 @@ func prepare(tb testing.TB, dir string) (srv S3, port int, cert, key string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return S3{Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1", AccessKey: "wardseal-test", SecretKey: rand.Text(), CAFile: ca}, port, cert, key
+	return S3{Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1", AccessKey: "wardseal-test", SecretKey: rand.Text(), CAFile: ca, Folder: dir}, port, cert, key
 }
 
 // Certificate makes a self-signed certificate for loopback.

@@ -1,0 +1,5 @@
+package failure
+
+const dyingArgument = "serve-and-die"
+
+func serveAndDie(string) int { return 1 }
