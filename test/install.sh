@@ -23,6 +23,7 @@ need chromium chromium
 need pdftoppm poppler-utils
 need python3 python3
 need curl curl
+need strace strace
 need aiosmtpd python3-aiosmtpd
 need node nodejs
 need npm npm
@@ -49,6 +50,14 @@ program() { # program NAME MODULE@VERSION
 program staticcheck honnef.co/go/tools/cmd/staticcheck@v0.8.2
 program age filippo.io/age/cmd/age@v1.3.2
 program versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
+renamed() { # renamed NAME MODULE@VERSION: a program that the module calls by another name
+  [[ -x "$bin/$1" ]] && return
+  echo "test/install.sh: building $2" >&2
+  local at; at="$(mktemp -d)"
+  GOBIN="$at" CGO_ENABLED=0 go install "$2"
+  mv "$at"/* "$bin/$1" && rmdir "$at"
+}
+renamed toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
 program minio github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
 packages() { # packages FOLDER: what its lock file pins, into the cache under the lock file's hash
