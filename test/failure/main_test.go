@@ -158,3 +158,13 @@ func (d *deployment) url() string { return "http://" + d.at.Listen }
 
 // client ends what takes longer than anybody would wait.
 var client = &http.Client{Timeout: 30 * time.Second}
+
+// waitFor waits until something is so.
+func waitFor(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for began := time.Now(); !so(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("it never comes that %s", what)
+		}
+	}
+}
