@@ -166,7 +166,7 @@ func sqliteCode(err error) error {
 
 func postgresCode(err error) error {
 	var connecting *pgconn.ConnectError
-	if errors.As(err, &connecting) {
+	if errors.As(err, &connecting) || pgconn.SafeToRetry(err) { // nothing was sent: the connection had broken before
 		return ErrUnavailable
 	}
 	var e *pgconn.PgError
