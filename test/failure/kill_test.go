@@ -2,6 +2,7 @@ package failure
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"io"
 	randv2 "math/rand/v2"
@@ -10,13 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/wardseal/wardseal/internal/config"
 	"github.com/wardseal/wardseal/storage/blob"
-	"github.com/wardseal/wardseal/test/servers"
 )
 
 // load is several phones that send pictures, each again and again until it is
@@ -91,12 +92,47 @@ func (l *load) one(n int, pic picture) {
 			l.t.Errorf("picture %d is refused: %s", n, a)
 			return
 		}
-		if a.err == nil && (a.status == http.StatusInternalServerError || a.took > 10*time.Second) {
+		if a.err == nil && (a.status == http.StatusInternalServerError || a.took > soon) {
 			l.t.Errorf("picture %d: %s", n, a)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	l.t.Errorf("picture %d is not acknowledged in two minutes", n)
+}
+
+// some gives an item that was acknowledged, if there is one.
+func (l *load) some() (string, picture, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for item, pic := range l.files {
+		return item, pic, true
+	}
+	return "", picture{}, false
+}
+
+// views counts how views of what was acknowledged were answered.
+type views struct{ shown, refused atomic.Int64 }
+
+// watch looks at pictures until the context ends: each answer is the picture,
+// or says in words what is not there just now. gone says that a server may die
+// in the middle of an answer.
+func (v *views) watch(ctx context.Context, l *load, show func(item string) answer, gone bool) {
+	for ctx.Err() == nil {
+		item, pic, ok := l.some()
+		if !ok {
+			time.Sleep(20 * time.Millisecond)
+			continue
+		}
+		switch a := show(item); {
+		case a.err == nil && a.status == http.StatusOK && bytes.Equal(a.body, pic.clean):
+			v.shown.Add(1)
+		case a.err == nil && a.status == http.StatusServiceUnavailable && a.code() == "storage-down" && a.took <= soon, a.err != nil && gone:
+			v.refused.Add(1)
+		default:
+			l.t.Errorf("a view: %s", a)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // check sees that what was acknowledged is there once, opens, and is what was
@@ -198,8 +234,8 @@ func (l *load) unreadable(d *deployment) {
 	t.Helper()
 	l.seen.add([]byte(named), []byte(number), []byte(born))
 	folders := []string{d.cfg.Data, d.temp}
-	if d.cfg.Database.Driver == "postgres" {
-		folders = append(folders, servers.PostgresFolder(t))
+	if d.database != "" {
+		folders = append(folders, d.database)
 	}
 	if d.cfg.Objects.Kind == "s3" {
 		folders = append(folders, d.bucket.Folder)

@@ -60,7 +60,9 @@ type deployment struct {
 	at     servers.Addresses
 	temp   string     // where the servers keep temporary files
 	bucket servers.S3 // of postgres+s3
-	logs   []*servers.Serving
+
+	database string // folder of PostgreSQL
+	logs     []*servers.Serving
 }
 
 // deploy makes a deployment with a nurse and her patient. change may be nil.
@@ -81,7 +83,7 @@ func deploy(t *testing.T, kind string, change func(*config.Config)) *deployment 
 		change(&d.cfg)
 	}
 	if d.cfg.Database.Driver == "postgres" && d.cfg.Database.URLFile == "" {
-		d.cfg.Database.URLFile = secret(t, dir, "url", servers.Postgres(t))
+		d.cfg.Database.URLFile, d.database = secret(t, dir, "url", servers.Postgres(t)), servers.PostgresFolder(t)
 	}
 	if err := config.InitKeys(d.cfg, filepath.Join(dir, "escrow-identity.txt"), ""); err != nil {
 		t.Fatal(err)
@@ -125,6 +127,9 @@ func (d *deployment) settings() []string {
 	if c.Database.URLFile != "" {
 		out = append(out, "--database-url-file", c.Database.URLFile)
 	}
+	if c.Keys.RootFile != "" {
+		out = append(out, "--keys-root-file", c.Keys.RootFile, "--keys-escrow-file", c.Keys.EscrowFile)
+	}
 	if o := c.Objects; o.Kind == "s3" {
 		out = append(out, "--objects-endpoint", o.Endpoint, "--objects-bucket", o.Bucket, "--objects-region", o.Region,
 			"--objects-access-key", o.AccessKey, "--objects-secret-key-file", o.SecretKeyFile, "--objects-ca-file", o.CAFile)
@@ -140,6 +145,11 @@ func (d *deployment) launch(before ...string) *servers.Serving {
 	d.t.Helper()
 	s := servers.Launch(d.t, d.at, append([]string{"env", "TMPDIR=" + d.temp}, before...), d.settings()...)
 	d.logs = append(d.logs, s)
+	d.t.Cleanup(func() {
+		if d.t.Failed() {
+			d.t.Logf("a server said:\n%.8000s", s.Log(d.t))
+		}
+	})
 	return s
 }
 
