@@ -158,7 +158,8 @@ func sqliteCode(err error) error {
 		return ErrNotFound
 	case code&0xff == sqlite3.SQLITE_FULL:
 		return ErrFull
-	case code&0xff == sqlite3.SQLITE_BUSY, code&0xff == sqlite3.SQLITE_IOERR, code&0xff == sqlite3.SQLITE_CANTOPEN, code&0xff == sqlite3.SQLITE_READONLY:
+	case code&0xff == sqlite3.SQLITE_BUSY, code&0xff == sqlite3.SQLITE_IOERR, code&0xff == sqlite3.SQLITE_CANTOPEN, code&0xff == sqlite3.SQLITE_READONLY,
+		code&0xff == sqlite3.SQLITE_CORRUPT: // which it also says of a page that the disk did not give
 		return ErrUnavailable
 	}
 	return nil
