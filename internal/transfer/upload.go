@@ -80,6 +80,9 @@ func (u *Uploads) Upload(ctx context.Context, who access.Principal, form Form) (
 	if err == nil {
 		return filed, nil
 	}
+	if ours(err) { // whatever was made of it: it says nothing about the picture
+		err = errSpool.With(err)
+	}
 	return Filed{}, u.refused(ctx, who, down(err))
 }
 

@@ -19,8 +19,8 @@ import (
 )
 
 // calls are the system calls with which an upload reaches the disk: of the
-// spool, the object and the database.
-var calls = []string{"write", "pwrite64", "fsync", "fdatasync", "linkat", "openat", "ftruncate", "unlinkat"}
+// spool, the object and the database, and with which it reads back.
+var calls = []string{"write", "pwrite64", "fsync", "fdatasync", "linkat", "openat", "ftruncate", "unlinkat", "pread64"}
 
 // broken runs do while the server's calls fail as strace's injection says.
 func broken(t *testing.T, pid int, call, injection string, do func()) {

@@ -147,7 +147,8 @@ func (d *deployment) launch(before ...string) *servers.Serving {
 	d.logs = append(d.logs, s)
 	d.t.Cleanup(func() {
 		if d.t.Failed() {
-			d.t.Logf("a server said:\n%.8000s", s.Log(d.t))
+			said := s.Log(d.t)
+			d.t.Logf("a server said, at last:\n%s", said[max(0, len(said)-8000):])
 		}
 	})
 	return s
