@@ -257,13 +257,14 @@ func (l *load) unreadable(d *deployment) {
 func TestKilledAtRandom(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			d := deploy(t, kind, nil)
 			kills := times(t, "KILLS", 8)
 			s := d.serve()
 			nurse := signIn(t, d.url(), "nurse")
 			nurse.register()
 			began := time.Now()
-			l := &load{t: t, most: times(t, "UPLOADS", 40), send: func(_ int, pic picture, key string) (string, answer) { return nurse.upload(pic, key) }}
+			l := &load{t: t, most: times(t, "UPLOADS", 40), pause: 100 * time.Millisecond, send: func(_ int, pic picture, key string) (string, answer) { return nurse.upload(pic, key) }}
 			stop, wait := l.phones(4)
 			early := 0
 			for n := range kills {
