@@ -7,7 +7,6 @@ import (
 	"io"
 	randv2 "math/rand/v2"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -180,12 +179,6 @@ func (l *load) check(d *deployment) {
 func (l *load) leftovers(d *deployment) {
 	t := l.t
 	t.Helper()
-	old := time.Now().Add(-2 * time.Hour)
-	for _, left := range unfinished(t, d) {
-		if err := os.Chtimes(left, old, old); err != nil {
-			t.Fatal(err)
-		}
-	}
 	before := len(unfinished(t, d))
 	sys, err := config.Open(t.Context(), d.cfg)
 	if err != nil {

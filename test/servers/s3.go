@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -119,6 +120,20 @@ func (s S3) Versions(tb testing.TB, bucket, prefix string) (n int) {
 		n++
 	}
 	return n
+}
+
+// BreakOff begins an object in parts and ends it nowhere, as a client does that
+// is killed.
+func (s S3) BreakOff(tb testing.TB, bucket, key string, part []byte) {
+	tb.Helper()
+	core := minio.Core{Client: s.client(tb)}
+	id, err := core.NewMultipartUpload(tb.Context(), bucket, key, minio.PutObjectOptions{})
+	if err == nil {
+		_, err = core.PutObjectPart(tb.Context(), bucket, key, id, 1, bytes.NewReader(part), int64(len(part)), minio.PutObjectPartOptions{})
+	}
+	if err != nil {
+		tb.Fatalf("begin an object in parts: %v", err)
+	}
 }
 
 func (s S3) newBucket(tb testing.TB, versioned, locking bool) string {
