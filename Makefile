@@ -37,9 +37,10 @@ bench:
 scale: tools
 	ITEMS=$(ITEMS) go test -run '^$$' -bench . -benchtime 1x -timeout 180m ./test/scale
 
+# Of the kills and uploads half are on each pair of database and object store.
 failure: tools
-	FAILURE=full KILLS=200 UPLOADS=1000 DATABASE_KILLS=50 REPLICA_KILLS=30 REPLICA_SECONDS=10 \
-		nice go test -count=1 -v -parallel 4 -timeout 30m ./test/failure
+	FAILURE=full KILLS=100 UPLOADS=500 DATABASE_KILLS=50 REPLICA_KILLS=30 REPLICA_SECONDS=10 \
+		nice go test -count=1 -v -parallel 3 -timeout 30m ./test/failure
 	nice go test -count=1 -v -run TestAgeVectors ./crypto/seal
 
 fuzz: tools

@@ -34,6 +34,7 @@ type load struct {
 	files    map[string]picture // by item
 	keys     map[string]int     // how many items a key led to: one, always
 	attempts int
+	took     time.Duration // the last that was acknowledged
 }
 
 // phones start n phones that go on until at least most pictures are sent and
@@ -81,9 +82,10 @@ func (l *load) one(n int, pic picture) {
 		item, a := l.send(n, pic, key)
 		if item != "" {
 			l.mu.Lock()
-			defer l.mu.Unlock()
 			l.files[item] = pic
 			l.keys[key]++
+			l.took = a.took
+			l.mu.Unlock()
 			time.Sleep(l.pause)
 			return
 		}
@@ -97,6 +99,14 @@ func (l *load) one(n int, pic picture) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	l.t.Errorf("picture %d is not acknowledged in two minutes", n)
+}
+
+// moment is a random time in which an upload may be at any of its steps, or
+// done, however slow this machine is just now.
+func (l *load) moment() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Duration(randv2.Int64N(int64(max(300*time.Millisecond, 3*l.took))))
 }
 
 // some gives an item that was acknowledged, if there is one.
@@ -266,7 +276,7 @@ func TestKilledAtRandom(t *testing.T) {
 						t.Fatalf("%v:\n%s", err, s.Log(t))
 					}
 				}
-				time.Sleep(time.Duration(randv2.Int64N(int64(400 * time.Millisecond))))
+				time.Sleep(l.moment())
 				if !alive(d) {
 					early++
 				}
