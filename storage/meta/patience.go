@@ -21,7 +21,7 @@ const (
 	// whether it is there: a long query is no reason to give up.
 	silentFor = 3 * time.Second
 	// greetFor is how long it may take to say that it is, and to connect.
-	greetFor = 3 * time.Second
+	greetFor = 5 * time.Second
 	// downFor is how long it is then taken to be down without another try, so
 	// that a crowd does not wait one after the other.
 	downFor = time.Second
