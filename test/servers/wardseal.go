@@ -163,6 +163,16 @@ func (s *Serving) Wait() int {
 	}
 }
 
+// Ended waits for its end for so long, and reports whether it came.
+func (s *Serving) Ended(within time.Duration) bool {
+	select {
+	case <-s.done:
+		return true
+	case <-time.After(within):
+		return false
+	}
+}
+
 // Log is what it has said.
 func (s *Serving) Log(tb testing.TB) string {
 	tb.Helper()
