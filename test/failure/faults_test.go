@@ -42,7 +42,7 @@ func broken(t *testing.T, pid int, call, injection string, do func()) {
 		return strings.Contains(string(b), "attached")
 	})
 	do()
-	_ = cmd.Process.Signal(syscall.SIGINT) // it lets go
+	_ = cmd.Process.Signal(syscall.SIGINT)                                    // it lets go
 	stuck := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() }) // and if not, the kernel has it let go
 	defer stuck.Stop()
 	_ = cmd.Wait()
