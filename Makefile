@@ -3,21 +3,22 @@
 # make bench  figures beside raw storage and a shell pipeline, in one run
 # make ui     builds the pages' script and style sheet again (needs Node 20 or newer)
 # make scale  the records team's questions on ten million synthetic items (about 20 GB of disk)
+# make failure  everything is killed, cut off and damaged as often as docs/failure.md says (about a quarter of an hour)
 # make fuzz   every fuzz target for FUZZTIME each (default 30s)
 BIN := $(or $(WARDSEAL_TEST_BIN),$(HOME)/.cache/wardseal/bin)
 FUZZTIME ?= 30s
 
-.PHONY: test lint ui bench scale fuzz peers tools
+.PHONY: test lint ui bench scale failure fuzz peers tools
 
 tools:
 	@bash test/install.sh
 
 # What follows the first run is without the race detector: the memory limits of
 # derive do not suit it, sanitise walks each file in one goroutine, browser
-# speaks to the real program, and ten thousand open one link.
+# and failure speak to the real program, and ten thousand open one link.
 test: tools
-	go run ./test/noskip -- go test -race -p 3 -timeout 20m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(browser|bench|peers|scale)$$')
-	go run ./test/noskip -- go test -p 3 -timeout 30m ./imaging/derive ./imaging/sanitise ./test/browser
+	go run ./test/noskip -- go test -race -p 3 -timeout 20m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(browser|bench|failure|peers|scale)$$')
+	go run ./test/noskip -- go test -p 3 -timeout 30m ./imaging/derive ./imaging/sanitise ./test/browser ./test/failure
 	go run ./test/noskip -- go test -run TestSingleUseLink ./test/e2e
 
 lint: tools
@@ -35,6 +36,12 @@ bench:
 
 scale: tools
 	ITEMS=$(ITEMS) go test -run '^$$' -bench . -benchtime 1x -timeout 180m ./test/scale
+
+# Of the kills and uploads half are on each pair of database and object store.
+failure: tools
+	FAILURE=full KILLS=100 UPLOADS=500 DATABASE_KILLS=50 REPLICA_KILLS=30 REPLICA_SECONDS=10 \
+		nice go test -count=1 -v -parallel 3 -timeout 30m ./test/failure
+	nice go test -count=1 -v -run TestAgeVectors ./crypto/seal
 
 fuzz: tools
 	@bash test/fuzz.sh $(FUZZTIME)

@@ -185,8 +185,14 @@ func (f *File) Size() int64 { return f.size }
 // SHA256 is the digest of the upload as it arrived.
 func (f *File) SHA256() [sha256.Size]byte { return f.sum }
 
-// ReadAt implements io.ReaderAt.
-func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.plain.ReadAt(p, off) }
+// ReadAt implements io.ReaderAt. What cannot be read back is a Fault.
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.plain.ReadAt(p, off)
+	if err != nil && err != io.EOF {
+		err = fault(err)
+	}
+	return n, err
+}
 
 // Close gives the memory and the disk back. A read that comes later fails.
 func (f *File) Close() error {

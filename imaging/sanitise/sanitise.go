@@ -28,6 +28,8 @@ import (
 type Options struct {
 	MaxPixels int64 // pictures of more pixels are refused; 0 means DefaultMaxPixels
 	DropSound bool  // leave out the sound of videos: a voice can name a patient
+
+	Step func(name string) // if set, hears when the file is "sanitised" and when it is "verified"
 }
 
 // DefaultMaxPixels is the largest picture accepted when Options does not say.
@@ -91,6 +93,10 @@ func File(ctx context.Context, src io.ReaderAt, size int64, format media.Format,
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
+	if opt.Step == nil {
+		opt.Step = func(string) {}
+	}
+	opt.Step("sanitised")
 	if err := verify.File(ctx, p.out, p.out.Size(), format); err != nil {
 		var found *verify.Finding
 		if errors.As(err, &found) {
@@ -98,6 +104,7 @@ func File(ctx context.Context, src io.ReaderAt, size int64, format media.Format,
 		}
 		return Result{}, fmt.Errorf("verify %s: %w", format, err)
 	}
+	opt.Step("verified")
 	p.receipt.Format = format.String()
 	p.receipt.BytesBefore, p.receipt.BytesAfter = size, p.out.Size()
 	return Result{

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -300,7 +301,12 @@ func (s *System) Edge(url string) api.Config {
 
 // ready asks each part whether it could do its work now.
 func (s *System) ready(ctx context.Context) map[string]error {
-	parts := map[string]error{"database": s.Store.Ping(ctx), "objects": s.Objects.Check(ctx)}
+	var database, objects error
+	var asked sync.WaitGroup // at once: one that is silent must not use up the other's time
+	asked.Go(func() { database = s.Store.Ping(ctx) })
+	asked.Go(func() { objects = s.Objects.Check(ctx) })
+	asked.Wait()
+	parts := map[string]error{"database": database, "objects": objects}
 	for name, err := range parts {
 		if err != nil {
 			slog.WarnContext(ctx, "not ready", "part", name, "error", err)

@@ -103,12 +103,19 @@ func (u *Uploads) unspooled(err error) error {
 	case errors.Is(err, spool.ErrFull):
 		return fault.New(fault.Full, "spool-full", "There is no space left to receive this. Nothing was filed; keep the picture and tell your administrator.").With(err)
 	}
-	var own *spool.Fault
-	if errors.As(err, &own) {
-		return fmt.Errorf("spool the upload: %w", err)
+	if ours(err) {
+		return errSpool.With(err)
 	}
 	return broken(err)
 }
+
+// ours tells a failure of the spool from one of what was sent.
+func ours(err error) bool {
+	var f *spool.Fault
+	return errors.As(err, &f)
+}
+
+var errSpool = fault.New(fault.Unavailable, "storage-down", "This server cannot receive anything just now. Nothing was filed; keep the picture and try again in a moment.").After(10 * time.Second)
 
 // TooLarge is the refusal of a file over MaxBytes; it names the limit.
 func (u *Uploads) TooLarge() error {

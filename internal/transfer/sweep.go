@@ -20,9 +20,18 @@ type SweepStore interface {
 const orphanAge = time.Hour
 
 // Sweep removes objects that no row names: what a crash between an object and
-// its row leaves behind, and nothing else. It returns how many it removed.
+// its row leaves behind, and what one in the midst of an object does, and
+// nothing else. It returns how many it removed.
 func Sweep(ctx context.Context, objects blob.Store, rows SweepStore, now time.Time) (int, error) {
-	return sweep(ctx, objects, "items/", rows.ObjectKeyExists, now)
+	n, err := sweep(ctx, objects, "items/", rows.ObjectKeyExists, now)
+	if t, ok := objects.(blob.Tidier); ok && err == nil {
+		left := 0
+		if left, err = t.Tidy(ctx, now); left > 0 {
+			slog.Info("removed what writes left that were broken off", "count", left)
+		}
+		n += left
+	}
+	return n, err
 }
 
 func sweep(ctx context.Context, objects blob.Store, prefix string, named func(context.Context, string) (bool, error), now time.Time) (int, error) {

@@ -46,6 +46,16 @@ type Uploads struct {
 	MaxPixels int64  // of one picture
 	NoSound   bool   // policy: the sound of videos is always removed
 	Filed     func() // called after a filing, to wake the job runner
+
+	// Step, if set, hears of each step that is done in memory, by its name, so
+	// that tests can end the server there.
+	Step func(name string)
+}
+
+func (u *Uploads) step(name string) {
+	if u.Step != nil {
+		u.Step(name)
+	}
 }
 
 // Filed is the outcome of an upload.
@@ -70,6 +80,9 @@ func (u *Uploads) Upload(ctx context.Context, who access.Principal, form Form) (
 	if err == nil {
 		return filed, nil
 	}
+	if ours(err) { // whatever was made of it: it says nothing about the picture
+		err = errSpool.With(err)
+	}
 	return Filed{}, u.refused(ctx, who, down(err))
 }
 
@@ -93,6 +106,7 @@ func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (
 		return Filed{}, err
 	}
 	defer closing(file)
+	u.step("spooled")
 	patient, err := u.whom(ctx, who, d)
 	if err != nil {
 		return Filed{}, err
@@ -242,7 +256,8 @@ func (u *Uploads) clean(ctx context.Context, file *spool.File, dropSound bool) (
 	if err != nil {
 		return sanitise.Result{}, err
 	}
-	return sanitise.File(ctx, file, file.Size(), format, sanitise.Options{MaxPixels: u.MaxPixels, DropSound: dropSound})
+	u.step("sniffed")
+	return sanitise.File(ctx, file, file.Size(), format, sanitise.Options{MaxPixels: u.MaxPixels, DropSound: dropSound, Step: u.step})
 }
 
 // sealAndStore encrypts the clean file into the object store and prepares the

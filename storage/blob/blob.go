@@ -118,6 +118,14 @@ type Versioner interface {
 	DeleteVersion(ctx context.Context, key Key, version string) error
 }
 
+// Tidier is a Store in which a write that was broken off leaves something that
+// List does not show.
+type Tidier interface {
+	// Tidy removes what is so old at a time that nobody can be writing it any
+	// more, and says how much that was.
+	Tidy(ctx context.Context, now time.Time) (int, error)
+}
+
 // CheckCreate refuses what no store takes. Implementations call it first.
 func CheckCreate(key Key, size int64) error {
 	if _, err := ParseKey(string(key)); err != nil {

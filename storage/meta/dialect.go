@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	"modernc.org/sqlite"
@@ -77,9 +76,9 @@ func escape(path string) string {
 }
 
 func openPostgres(url string) (*Store, error) {
-	db, err := sql.Open("pgx", url)
+	db, err := connectPostgres(url)
 	if err != nil {
-		return nil, errors.New("the database URL cannot be read") // the error may repeat it
+		return nil, err
 	}
 	db.SetMaxOpenConns(32)
 	db.SetMaxIdleConns(16)
@@ -166,7 +165,8 @@ func sqliteCode(err error) error {
 		return ErrNotFound
 	case code&0xff == sqlite3.SQLITE_FULL:
 		return ErrFull
-	case code&0xff == sqlite3.SQLITE_BUSY, code&0xff == sqlite3.SQLITE_IOERR, code&0xff == sqlite3.SQLITE_CANTOPEN, code&0xff == sqlite3.SQLITE_READONLY:
+	case code&0xff == sqlite3.SQLITE_BUSY, code&0xff == sqlite3.SQLITE_IOERR, code&0xff == sqlite3.SQLITE_CANTOPEN, code&0xff == sqlite3.SQLITE_READONLY,
+		code&0xff == sqlite3.SQLITE_CORRUPT: // which it also says of a page that the disk did not give
 		return ErrUnavailable
 	}
 	return nil
@@ -174,7 +174,7 @@ func sqliteCode(err error) error {
 
 func postgresCode(err error) error {
 	var connecting *pgconn.ConnectError
-	if errors.As(err, &connecting) {
+	if errors.As(err, &connecting) || pgconn.SafeToRetry(err) { // nothing was sent: the connection had broken before
 		return ErrUnavailable
 	}
 	var e *pgconn.PgError
@@ -188,7 +188,8 @@ func postgresCode(err error) error {
 		return ErrNotFound
 	case e.Code == "53100": // disk_full
 		return ErrFull
-	case strings.HasPrefix(e.Code, "08"), strings.HasPrefix(e.Code, "53"), strings.HasPrefix(e.Code, "57P"):
+	case strings.HasPrefix(e.Code, "08"), strings.HasPrefix(e.Code, "53"), strings.HasPrefix(e.Code, "57P"),
+		e.Code == "55P03", e.Code == "25P03": // lock_not_available, and a transaction that was ended for idling
 		return ErrUnavailable
 	}
 	return nil

@@ -47,8 +47,8 @@ func atEnd(stop func()) {
 
 // Start starts a server and waits up to 30 s until ready gives nil. The server
 // dies with this process. Its output goes to a file that is shown when it does
-// not become ready.
-func Start(tb testing.TB, cmd *exec.Cmd, ready func() error) {
+// not become ready. The channel is closed when it has ended.
+func Start(tb testing.TB, cmd *exec.Cmd, ready func() error) chan struct{} {
 	tb.Helper()
 	out, err := os.CreateTemp("", "wardseal-server-*.log")
 	if err != nil {
@@ -61,7 +61,7 @@ func Start(tb testing.TB, cmd *exec.Cmd, ready func() error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	exited := make(chan error, 1)
+	exited := make(chan struct{})
 	started := make(chan error, 1)
 	// The death signal is tied to the thread that forks, so that thread is kept.
 	go func() {
@@ -69,7 +69,8 @@ func Start(tb testing.TB, cmd *exec.Cmd, ready func() error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			exited <- cmd.Wait()
+			_ = cmd.Wait()
+			close(exited)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -89,13 +90,12 @@ func Start(tb testing.TB, cmd *exec.Cmd, ready func() error) {
 	for {
 		err := ready()
 		if err == nil {
-			return
+			return exited
 		}
 		select {
 		case <-exited:
 			err = errors.New("it ended")
 			deadline = time.Time{}
-			exited <- nil
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {

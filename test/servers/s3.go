@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -30,6 +31,8 @@ import (
 // S3 is a running S3 server, which speaks TLS.
 type S3 struct {
 	Endpoint, Region, AccessKey, SecretKey, CAFile string
+
+	Folder string // where it keeps everything
 }
 
 var s3 struct {
@@ -119,6 +122,20 @@ func (s S3) Versions(tb testing.TB, bucket, prefix string) (n int) {
 	return n
 }
 
+// BreakOff begins an object in parts and ends it nowhere, as a client does that
+// is killed.
+func (s S3) BreakOff(tb testing.TB, bucket, key string, part []byte) {
+	tb.Helper()
+	core := minio.Core{Client: s.client(tb)}
+	id, err := core.NewMultipartUpload(tb.Context(), bucket, key, minio.PutObjectOptions{})
+	if err == nil {
+		_, err = core.PutObjectPart(tb.Context(), bucket, key, id, 1, bytes.NewReader(part), int64(len(part)), minio.PutObjectPartOptions{})
+	}
+	if err != nil {
+		tb.Fatalf("begin an object in parts: %v", err)
+	}
+}
+
 func (s S3) newBucket(tb testing.TB, versioned, locking bool) string {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -166,7 +183,7 @@ func prepare(tb testing.TB, dir string) (srv S3, port int, cert, key string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return S3{Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1", AccessKey: "wardseal-test", SecretKey: rand.Text(), CAFile: ca}, port, cert, key
+	return S3{Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1", AccessKey: "wardseal-test", SecretKey: rand.Text(), CAFile: ca, Folder: dir}, port, cert, key
 }
 
 // Certificate makes a self-signed certificate for loopback.

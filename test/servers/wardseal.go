@@ -77,18 +77,37 @@ func Serve(tb testing.TB, settings ...string) *Serving {
 // system calls fail.
 func ServeUnder(tb testing.TB, before []string, settings ...string) *Serving {
 	tb.Helper()
+	s := Launch(tb, NewAddresses(tb), before, settings...)
+	if err := s.Alive(); err != nil {
+		tb.Fatalf("%v:\n%s", err, s.Log(tb))
+	}
+	return s
+}
+
+// Addresses are where a server listens.
+type Addresses struct{ Listen, Operations string }
+
+// NewAddresses gives addresses that were free a moment ago.
+func NewAddresses(tb testing.TB) Addresses {
+	tb.Helper()
+	return Addresses{fmt.Sprintf("127.0.0.1:%d", FreePort(tb)), fmt.Sprintf("127.0.0.1:%d", FreePort(tb))}
+}
+
+// Launch is ServeUnder at given addresses, so that a server that was killed
+// comes back to where it was, and without waiting for anything.
+func Launch(tb testing.TB, at Addresses, before []string, settings ...string) *Serving {
+	tb.Helper()
 	scheme := "http://"
 	if slices.Contains(settings, "--tls-cert") {
 		scheme = "https://"
 	}
-	listen, operations := fmt.Sprintf("127.0.0.1:%d", FreePort(tb)), fmt.Sprintf("127.0.0.1:%d", FreePort(tb))
-	s := &Serving{URL: scheme + listen, Operations: "http://" + operations, log: filepath.Join(tb.TempDir(), "log"), done: make(chan struct{})}
+	s := &Serving{URL: scheme + at.Listen, Operations: "http://" + at.Operations, log: filepath.Join(tb.TempDir(), "log"), done: make(chan struct{})}
 	log, err := os.Create(s.log)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer log.Close()
-	line := append(slices.Clone(before), Wardseal(tb), "serve", "--listen", listen, "--operations", operations, "--public-url", s.URL, "--second-factor-for", "none")
+	line := append(slices.Clone(before), Wardseal(tb), "serve", "--listen", at.Listen, "--operations", at.Operations, "--public-url", s.URL, "--second-factor-for", "none")
 	line = append(line, settings...)
 	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
@@ -108,22 +127,26 @@ func ServeUnder(tb testing.TB, before []string, settings ...string) *Serving {
 	}
 	s.PID = s.cmd.Process.Pid
 	tb.Cleanup(func() { s.Signal(syscall.SIGKILL); <-s.done })
+	return s
+}
+
+// Alive waits until the server answers, or says why it does not.
+func (s *Serving) Alive() error {
 	for range 600 {
 		resp, err := http.Get(s.Operations + "/healthz")
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return s
+				return nil
 			}
 		}
 		select {
 		case <-s.done:
-			tb.Fatalf("the server ended:\n%s", s.Log(tb))
+			return errors.New("the server ended")
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	tb.Fatalf("the server is not alive:\n%s", s.Log(tb))
-	return nil
+	return errors.New("the server is not alive")
 }
 
 // Signal sends a signal; one that has ended hears nothing.
@@ -137,6 +160,16 @@ func (s *Serving) Wait() int {
 		return s.cmd.ProcessState.ExitCode()
 	case <-time.After(30 * time.Second):
 		return -1
+	}
+}
+
+// Ended waits for its end for so long, and reports whether it came.
+func (s *Serving) Ended(within time.Duration) bool {
+	select {
+	case <-s.done:
+		return true
+	case <-time.After(within):
+		return false
 	}
 }
 

@@ -47,22 +47,25 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("make the object folder: %w", err)
 		}
 	}
-	return s, s.sweep()
+	_, err = s.Tidy(context.Background(), time.Now())
+	return s, err
 }
 
-func (s *Store) sweep() error {
+// Tidy implements blob.Tidier.
+func (s *Store) Tidy(_ context.Context, now time.Time) (n int, err error) {
 	left, err := fs.ReadDir(s.root.FS(), unfinished)
 	if err != nil {
-		return fmt.Errorf("look for unfinished objects: %w", err)
+		return 0, fmt.Errorf("look for unfinished objects: %w", err)
 	}
 	for _, e := range left {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
+		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > staleAfter {
 			if err := s.root.Remove(path.Join(unfinished, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("remove an unfinished object: %w", err)
+				return n, fmt.Errorf("remove an unfinished object: %w", err)
 			}
+			n++
 		}
 	}
-	return nil
+	return n, nil
 }
 
 // Create implements blob.Store: a file without its final name is written and

@@ -71,7 +71,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	c, err := minio.NewCore(cfg.Endpoint, &minio.Options{
 		Creds:  credentials.NewStaticV4(cfg.AccessKey, string(cfg.SecretKey), ""),
-		Secure: !cfg.Insecure, Transport: tr, Region: cfg.Region, BucketLookup: minio.BucketLookupPath, MaxRetries: 3,
+		Secure: !cfg.Insecure, Transport: patient{tr}, Region: cfg.Region, BucketLookup: minio.BucketLookupPath, MaxRetries: 3,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the S3 client: %w", err)
@@ -84,7 +84,7 @@ func Open(cfg Config) (*Store, error) {
 func transport(caFile string) (*http.Transport, error) {
 	tr := &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   5 * time.Second,
+		TLSHandshakeTimeout:   4 * time.Second,
 		ResponseHeaderTimeout: 60 * time.Second,
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConnsPerHost:   64,
@@ -124,7 +124,7 @@ func (s *Store) Create(ctx context.Context, key blob.Key, r io.Reader, size int6
 	var up minio.UploadInfo
 	var err error
 	if size <= singleParts*s.part {
-		up, err = s.core.PutObject(ctx, s.bucket, string(key), src, size, "", "", once())
+		up, err = s.core.PutObject(asking(ctx, patience), s.bucket, string(key), src, size, "", "", once())
 	} else {
 		up, err = s.parts(ctx, key, src, size)
 	}
@@ -175,7 +175,7 @@ func (s *source) close() {
 // minio-go's own multipart upload it asks for create-once at the completion,
 // without which a server would replace an object silently.
 func (s *Store) parts(ctx context.Context, key blob.Key, r io.Reader, size int64) (up minio.UploadInfo, err error) {
-	id, err := s.core.NewMultipartUpload(ctx, s.bucket, string(key), minio.PutObjectOptions{ContentType: "application/octet-stream"})
+	id, err := s.core.NewMultipartUpload(asking(ctx, patience), s.bucket, string(key), minio.PutObjectOptions{ContentType: "application/octet-stream"})
 	if err != nil {
 		return up, err
 	}
@@ -183,7 +183,7 @@ func (s *Store) parts(ctx context.Context, key blob.Key, r io.Reader, size int64
 		if err != nil {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
-			if err := s.core.AbortMultipartUpload(ctx, s.bucket, string(key), id); err != nil {
+			if err := s.core.AbortMultipartUpload(asking(ctx, patience), s.bucket, string(key), id); err != nil {
 				slog.WarnContext(ctx, "abort an unfinished upload", "key", key, "error", err)
 			}
 		}
@@ -201,7 +201,7 @@ func (s *Store) parts(ctx context.Context, key blob.Key, r io.Reader, size int64
 		size -= int64(len(b))
 		go func() {
 			defer s.pool.Put(buf)
-			p, err := s.core.PutObjectPart(ctx, s.bucket, string(key), id, n, bytes.NewReader(b), int64(len(b)), minio.PutObjectPartOptions{DisableContentSha256: true})
+			p, err := s.core.PutObjectPart(asking(ctx, patience), s.bucket, string(key), id, n, bytes.NewReader(b), int64(len(b)), minio.PutObjectPartOptions{DisableContentSha256: true})
 			done = append(done, minio.CompletePart{PartNumber: n, ETag: p.ETag})
 			sending <- err
 		}()
@@ -209,7 +209,7 @@ func (s *Store) parts(ctx context.Context, key blob.Key, r io.Reader, size int64
 	if err := <-sending; err != nil {
 		return up, err
 	}
-	return s.core.CompleteMultipartUpload(ctx, s.bucket, string(key), id, done, once())
+	return s.core.CompleteMultipartUpload(asking(ctx, completing), s.bucket, string(key), id, done, once())
 }
 
 // OpenAt implements blob.Reader.
@@ -231,14 +231,28 @@ func (s *Store) OpenAt(ctx context.Context, key blob.Key, off, n int64) (io.Read
 	if err != nil {
 		return nil, err
 	}
-	body, info, _, err := s.core.GetObject(ctx, s.bucket, string(key), o)
+	body, info, _, err := s.core.GetObject(asking(ctx, patience), s.bucket, string(key), o)
 	if err != nil {
 		return nil, classify("read", key, err)
 	}
 	if n > 0 && info.Size != n {
 		return nil, errors.Join(fmt.Errorf("read object %s: bytes %d+%d are not all there", key, off, n), body.Close())
 	}
-	return body, nil
+	return content{body, key}, nil
+}
+
+// content names what goes wrong while an object is read.
+type content struct {
+	io.ReadCloser
+	key blob.Key
+}
+
+func (c content) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = classify("read", c.key, err)
+	}
+	return n, err
 }
 
 // Stat implements blob.Reader.
@@ -246,7 +260,7 @@ func (s *Store) Stat(ctx context.Context, key blob.Key) (blob.Info, error) {
 	if _, err := blob.ParseKey(string(key)); err != nil {
 		return blob.Info{}, err
 	}
-	o, err := s.core.StatObject(ctx, s.bucket, string(key), minio.StatObjectOptions{})
+	o, err := s.core.StatObject(asking(ctx, patience), s.bucket, string(key), minio.StatObjectOptions{})
 	if err != nil {
 		return blob.Info{}, classify("stat", key, err)
 	}
@@ -301,7 +315,7 @@ func (s *Store) Delete(ctx context.Context, key blob.Key) error {
 		return err
 	}
 	for _, v := range versions {
-		if err := s.core.RemoveObject(ctx, s.bucket, string(key), minio.RemoveObjectOptions{VersionID: v.Version}); err != nil {
+		if err := s.core.RemoveObject(asking(ctx, patience), s.bucket, string(key), minio.RemoveObjectOptions{VersionID: v.Version}); err != nil {
 			// Servers name the refusal of a lock differently: ask for the lock.
 			if info, serr := s.Stat(ctx, key); serr == nil && (info.LegalHold || info.LockedUntil.After(time.Now())) {
 				return fmt.Errorf("delete object %s: %w: %w", key, blob.ErrLocked, err)
@@ -314,7 +328,7 @@ func (s *Store) Delete(ctx context.Context, key blob.Key) error {
 
 // Check implements blob.Store.
 func (s *Store) Check(ctx context.Context) error {
-	ok, err := s.core.BucketExists(ctx, s.bucket)
+	ok, err := s.core.BucketExists(asking(ctx, patience), s.bucket)
 	if err != nil {
 		return classify("check", "", err)
 	}
@@ -327,7 +341,7 @@ func (s *Store) Check(ctx context.Context) error {
 // DefaultRetention tells how long the bucket locks each new object, such as
 // "30 days"; empty when it does not.
 func (s *Store) DefaultRetention(ctx context.Context) (string, error) {
-	_, mode, validity, unit, err := s.core.GetObjectLockConfig(ctx, s.bucket)
+	_, mode, validity, unit, err := s.core.GetObjectLockConfig(asking(ctx, patience), s.bucket)
 	if r := minio.ToErrorResponse(err); r.Code == "ObjectLockConfigurationNotFoundError" || r.StatusCode == http.StatusNotFound {
 		return "", nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/blob/blobtest"
@@ -41,6 +42,28 @@ func TestConformance(t *testing.T) {
 				t.Error("a bucket without locks can lock")
 			}
 		})
+	}
+}
+
+// The parts of an upload whose server was killed do not stay for ever.
+func TestTidy(t *testing.T) {
+	srv := servers.VersityGW(t)
+	bucket := srv.NewBucket(t, false)
+	s := open(t, srv, bucket)
+	if _, err := s.Create(t.Context(), "a/whole", bytes.NewReader([]byte("x")), 1); err != nil {
+		t.Fatal(err)
+	}
+	srv.BreakOff(t, bucket, "a/half", make([]byte, 5<<20))
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{time.Hour, 0}, {25 * time.Hour, 1}, {25 * time.Hour, 0}} {
+		if n, err := s.Tidy(t.Context(), time.Now().Add(c.after)); n != c.want || err != nil {
+			t.Errorf("after %s it removes %d, want %d: %v", c.after, n, c.want, err)
+		}
+	}
+	if _, err := s.Stat(t.Context(), "a/whole"); err != nil {
+		t.Error(err)
 	}
 }
 
