@@ -201,7 +201,8 @@ func (k *keys) add(s media.SealedKey, secret []byte) error {
 	return nil
 }
 
-// Missing lists what must be made before the ring is whole for a month.
+// Missing lists what must be made before the ring is whole for a month, or, when
+// no month is given, for now with whatever key-encryption key there is so far.
 func (r *Ring) Missing(period string) []Need {
 	k, out := r.keys.Load(), []Need(nil)
 	if k.index == nil {
@@ -219,7 +220,11 @@ func (r *Ring) Missing(period string) []Need {
 	if k.checkpoint == nil {
 		out = append(out, Need{Purpose: PurposeCheckpoint})
 	}
-	if k.current(period, period) == "" {
+	from, to := period, period
+	if period == "" {
+		to = Period(r.clock())
+	}
+	if k.current(from, to) == "" {
 		out = append(out, Need{Purpose: PurposeKEK, Period: period})
 	}
 	return out

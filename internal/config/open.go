@@ -299,14 +299,18 @@ func (s *System) Edge(url string) api.Config {
 	return out
 }
 
-// ready asks each part whether it could do its work now.
+// ready asks each part whether it could do its work now: whether the database
+// takes changes, the objects answer, and there is a key for new pictures.
 func (s *System) ready(ctx context.Context) map[string]error {
-	var database, objects error
+	var database, objects, keys error
 	var asked sync.WaitGroup // at once: one that is silent must not use up the other's time
-	asked.Go(func() { database = s.Store.Ping(ctx) })
+	asked.Go(func() { database = s.Store.Writable(ctx) })
 	asked.Go(func() { objects = s.Objects.Check(ctx) })
 	asked.Wait()
-	parts := map[string]error{"database": database, "objects": objects}
+	if missing := s.Ring.Missing(""); len(missing) > 0 {
+		keys = fmt.Errorf("%d keys are missing", len(missing))
+	}
+	parts := map[string]error{"database": database, "objects": objects, "keys": keys}
 	for name, err := range parts {
 		if err != nil {
 			slog.WarnContext(ctx, "not ready", "part", name, "error", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/spool"
@@ -52,7 +53,9 @@ type Uploads struct {
 	Step func(name string)
 }
 
-func (u *Uploads) step(name string) {
+// step marks in the request's span that a step is done.
+func (u *Uploads) step(ctx context.Context, name string) {
+	trace.SpanFromContext(ctx).AddEvent(name)
 	if u.Step != nil {
 		u.Step(name)
 	}
@@ -106,7 +109,7 @@ func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (
 		return Filed{}, err
 	}
 	defer closing(file)
-	u.step("spooled")
+	u.step(ctx, "spooled")
 	patient, err := u.whom(ctx, who, d)
 	if err != nil {
 		return Filed{}, err
@@ -123,6 +126,7 @@ func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (
 	if err != nil {
 		return Filed{}, err
 	}
+	u.step(ctx, "stored")
 	filing.Sole = !d.allowRepeat
 	filing.Idempotency = meta.Idempotency{Person: who.Person.ID, Key: d.idempotencyKey, RequestHash: request}
 	item, err := u.Store.FileItem(ctx, filing)
@@ -133,6 +137,7 @@ func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (
 	if err != nil {
 		return Filed{}, fmt.Errorf("file the item: %w", err)
 	}
+	u.step(ctx, "committed")
 	if u.Filed != nil {
 		u.Filed()
 	}
@@ -256,8 +261,9 @@ func (u *Uploads) clean(ctx context.Context, file *spool.File, dropSound bool) (
 	if err != nil {
 		return sanitise.Result{}, err
 	}
-	u.step("sniffed")
-	return sanitise.File(ctx, file, file.Size(), format, sanitise.Options{MaxPixels: u.MaxPixels, DropSound: dropSound, Step: u.step})
+	u.step(ctx, "sniffed")
+	step := func(name string) { u.step(ctx, name) }
+	return sanitise.File(ctx, file, file.Size(), format, sanitise.Options{MaxPixels: u.MaxPixels, DropSound: dropSound, Step: step})
 }
 
 // sealAndStore encrypts the clean file into the object store and prepares the
