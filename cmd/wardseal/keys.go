@@ -15,7 +15,7 @@ import (
 
 // keysCmd is what operators do with keys.
 type keysCmd struct {
-	Init keysInitCmd `cmd:"" help:"Make the root identity and the escrow recipient of a new deployment."`
+	Init    keysInitCmd    `cmd:"" help:"Make the root identity and the escrow recipient of a new deployment."`
 	Status  keysStatusCmd  `cmd:"" help:"Say how each key is, and what is to be done. Status 1 when anything is."`
 	Rotate  keysRotateCmd  `cmd:"" help:"Take a new key in place of an old one, while the servers go on."`
 	Escrow  keysEscrowCmd  `cmd:"" help:"Split the escrow identity among people, try it, or change who holds it."`

@@ -32,6 +32,7 @@ type cli struct {
 	User      userCmd      `cmd:"" help:"Add, list, unlock, suspend and restore members of staff."`
 	Audit     auditCmd     `cmd:"" help:"Check the audit, and print what it records."`
 	Access    accessCmd    `cmd:"" help:"Print the table of who may do what, as docs/access.md has it."`
+	DataMap   dataMapCmd   `cmd:"" help:"Print what every column of the database holds, as docs/data-map.md has it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
