@@ -22,16 +22,15 @@ import (
 )
 
 var (
-	fenced    = regexp.MustCompile("(?ms)^[ \t]*```.*?^[ \t]*```[ \t]*$")
-	coded     = regexp.MustCompile("`[^`\n]*`")
-	linked    = regexp.MustCompile(`\[[^\[\]]*\]\(([^()\s]+)\)`)
-	pictured  = regexp.MustCompile(`<img [^>]*src="([^"]+)"`)
-	heading   = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *#* *$`)
-	outside   = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
-	testName  = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*`)
-	codePath  = regexp.MustCompile("^`[\\w.-]+(?:/[\\w.-]+)+\\.(?:go|ts|mjs|sql|scss)`$")
-	rowID     = regexp.MustCompile(`^[A-Z]{1,2}[0-9]+(?:[.-][0-9]+)*$`)
-	linkTexts = regexp.MustCompile(`\[([^\[\]]*)\]\(([^()\s]+)\)`)
+	fenced   = regexp.MustCompile("(?ms)^[ \t]*```.*?^[ \t]*```[ \t]*$")
+	coded    = regexp.MustCompile("`[^`\n]*`")
+	linked   = regexp.MustCompile(`\[([^\[\]]*)\]\(([^()\s]+)\)`)
+	pictured = regexp.MustCompile(`<img [^>]*src="([^"]+)"`)
+	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *#* *$`)
+	outside  = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
+	testName = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*`)
+	codePath = regexp.MustCompile("^`[\\w.-]+(?:/[\\w.-]+)+\\.(?:go|ts|mjs|sql|scss)`$")
+	rowID    = regexp.MustCompile(`^[A-Z]{1,2}[0-9]+(?:[.-][0-9]+)*$`)
 )
 
 // checker remembers what files were read.
@@ -74,9 +73,9 @@ func (c *checker) wrong(page, format string, args ...any) {
 
 func (c *checker) page(page, text string) {
 	text = fenced.ReplaceAllString(text, "")
-	for _, m := range linkTexts.FindAllStringSubmatch(text, -1) {
+	for _, m := range linked.FindAllStringSubmatch(text, -1) {
 		label, to := strings.Trim(m[1], "`"), m[2]
-		if testName.FindString(label) == label && label != "" && !strings.HasSuffix(to, "_test.go#"+label) {
+		if label != "" && testName.FindString(label) == label && !strings.HasSuffix(to, "_test.go#"+label) {
 			c.wrong(page, "the link %q leads to %s, which is not that test", label, to)
 		}
 	}
@@ -85,18 +84,29 @@ func (c *checker) page(page, text string) {
 		c.wrong(page, "%s is named without a link", name)
 	}
 	for _, span := range coded.FindAllString(prose, -1) {
-		if codePath.MatchString(span) || testName.FindString(span) == strings.Trim(span, "`") {
+		word := strings.Trim(span, "`")
+		if codePath.MatchString(span) || word != "" && testName.FindString(span) == word {
 			c.wrong(page, "%s is named without a link", span)
 		}
 	}
 	plain := coded.ReplaceAllString(text, "")
-	for _, re := range []*regexp.Regexp{linked, pictured} {
-		for _, m := range re.FindAllStringSubmatch(plain, -1) {
-			c.link(page, m[1])
-		}
+	for _, m := range linked.FindAllStringSubmatch(plain, -1) {
+		c.link(page, m[2])
+	}
+	for _, m := range pictured.FindAllStringSubmatch(plain, -1) {
+		c.link(page, m[1])
 	}
 	seen := map[string]bool{}
+	bars := 0 // of the table that the line before belongs to
 	for line := range strings.Lines(text) {
+		n := 0
+		if strings.HasPrefix(line, "|") {
+			n = strings.Count(strings.ReplaceAll(coded.ReplaceAllString(line, ""), `\|`, ""), "|")
+		}
+		if bars > 0 && n > 0 && n != bars {
+			c.wrong(page, "a row has %d cells in a table of %d: %.60s", n-1, bars-1, line)
+		}
+		bars = n
 		id := firstCell(line)
 		if seen[id] {
 			c.wrong(page, "%s stands there twice", id)
@@ -218,7 +228,7 @@ func receiver(d *ast.FuncDecl) string {
 func headings(text string) map[string]bool {
 	names := map[string]bool{}
 	for _, m := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
-		h := linkTexts.ReplaceAllString(m[1], "$1")
+		h := linked.ReplaceAllString(m[1], "$1")
 		slug := strings.Map(func(r rune) rune {
 			switch {
 			case r == ' ':

@@ -41,6 +41,7 @@ func TestCheckFinds(t *testing.T) {
 		"bare test":          {"see TestDoor", "TestDoor is named without a link"},
 		"bare test as code":  {"see `TestDoor`", "is named without a link"},
 		"bare file":          {"see `a/a_test.go`", "is named without a link"},
+		"a cell too many":    {"| a | b |\n|---|---|\n| c | d | e |\n", "has 3 cells in a table of 2"},
 		"twice":              {"| V1.2 | a |\n| V1.2 | b |\n", "V1.2 stands there twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
