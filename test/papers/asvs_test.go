@@ -1,6 +1,7 @@
 package papers
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ func TestASVSIsWhole(t *testing.T) {
 	}
 	want := strings.Fields(string(list))
 	var got []string
+	count := map[string]int{}
 	for _, r := range rows(string(page)) {
 		got = append(got, r.ID)
 		if len(r.Cells) != 4 {
@@ -30,8 +32,14 @@ func TestASVSIsWhole(t *testing.T) {
 		if !slices.Contains([]string{"met", "partly", "not met", "organisation", "not applicable"}, state) {
 			t.Errorf("%s is %q", r.ID, state)
 		}
+		count[state]++
 		if evidence == "" {
 			t.Errorf("%s says nothing about it", r.ID)
+		}
+	}
+	for state, n := range count {
+		if line := fmt.Sprintf("\n| %s | %d |\n", state, n); !strings.Contains(string(page), line) {
+			t.Errorf("the summary does not say that %d are %s", n, state)
 		}
 	}
 	if len(want) != 253 || !slices.Equal(got, want) {
