@@ -49,6 +49,9 @@ program() { # program NAME MODULE@VERSION
   GOBIN="$bin" CGO_ENABLED=0 go install "$2"
 }
 program staticcheck honnef.co/go/tools/cmd/staticcheck@v0.8.2
+program gosec github.com/securego/gosec/v2/cmd/gosec@v2.22.10
+program govulncheck golang.org/x/vuln/cmd/govulncheck@v1.1.4
+program cyclonedx-gomod github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 program age filippo.io/age/cmd/age@v1.3.2
 program age-plugin-batchpass filippo.io/age/cmd/age-plugin-batchpass@v1.3.2
 program versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0

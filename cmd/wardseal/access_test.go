@@ -13,8 +13,9 @@ func TestGeneratedPages(t *testing.T) {
 		command string
 		run     func(io.Writer) error
 	}{
-		"access.md": {"access", accessCmd{}.Run},
-		"audit.md":  {"audit events", auditEventsCmd{}.Run},
+		"access.md":   {"access", accessCmd{}.Run},
+		"audit.md":    {"audit events", auditEventsCmd{}.Run},
+		"data-map.md": {"data-map", dataMapCmd{}.Run},
 	} {
 		want, err := os.ReadFile("../../docs/" + page)
 		if err != nil {

@@ -35,6 +35,7 @@ type cli struct {
 	Backup    backupCmd    `cmd:"" help:"Make a backup, encrypted and incremental, in a folder or a bucket."`
 	Restore   restoreCmd   `cmd:"" help:"Restore a backup into an empty deployment, and read every item of it."`
 	Access    accessCmd    `cmd:"" help:"Print the table of who may do what, as docs/access.md has it."`
+	DataMap   dataMapCmd   `cmd:"" help:"Print what every column of the database holds, as docs/data-map.md has it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -180,11 +180,11 @@ func (d *Derivations) original(ctx context.Context, id media.ItemID) (*io.Sectio
 	w := blob.NewWindow(ctx, d.Objects, key, row.ObjectBytes, nil)
 	f, err := seal.Open(w, row.ObjectBytes, identity)
 	if err != nil {
-		w.Close()
+		_ = w.Close() // it only lets go
 		return nil, 0, nil, fmt.Errorf("open the original: %w", err)
 	}
 	w.Expect(f.CipherRange(0, f.Size()))
-	return io.NewSectionReader(f, 0, f.Size()), row.Format, func() { w.Close() }, nil
+	return io.NewSectionReader(f, 0, f.Size()), row.Format, func() { _ = w.Close() }, nil
 }
 
 func (d *Derivations) keepAll(ctx context.Context, id media.ItemID, pictures []derive.Picture) error {

@@ -181,7 +181,7 @@ func (v *Views) open(ctx context.Context, c *Content, row media.RenditionRow, id
 		return v.whole(ctx, c, key, row, id)
 	}
 	window := blob.NewWindow(ctx, v.Objects, key, row.ObjectBytes, v.Cache)
-	c.close = func() { window.Close() }
+	c.close = func() { _ = window.Close() }
 	f, err := seal.Open(window, row.ObjectBytes, id)
 	if err == nil && f.Size() != row.Bytes {
 		err = errors.New("the object's length does not match its row")
@@ -190,7 +190,7 @@ func (v *Views) open(ctx context.Context, c *Content, row media.RenditionRow, id
 		_, err = io.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size()))
 	}
 	if err != nil {
-		window.Close()
+		_ = window.Close() // it only lets go
 		return fmt.Errorf("open the object: %w", err)
 	}
 	if wanted.Len > 0 {

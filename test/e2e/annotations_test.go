@@ -66,6 +66,7 @@ func openedAnnotations(f *fixture) answer {
 // Marks are kept beside the picture in versions, seen by who sees the picture,
 // changed and removed by who made them, and never lost to the record.
 func TestAnnotations(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		item := h.filed()
 		nurse, colleague := h.as("nurse"), h.as("colleague")
@@ -167,6 +168,7 @@ func TestAnnotations(t *testing.T) {
 
 // What is not exactly of the form is refused, and nothing is kept of it.
 func TestAnnotationsOutOfForm(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	item, other := h.filed(), h.filed()
 	nurse := h.as("nurse")
@@ -195,6 +197,7 @@ func TestAnnotationsOutOfForm(t *testing.T) {
 
 // What is written over a picture is sealed at rest, and so are its coordinates.
 func TestAnnotationsAreSealed(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	item := h.filed()
 	h.as("nurse").annotated(item, "ANNOTATION-MARKER")

@@ -53,6 +53,7 @@ func (h *house) maker(s blob.Store) *backup.Maker {
 // Killed after each thing that it writes, a backup is there whole or not at all;
 // what it had copied is not copied again, and the last run finishes.
 func TestBackupKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	for range 2 {
 		h.file(h.as("nurse"))
@@ -89,6 +90,7 @@ func TestBackupKilledAtEveryStep(t *testing.T) {
 // What was destroyed goes from the backups too, when the last that holds it has
 // been kept as long as it may be; and no older backup brings it back before.
 func TestBackupsForgetWhatWasDestroyed(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", kept(retention.Scotland, 0))
 	if err := h.guided(h.hire("records2", "records-officer")); err != nil {
 		t.Fatal(err)

@@ -140,6 +140,7 @@ func (h *house) shares(who ...string) (args []string) {
 // machine and another kind of database and store: every item's bytes, the records, and the audit as far as it was. What
 // was destroyed since stays destroyed, and what was revoked stays so.
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -278,6 +279,7 @@ func flip(t *testing.T, dir, key string) func() {
 // A backup with one flipped bit, wherever it is, is refused, and leaves nothing
 // that could be served.
 func TestDamagedBackupIsRefused(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	h.file(h.as("nurse"))
 	h.file(h.as("nurse"))

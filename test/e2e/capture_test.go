@@ -25,6 +25,7 @@ type manifestOf struct {
 // How a picture was taken and who consented is kept, signed and shown; a
 // client that says nothing has said nothing.
 func TestHowItWasTakenAndWhoConsented(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		nurse := h.as("nurse")
 		for name, c := range map[string]struct {
@@ -72,6 +73,7 @@ func TestHowItWasTakenAndWhoConsented(t *testing.T) {
 
 // What is not known, or does not fit together, is refused at its field.
 func TestConsentThatCannotBeIsRefused(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	for field, cases := range map[string]map[string]map[string]string{
 		"captured_with":    {"captured-with-unknown": {"captured_with": "drone"}},
@@ -105,6 +107,7 @@ func TestConsentThatCannotBeIsRefused(t *testing.T) {
 
 // The page's form carries the same fields.
 func TestThePageSaysHowItWasTaken(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)

@@ -11,6 +11,7 @@ import (
 // A case over time and a comparison show each person what they may see, and
 // nobody more.
 func TestCasesAndComparisonsKeepToTheTable(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.as("nurse")
 	filed := func(details map[string]string) api.Item {
@@ -88,6 +89,7 @@ func TestCasesAndComparisonsKeepToTheTable(t *testing.T) {
 
 // What is looked at stands under who looks, and offers nothing to keep it by.
 func TestViewersCarryAWatermark(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	item := h.filed()
 	secret, _ := h.link(item, body{"uses": 2})

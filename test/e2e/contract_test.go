@@ -82,6 +82,7 @@ func (c *contract) check(t *testing.T, h *house, r *http.Request, resp *http.Res
 
 // Every route is in the contract, and every path of the contract is a route.
 func TestContractNamesEveryRoute(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	var doc struct {
 		Paths map[string]map[string]any
@@ -109,6 +110,7 @@ func TestContractNamesEveryRoute(t *testing.T) {
 
 // One answer of each route that the other tests do not ask.
 func TestAnswersOfEveryRoute(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse, admin := h.as("nurse"), h.as("admin")
 	var made struct{ ID string }

@@ -114,6 +114,7 @@ func names(d api.ItemDetail) (out []string) {
 }
 
 func TestFilmsGetPosterAndPlayableForm(t *testing.T) {
+	t.Parallel()
 	each := []string{"sqlite+filesystem", "postgres+s3"}
 	for _, kind := range each {
 		t.Run(kind, func(t *testing.T) {
@@ -142,6 +143,7 @@ func TestFilmsGetPosterAndPlayableForm(t *testing.T) {
 }
 
 func TestPicturesGetPreviewAndQuality(t *testing.T) {
+	t.Parallel()
 	h := working(t, "sqlite+filesystem", nil)
 	item := h.put(phone(t))
 	d := h.settled(item)
@@ -153,6 +155,7 @@ func TestPicturesGetPreviewAndQuality(t *testing.T) {
 // A server that dies in the middle of a derivation is no reason for a picture
 // to stay without a preview.
 func TestDerivationsSurviveARestart(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", func(c *config.Config) { c.Limits.NoDerivatives = false })
 	photo, film := h.put(phone(t)), h.put(hevc(t))
 	for range 2 { // two workers took the jobs, and the machine stopped
@@ -193,6 +196,7 @@ func TestDerivationsSurviveARestart(t *testing.T) {
 
 // What cannot be decoded is kept, and the item says why it has no preview.
 func TestUndecodablePicturesSayWhy(t *testing.T) {
+	t.Parallel()
 	h := working(t, "sqlite+filesystem", nil)
 	arithmetic := phone(t)
 	arithmetic[bytes.LastIndex(arithmetic, []byte{0xff, 0xc0, 0, 17})+1] = 0xc9
@@ -207,6 +211,7 @@ func TestUndecodablePicturesSayWhy(t *testing.T) {
 
 // Without the video tool everything else works, and a video says what it lacks.
 func TestWithoutTheVideoTool(t *testing.T) {
+	t.Parallel()
 	h := working(t, "sqlite+filesystem", func(c *config.Config) { c.FFmpeg = "/nonexistent/ffmpeg" })
 	if d := h.settled(h.put(hevc(t))); d.Deriving != "unavailable" || !slices.Equal(names(d), []string{"original-clean"}) {
 		t.Errorf("the film: %s %v", d.Deriving, names(d))

@@ -92,6 +92,7 @@ func is[T comparable](t *testing.T, what string, got, want T) {
 // The outsider who was added by mistake: the numbers are exactly right, their
 // access ends in one step, the decisions are kept, and it is closed.
 func TestWrongPersonInATeam(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		m := mistaken(t, h)
 		id, i := m.investigate(body{"team": h.team})
@@ -187,7 +188,7 @@ func (m *mistake) afterwards(id string) {
 	auditor.must("POST", path+"/decisions", http.StatusNoContent, body{"about": "people", "decision": "not-tell", "reason": "No high risk"})
 	refused("decision-open", path+"/close", body{"lessons": "None"})
 
-	text := string(auditor.must("GET", path+"/report", http.StatusOK, nil).body)
+	text := string(auditor.proves().must("GET", path+"/report", http.StatusOK, nil).body)
 	for _, want := range []string{"Tissue viability", "Open to the person in that time: pictures of 2 patients", "In fact shown to the person: pictures of 1 patient", "Open: 3 items. In fact shown: 2 items", "2 links revoked", "(not filled in)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report does not say %q:\n%s", want, text)
@@ -224,6 +225,7 @@ func (m *mistake) afterwards(id string) {
 // A lost phone: one session of several, and what was seen by it; a link, and
 // what went through it.
 func TestLostPhone(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	m := mistaken(t, h)
 	elsewhere := h.as("outsider") // another device
@@ -249,6 +251,7 @@ func TestLostPhone(t *testing.T) {
 // What stood open by a question or by emergency access counts, and a closed
 // question does not.
 func TestCouldSeeByQuestionAndEmergency(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		m := mistaken(t, h)
 		nurse, consultant := h.as("nurse"), h.as("consultant")
@@ -275,6 +278,7 @@ func TestCouldSeeByQuestionAndEmergency(t *testing.T) {
 
 // Nobody looks into an incident about themselves, and what is wrong is told.
 func TestOpeningAnInvestigation(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	m := mistaken(t, h)
 	auditor := h.as("auditor")
@@ -301,6 +305,7 @@ func TestOpeningAnInvestigation(t *testing.T) {
 
 // The pages, without script.
 func TestDeskPages(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	mistaken(t, h)
 	auditor := h.as("auditor")

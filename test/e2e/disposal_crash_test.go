@@ -127,6 +127,7 @@ func (h *house) batchOf() (string, []media.ItemID) {
 // However it is killed, before or after any of its steps, destruction goes on
 // where it stopped: nothing is half gone at the end, and it is certified once.
 func TestDisposalKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
 			h := open(t, kind, kept(retention.Scotland, 0))
@@ -180,6 +181,7 @@ func (h *house) killedAt(step string, after bool) int {
 // What was destroyed stays destroyed when an old backup of the database is
 // restored: the accounts in the object store are replayed before serving.
 func TestRestoreBringsNothingBack(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", kept(retention.Scotland, 0))
 	if err := h.guided(h.hire("records2", "records-officer")); err != nil {
 		t.Fatal(err)
@@ -279,6 +281,7 @@ func TestRestoreOfABatchCutShort(t *testing.T) {
 
 // Of a bucket that keeps versions, no version is left.
 func TestDisposalLeavesNoVersion(t *testing.T) {
+	t.Parallel()
 	srv := servers.VersityGW(t)
 	bucket := srv.NewBucket(t, true)
 	h := open(t, "postgres+s3", func(c *config.Config) {

@@ -49,6 +49,7 @@ func (h *house) batch(id string) (b api.Batch) {
 // Between approval and destruction, a hold and a record that comes back into
 // use each spare what they are about, and the certificate says so.
 func TestSparedAtTheLastMoment(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
 			h := both(t, kind, kept(retention.Scotland, 0))
@@ -97,6 +98,7 @@ func TestSparedAtTheLastMoment(t *testing.T) {
 // Consent that is withdrawn, and an erasure that was asked for, take the same
 // way, whatever the schedule says; a hold still stops them.
 func TestConsentAndErasure(t *testing.T) {
+	t.Parallel()
 	h := both(t, "sqlite+filesystem", kept(retention.England, 0))
 	nurse, records := h.as("nurse"), h.as("records")
 	taught := h.file(nurse, "consent", "C")
@@ -137,6 +139,7 @@ func TestConsentAndErasure(t *testing.T) {
 // code allows nothing automatic; Scotland's does where policy says so; once no
 // backup can hold a key the certificate is final.
 func TestPolicyOfDisposal(t *testing.T) {
+	t.Parallel()
 	h := both(t, "sqlite+filesystem", func(c *config.Config) {
 		kept(retention.Scotland, 0)(c)
 		c.Records.Backups, c.Records.Organisation = 0, ""
@@ -183,6 +186,7 @@ func TestPolicyOfDisposal(t *testing.T) {
 // A review keeps things longer, with a reason and a day on which they come
 // back.
 func TestReviewKeeps(t *testing.T) {
+	t.Parallel()
 	h := both(t, "postgres+s3", kept(retention.Scotland, 0))
 	it := h.file(h.as("nurse"))
 	h.dead(it.Patient)
@@ -212,6 +216,7 @@ func TestReviewKeeps(t *testing.T) {
 // A change of schedule is looked at first, then applied as a new version, and
 // moves every date.
 func TestScheduleChanges(t *testing.T) {
+	t.Parallel()
 	h := both(t, "sqlite+filesystem", kept(retention.Scotland, 0))
 	it := h.file(h.as("nurse"))
 	h.dead(it.Patient)

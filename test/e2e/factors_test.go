@@ -86,6 +86,7 @@ func (p *person) setsUp(name string) (app, []string) {
 // A code opens the door with the password, once; recovery codes do as well,
 // once each; neither does alone.
 func TestSecondFactor(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		x, codes := h.as("nurse").enrols("My phone")
 		is(t, "recovery codes", len(codes), 10)
@@ -124,6 +125,7 @@ func TestSecondFactor(t *testing.T) {
 
 // The pages ask for the second step, and step-up needs it too.
 func TestSecondFactorPages(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.as("nurse")
 	if a := nurse.send("GET", "/account/second-step", nil); !strings.Contains(string(a.body), "Is it still you?") {
@@ -188,6 +190,7 @@ func TestSecondFactorPages(t *testing.T) {
 // Where a role needs a second factor, nothing else is open until there is one,
 // and the last cannot go; an administrator resets it for who lost it.
 func TestSecondFactorByRole(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", func(c *config.Config) { c.Sessions.SecondFactorFor = []string{"auditor"} })
 	auditor := h.as("auditor")
 	if a := auditor.ask("GET", "/audit", nil); a.status != http.StatusForbidden || a.code() != "second-factor-missing" {
@@ -221,6 +224,7 @@ func TestSecondFactorByRole(t *testing.T) {
 
 // Wrong codes lock the account like wrong passwords.
 func TestWrongCodesLock(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", func(c *config.Config) { c.Sessions.LockAfter = 3 })
 	_, codes := h.as("nurse").enrols("")
 	page := h.nobody().submit("/sign-in", url.Values{"username": {"nurse"}, "password": {password}})
@@ -240,6 +244,7 @@ func TestWrongCodesLock(t *testing.T) {
 
 // People see their sessions and end them.
 func TestOwnSessions(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	here, there := h.as("nurse"), h.as("nurse")
 	var all struct {

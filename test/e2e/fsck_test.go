@@ -172,6 +172,7 @@ func repairing(c *fsck.Checker) { later(c); c.Repair = true }
 // Each way in which a store can be damaged is found by its name, and only it;
 // repairing repairs what is safe and touches no original.
 func TestFsck(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -343,6 +344,7 @@ func only(found func(fsck.Finding) error, key string) func(fsck.Finding) error {
 
 // The statuses are those of its namesakes: nothing wrong, wrong, not checked.
 func TestFsckStatus(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	it := h.file(h.as("nurse"))
 	if said := command(t, h.sys.Config, 0, "fsck"); !strings.Contains(said, "1 objects were read") {

@@ -69,7 +69,10 @@ var staff = map[string]access.Role{
 // each runs a test on both pairs of engines.
 func each(t *testing.T, test func(t *testing.T, h *house)) {
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
-		t.Run(kind, func(t *testing.T) { test(t, open(t, kind, nil)) })
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t, kind, nil))
+		})
 	}
 }
 

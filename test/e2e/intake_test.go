@@ -146,6 +146,7 @@ func (h *house) reopen() {
 // An upload that loses its signal twice and its server once is filed once, and
 // is what was sent.
 func TestUploadIsResumed(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		nurse, picture := h.session("nurse"), large(t)
 		whole := nurse.sealed(picture, h.details())
@@ -219,6 +220,7 @@ func (h *house) last(id string, at int64, rest []byte, liveFor time.Duration) {
 // An upload that was whole when its server was killed is filed by the next one,
 // by the phone that asks and by itself.
 func TestWholeUploadIsFiledAfterwards(t *testing.T) {
+	t.Parallel()
 	for name, ask := range map[string]func(h *house, nurse *person, id string){
 		"by asking":  func(_ *house, nurse *person, id string) { nurse.outcome(id) },
 		"by sending": func(_ *house, nurse *person, id string) { nurse.patch(id, nurse.offset(id), nil) },
@@ -265,6 +267,7 @@ func TestWholeUploadIsFiledAfterwards(t *testing.T) {
 // What is refused when it is filed says why for as long as the phone asks, and
 // leaves nothing.
 func TestUploadRefused(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.session("nurse")
 	no := h.details()
@@ -301,6 +304,7 @@ func TestUploadRefused(t *testing.T) {
 // What was mistyped without a signal is put right with what the phone still
 // has, and in no other way.
 func TestRefusedUploadIsPutRight(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.session("nurse")
 	wrong := h.details()
@@ -337,6 +341,7 @@ func TestRefusedUploadIsPutRight(t *testing.T) {
 // What was not encrypted to the intake is refused at its first bytes, and
 // nothing of it is kept.
 func TestOnlySealedUploads(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.session("nurse")
 	other, err := age.GenerateHybridIdentity()
@@ -373,6 +378,7 @@ func TestOnlySealedUploads(t *testing.T) {
 
 // An upload is its person's: to others it does not exist.
 func TestUploadsAreTheirPersons(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse, colleague := h.session("nurse"), h.session("colleague")
 	whole := nurse.sealed(phone(t), h.details())
@@ -412,6 +418,7 @@ func TestUploadsAreTheirPersons(t *testing.T) {
 
 // The size and the number of uploads are bounded.
 func TestUploadLimits(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", func(c *config.Config) { c.Limits.MaxUploadBytes, c.Limits.UploadsOpen = 1<<20, 3 })
 	nurse := h.session("nurse")
 	begin := func(size int) answer { return nurse.tus("POST", "", nil, "Upload-Length", strconv.Itoa(size)) }
@@ -441,6 +448,7 @@ func TestUploadLimits(t *testing.T) {
 // An upload that nobody goes on with is swept with its parts, and so are parts
 // that a crash has left.
 func TestExpiredUploadsAreSwept(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		nurse := h.session("nurse")
 		whole := nurse.sealed(large(t), h.details())

@@ -112,6 +112,7 @@ func (h *house) visits(post servers.SMTP, secret string) *person {
 // Somebody outside is invited, proves that the address is theirs, and sees the
 // pictures of the invitation under their name, and nothing else.
 func TestSomebodyOutsideIsInvited(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
 			h, post := inviting(t, kind)
@@ -200,6 +201,7 @@ func TestSomebodyOutsideIsInvited(t *testing.T) {
 
 // A code is short-lived, works once, has few tries, and few are sent.
 func TestCodesOfInvitations(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
 			h, post := inviting(t, kind)
@@ -279,6 +281,7 @@ func TestCodesOfInvitations(t *testing.T) {
 
 // What ends an invitation cuts off a visit at the next request.
 func TestInvitationsEnd(t *testing.T) {
+	t.Parallel()
 	h, post := inviting(t, "sqlite+filesystem")
 	item := h.filed()
 	h.previewed(item)
@@ -336,6 +339,7 @@ func TestInvitationsEnd(t *testing.T) {
 // What is destroyed is no longer part of an invitation; the rest stays, until
 // nothing is left.
 func TestInvitationsToWhatIsDestroyed(t *testing.T) {
+	t.Parallel()
 	h, post := inviting(t, "sqlite+filesystem")
 	items := []media.ItemID{h.file(h.as("nurse")).ID, h.file(h.as("nurse")).ID}
 	_, secret := h.invited(post, doctor, nil, string(items[0]), string(items[1]))
@@ -357,6 +361,7 @@ func TestInvitationsToWhatIsDestroyed(t *testing.T) {
 
 // An invitation ends by itself, and its visit with it.
 func TestInvitationsExpire(t *testing.T) {
+	t.Parallel()
 	h, post := inviting(t, "sqlite+filesystem")
 	v, secret := h.invited(post, doctor, body{"ttl_seconds": 4}, h.filed())
 	guest := h.visits(post, secret)
@@ -375,6 +380,7 @@ func TestInvitationsExpire(t *testing.T) {
 
 // Each sees and revokes what is theirs; everything to one person goes at once.
 func TestWhoSeesInvitations(t *testing.T) {
+	t.Parallel()
 	h, post := inviting(t, "sqlite+filesystem")
 	item := h.filed()
 	first, _ := h.invited(post, doctor, nil, item)
@@ -413,6 +419,7 @@ func TestWhoSeesInvitations(t *testing.T) {
 
 // What is wrong with an invitation is said beside its field; nothing is sent.
 func TestInvitationsAreRefused(t *testing.T) {
+	t.Parallel()
 	h, post := inviting(t, "sqlite+filesystem")
 	item := h.filed()
 	h.as("outsider").must("POST", "/patients", http.StatusCreated, body{"patient_number_kind": "nhs", "patient_number": "9990000026", "name": "Another Patient", "date_of_birth": "1960-01-31"})
@@ -449,6 +456,7 @@ func TestInvitationsAreRefused(t *testing.T) {
 // Without a mail server nobody is invited, and with one that is away no
 // invitation stays.
 func TestInvitingNeedsMail(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	item := h.filed()
 	in := body{"items": []string{item}, "name": "Dr Jane Sample", "email": doctor, "purpose": "x"}
@@ -475,6 +483,7 @@ func TestInvitingNeedsMail(t *testing.T) {
 // A visit is good for its own routes alone: every other refuses it, whichever
 // way its secret comes, and those refuse every session of staff.
 func TestEveryRouteRefusesVisitors(t *testing.T) {
+	t.Parallel()
 	h, post := inviting(t, "sqlite+filesystem")
 	item := h.filed()
 	h.previewed(item)

@@ -55,8 +55,8 @@ func (h *house) keks() (ids []string) {
 // cut short in the middle, and rotated to the end: nobody is refused, no object
 // changes, and nothing is left under the old keys, which are gone.
 func TestKeysAreRotatedUnderLoad(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
-		t.Parallel()
 		var before []string
 		for range 3 {
 			before = append(before, h.filed())
@@ -148,6 +148,7 @@ func TestKeysAreRotatedUnderLoad(t *testing.T) {
 // A wrapped key that does not open stays, and so does the key it names; the
 // others are taken over all the same.
 func TestRotationLeavesWhatDoesNotOpen(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	good, bad := h.filed(), h.filed()
 	was, err := h.sys.Store.WrappedUnder(t.Context(), h.keks(), media.WrappedKey{}, 10)

@@ -83,6 +83,7 @@ func roots(t *testing.T, texts []string) []tlog.Hash {
 // An auditor gets a checkpoint and proofs, and checks them with nothing but the
 // key; the whole log verifies against the database's checkpoints and the sinks'.
 func TestCheckpointsAndProofs(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
 			h, _ := withSinks(t, kind)
@@ -160,6 +161,7 @@ func (h *house) export(as *person, query string) []byte {
 // The command finds what was changed behind the program's back, names the first
 // event, and needs nothing but files to check an export.
 func TestAuditVerifyCommand(t *testing.T) {
+	t.Parallel()
 	h, file := withSinks(t, "sqlite+filesystem")
 	h.filed()
 	h.checkpoint()
@@ -241,6 +243,7 @@ func TestAuditVerifyCommand(t *testing.T) {
 // A database that is put back to an older state is refused, and told to the
 // administrator and to what watches.
 func TestRolledBackDatabase(t *testing.T) {
+	t.Parallel()
 	h, _ := withSinks(t, "sqlite+filesystem")
 	h.checkpoint()
 	h.filed()
@@ -306,6 +309,7 @@ func (r *recorder) WriteHeader(int)     {}
 
 // The three questions, in sentences, by the API.
 func TestAuditQuestions(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		item := h.filed()
 		nurse, consultant, auditor := h.as("nurse"), h.as("consultant"), h.as("auditor")
@@ -383,6 +387,7 @@ func TestAuditQuestions(t *testing.T) {
 
 // What is taken away: the forms, what is in them, and that taking is an event.
 func TestAuditExports(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		item := h.filed()
 		h.as("nurse").must("GET", "/items/"+item+"/renditions/original-clean", http.StatusOK, nil)
@@ -491,6 +496,7 @@ func checkBALP(t *testing.T, r map[string]any) {
 // The list that a patient can be given has names, roles, teams and days, and
 // nothing that means something only inside.
 func TestWhoLooked(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		item := h.filed()
 		nurse, records := h.as("nurse"), h.as("records")
@@ -546,6 +552,7 @@ func TestWhoLooked(t *testing.T) {
 
 // The pages, without script.
 func TestAuditPages(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	item := h.filed()
 	auditor := h.as("auditor")

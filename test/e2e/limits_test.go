@@ -37,6 +37,7 @@ func (endless) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 // What is over the limit is refused before it has been read: by its announced
 // length, and without one as soon as the limit is passed.
 func TestTooLargeIsNotReadToItsEnd(t *testing.T) {
+	t.Parallel()
 	const limit = 1 << 20
 	h := open(t, "sqlite+filesystem", func(c *config.Config) { c.Limits.MaxUploadBytes = limit })
 	nurse := h.session("nurse")
@@ -79,6 +80,7 @@ func TestTooLargeIsNotReadToItsEnd(t *testing.T) {
 // The name and the type that a client gives are not believed: what counts is
 // what the bytes are.
 func TestNamesAreNotBelieved(t *testing.T) {
+	t.Parallel()
 	h, dir := open(t, "sqlite+filesystem", nil), t.TempDir()
 	png := dir + "/picture.png"
 	if out, err := exec.Command(servers.Binary(t, "convert"), "-size", "20x10", "xc:red", png).CombinedOutput(); err != nil {
@@ -105,6 +107,7 @@ func TestNamesAreNotBelieved(t *testing.T) {
 
 // A client that goes away in the middle leaves nothing, and that is recorded.
 func TestBrokenOffUpload(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse, before := h.session("nurse"), h.events("item.refused")
 	in, out := io.Pipe()

@@ -15,6 +15,7 @@ import (
 // Whom a question is for is told by mail that it waits; the mail says nothing
 // about a patient.
 func TestMailSaysThatSomethingWaits(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
 			post := servers.Mail(t)
@@ -73,6 +74,7 @@ func TestMailSaysThatSomethingWaits(t *testing.T) {
 
 // A mail server that is away does not stop a question, and is tried again.
 func TestMailServerIsAway(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", func(c *config.Config) {
 		c.Mail = config.Mail{Server: "127.0.0.1:1", From: "wardseal@example.org"}
 	})
@@ -99,6 +101,7 @@ func TestMailServerIsAway(t *testing.T) {
 
 // Only one plain address is taken.
 func TestMailAddress(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", func(c *config.Config) {
 		c.Mail = config.Mail{Server: "127.0.0.1:1", From: "wardseal@example.org"}
 	})

@@ -54,6 +54,7 @@ func another(t *testing.T, mark string) []byte { return append(phone(t), mark...
 // With the object store gone, an upload is refused and recorded, a picture is
 // not shown, and both work when it is back.
 func TestObjectStoreDown(t *testing.T) {
+	t.Parallel()
 	var relay *servers.Relay
 	h := open(t, "postgres+s3", func(c *config.Config) {
 		relay = servers.NewRelay(t, c.Objects.Endpoint)
@@ -83,6 +84,7 @@ func TestObjectStoreDown(t *testing.T) {
 
 // With the database gone, nobody signs in, nothing is filed and nothing shown.
 func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
 	var relay *servers.Relay
 	h := open(t, "postgres+s3", func(c *config.Config) {
 		text, err := os.ReadFile(c.Database.URLFile)
@@ -120,6 +122,7 @@ func TestDatabaseDown(t *testing.T) {
 // No event, no access: when the audit cannot be written, nothing is shown,
 // opened, listed or filed.
 func TestAuditUnwritable(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	item := h.filed()
 	secret, _ := h.linkTo(item, h.ids["consultant"])

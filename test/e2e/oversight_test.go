@@ -18,6 +18,7 @@ import (
 // Breaking the glass opens one patient to one person for a while, and an
 // auditor knows at once.
 func TestEmergencyAccess(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		item := h.filed()
 		outsider, auditor := h.as("outsider"), h.as("auditor")
@@ -70,6 +71,7 @@ func TestEmergencyAccess(t *testing.T) {
 
 // A report reaches the auditor, with the time by which the regulator must know.
 func TestReports(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		nurse, auditor := h.as("nurse"), h.as("auditor")
 		for in, want := range map[*body]string{{"kind": "rumour", "text": "x"}: "kind-missing", {"kind": "breach", "text": ""}: "text-missing"} {
@@ -100,6 +102,7 @@ func TestReports(t *testing.T) {
 
 // Staff read the guidance before anything else, and again when it changes.
 func TestGuidance(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	h.hire("newcomer", access.Clinician)
 	g := h.sys.Flows().Guidance
@@ -141,6 +144,7 @@ func TestGuidance(t *testing.T) {
 
 // The pages of both, without script.
 func TestOversightPages(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	item := h.filed()
 	has := func(a answer, want ...string) {

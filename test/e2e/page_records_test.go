@@ -71,6 +71,7 @@ func with(f url.Values, more ...string) url.Values {
 // The pages of the records team keep to the table: who may not, sees a page
 // that says so, and an auditor's have nothing to send.
 func TestRecordsPagesKeepToTheTable(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", kept(retention.England, time.Hour))
 	it := h.file(h.as("nurse"))
 	record := "/records/" + string(it.Patient)
@@ -109,6 +110,7 @@ func TestRecordsPagesKeepToTheTable(t *testing.T) {
 
 // A record by its pages: what happened, classes, holds on it, corrections.
 func TestRecordPages(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", kept(retention.England, time.Hour))
 	records, nurse := h.as("records"), h.as("nurse")
 	it := h.file(nurse, "consent", "C")
@@ -148,6 +150,7 @@ func TestRecordPages(t *testing.T) {
 
 // A file of events by its page: the lines that were refused come back alone.
 func TestImportPage(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", kept(retention.England, time.Hour))
 	records := h.as("records")
 	const head = "patient_number_kind,patient_number,date_of_birth,event,on,note\n"
@@ -183,6 +186,7 @@ func TestImportPage(t *testing.T) {
 
 // Another schedule is looked at before it counts; rules are confirmed.
 func TestSchedulePage(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	own := filepath.Join(dir, "schedule.yaml")
 	england, err := os.ReadFile("../../internal/retention/schedules/england.yaml")
@@ -245,6 +249,7 @@ func (h *house) restart(cfg config.Config) {
 
 // A hold by its pages: looked at, placed, seen wherever it matters, released.
 func TestHoldPages(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", kept(retention.Scotland, time.Hour))
 	records, nurse := h.as("records"), h.as("nurse")
 	it := h.file(nurse)
@@ -287,6 +292,7 @@ func TestHoldPages(t *testing.T) {
 
 // The whole way of an end by its pages, on both databases.
 func TestDisposalPages(t *testing.T) {
+	t.Parallel()
 	eachKept(t, retention.Scotland, time.Second, func(t *testing.T, h *house) {
 		one, two, nurse := h.as("records"), h.as("records2"), h.as("nurse")
 		it, kept := h.file(nurse), h.file(nurse, "body_site", "sacrum")

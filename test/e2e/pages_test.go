@@ -29,6 +29,7 @@ var visitorRoutes = map[string]bool{
 // Nobody sees a page but the one to sign in on, and the one of links, which
 // says nothing.
 func TestEveryPageIsGuarded(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	id, pages := "0190a5e6-0000-7000-8000-000000000000", 0
 	for _, r := range h.api.Routes() {
@@ -60,6 +61,7 @@ func TestEveryPageIsGuarded(t *testing.T) {
 
 // Each role gets no more from the pages than from the API.
 func TestPagesKeepToTheTable(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	item := h.filed()
 	secret, _ := h.link(item, map[string]any{"uses": 5})
@@ -114,6 +116,7 @@ func TestPagesKeepToTheTable(t *testing.T) {
 
 // Signing in leads back to a page of this site only.
 func TestSignInLeadsHome(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	for next, want := range map[string]string{
 		"/pictures?mine=yes": "/pictures?mine=yes", "https://evil.example/": "/", "//evil.example/": "/", `/\evil.example`: "/", "javascript:alert(1)": "/", "": "/", "/sign-in?next=/": "/",

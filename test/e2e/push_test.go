@@ -13,6 +13,7 @@ import (
 // A browser is told that something waits, by its maker's service, which can
 // read nothing of it and is told nothing of a patient either.
 func TestBrowsersAreTold(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
 			service := servers.Browsers(t)
@@ -82,6 +83,7 @@ func TestBrowsersAreTold(t *testing.T) {
 // A browser cannot send the server anywhere but to the services that were
 // chosen, and not at all where none was.
 func TestPushGoesToServicesAlone(t *testing.T) {
+	t.Parallel()
 	service := servers.Browsers(t)
 	h := open(t, "sqlite+filesystem", func(c *config.Config) {
 		c.Push = config.Push{Services: []string{service.Host, "*.push.example"}, Contact: "it@example.org", CAFile: service.CAFile}

@@ -11,6 +11,7 @@ import (
 
 // The README's walk-through with curl does what it says.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

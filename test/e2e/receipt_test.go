@@ -12,6 +12,7 @@ import (
 
 // The receipt of an item is signed, and a change of one letter shows.
 func TestReceiptIsSigned(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	id := h.filed()
 	a := h.as("nurse").must("GET", "/items/"+id+"/receipt", http.StatusOK, nil)

@@ -10,6 +10,7 @@ import (
 
 // The reports count what is kept by class and year, and what holds are on.
 func TestReportsOfRetention(t *testing.T) {
+	t.Parallel()
 	eachKept(t, retention.Scotland, 0, func(t *testing.T, h *house) {
 		it := h.file(h.as("nurse"))
 		h.file(h.as("nurse"))

@@ -31,6 +31,7 @@ func kept(j retention.Jurisdiction, coolingOff time.Duration) func(*config.Confi
 func eachKept(t *testing.T, j retention.Jurisdiction, coolingOff time.Duration, test func(t *testing.T, h *house)) {
 	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			h := open(t, kind, kept(j, coolingOff))
 			if err := h.guided(h.hire("records2", access.RecordsOfficer)); err != nil {
 				t.Fatal(err)
@@ -94,6 +95,7 @@ func (p *person) stepUp() {
 // patient, restart when the record comes back into use, and come back when
 // what was recorded in error is cancelled.
 func TestDatesFollowTheRecord(t *testing.T) {
+	t.Parallel()
 	eachKept(t, retention.England, time.Hour, func(t *testing.T, h *house) {
 		records, nurse := h.as("records"), h.as("nurse")
 		it := h.file(nurse)
@@ -151,6 +153,7 @@ func TestDatesFollowTheRecord(t *testing.T) {
 // Patient events come from a file too: what is right is recorded, and what is
 // not is told line by line.
 func TestPatientEventsFromAFile(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		records := h.as("records")
 		var out struct {
@@ -180,6 +183,7 @@ func TestPatientEventsFromAFile(t *testing.T) {
 // A picture filed to the wrong patient goes to the right one and back; two
 // numbers of one person become one patient, whom both find.
 func TestCorrections(t *testing.T) {
+	t.Parallel()
 	eachKept(t, retention.Scotland, time.Hour, func(t *testing.T, h *house) {
 		records, nurse := h.as("records"), h.as("nurse")
 		nurse.must("POST", "/patients", http.StatusCreated, body{"patient_number_kind": "nhs", "patient_number": "9990000026", "name": "Other Patient", "date_of_birth": "1950-01-31"})
@@ -215,6 +219,7 @@ func TestCorrections(t *testing.T) {
 // Holds are on what is there and on what comes later, by every criterion; what
 // cannot be told counts as held.
 func TestHolds(t *testing.T) {
+	t.Parallel()
 	eachKept(t, retention.England, time.Hour, func(t *testing.T, h *house) {
 		records, nurse := h.as("records"), h.as("nurse")
 		heel := h.file(nurse)
@@ -292,6 +297,7 @@ func TestHolds(t *testing.T) {
 // Nothing gets out from under a hold by being put right: a merge takes the
 // hold along, and a move that would leave one behind is refused.
 func TestCorrectionsKeepHolds(t *testing.T) {
+	t.Parallel()
 	eachKept(t, retention.Scotland, 0, func(t *testing.T, h *house) {
 		records, nurse := h.as("records"), h.as("nurse")
 		nurse.must("POST", "/patients", http.StatusCreated, body{"patient_number_kind": "nhs", "patient_number": "9990000026", "name": "Other Patient", "date_of_birth": "1950-01-31"})
@@ -339,6 +345,7 @@ func (h *house) dead(id media.PatientID) {
 // The whole way of an end: two people, proof, a time to undo it, holds at each
 // step, nothing left, and a certificate that stands by itself.
 func TestDisposal(t *testing.T) {
+	t.Parallel()
 	const coolingOff = 4 * time.Second
 	eachKept(t, retention.Scotland, coolingOff, func(t *testing.T, h *house) {
 		nurse, one, two := h.as("nurse"), h.as("records"), h.as("records2")

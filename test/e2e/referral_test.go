@@ -25,6 +25,7 @@ func (h *house) question(item, to, text string) api.Referral {
 // A question opens the picture to whom it asks, and to nobody else, until it is
 // closed; the thread carries answers, and tells who is to move.
 func TestQuestionAndAnswer(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		item := h.filed()
 		picture := "/items/" + item + "/renditions/original-clean"
@@ -98,6 +99,7 @@ func TestQuestionAndAnswer(t *testing.T) {
 
 // What is written is sealed at rest.
 func TestThreadsAreSealed(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	q := h.question(h.filed(), "consultant", "asks-a-secret-thing")
 	h.as("consultant").must("POST", "/referrals/"+string(q.ID)+"/messages", http.StatusNoContent, body{"kind": "answer", "text": "answers-a-secret-thing"})
@@ -119,6 +121,7 @@ func TestThreadsAreSealed(t *testing.T) {
 // A question must be about pictures of one patient, of one's own team, and be
 // addressed to somebody.
 func TestQuestionsThatAreRefused(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.as("nurse")
 	nurse.must("POST", "/patients", http.StatusCreated, body{"patient_number_kind": "nhs", "patient_number": "9990000026", "name": "Other Patient", "date_of_birth": "1960-02-01"})
@@ -157,6 +160,7 @@ func TestQuestionsThatAreRefused(t *testing.T) {
 
 // The pages do the same, without script.
 func TestQuestionPages(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	item := h.filed()
 	has := func(a answer, want ...string) {
@@ -201,6 +205,7 @@ func TestQuestionPages(t *testing.T) {
 
 // Several pictures of one patient are ticked and asked about together.
 func TestAskAboutSeveral(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.as("nurse")
 	var a, b api.Filing

@@ -28,6 +28,7 @@ func objects(t *testing.T, h *house) (n int) {
 
 // Each bad upload gets a clear answer and an event, and leaves nothing.
 func TestBadUploads(t *testing.T) {
+	t.Parallel()
 	const limit = 100_000
 	h := open(t, "sqlite+filesystem", func(c *config.Config) { c.Limits.MaxUploadBytes = limit })
 	good := phone(t)
@@ -83,6 +84,7 @@ func TestBadUploads(t *testing.T) {
 }
 
 func TestRepeatedUploads(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		nurse, d := h.as("nurse"), h.details()
 		d["idempotency_key"] = "k-1"
@@ -115,6 +117,7 @@ func TestRepeatedUploads(t *testing.T) {
 
 // What is appended to a picture to make it a second thing is gone.
 func TestPolyglots(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.as("nurse")
 	for _, tail := range []string{"<html><script>alert(1)</script>", "PK\x03\x04 an archive", "%PDF-1.4 a document"} {

@@ -30,6 +30,7 @@ func (h *house) reports(who string) map[string]reportTable {
 
 // The reports say what happened, in exact numbers, and nothing of a patient.
 func TestReportsSayWhatHappened(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		m := mistaken(t, h)
 		nurse := h.as("nurse")
@@ -103,6 +104,7 @@ func (m *mistake) reported(question, patient string) {
 // The page draws charts that say in words what they show, and each table comes
 // as CSV in which no name is a formula.
 func TestReportsPage(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	mistaken(t, h)
 	var team struct{ ID string }

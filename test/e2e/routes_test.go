@@ -247,6 +247,7 @@ func (h *house) session(name string) *person {
 // decision table says, and each refusal is an event. A new route fails here
 // until it has a guard.
 func TestEveryRouteRoleAndRelation(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	routes := map[string]bool{}
 	for _, r := range h.api.Routes() {

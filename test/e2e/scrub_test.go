@@ -12,6 +12,7 @@ import (
 // The server itself reads everything in time, and tells of what is not as it
 // should be: to administrators, in the audit and as a metric.
 func TestScrub(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		h.sys.Config.Limits.ScrubEvery = time.Microsecond // a round is due at once
 		h.restart(h.sys.Config)

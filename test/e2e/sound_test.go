@@ -14,6 +14,7 @@ import (
 // The sound of a film stays or goes as the uploader says; where it is the
 // policy that it goes, it goes whatever they say.
 func TestSoundOfFilms(t *testing.T) {
+	t.Parallel()
 	film := shot(t, ".mp4", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=5:duration=1", "-f", "lavfi", "-i", "sine=duration=1", "-c:v", "mpeg4", "-c:a", "aac")
 	for _, policy := range []bool{false, true} {
 		h := open(t, "sqlite+filesystem", func(c *config.Config) { c.Limits.NoSound = policy })

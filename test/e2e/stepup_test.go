@@ -39,6 +39,7 @@ func (p *person) proves() *person {
 // A session is stepped up by proof, alone and for a while; wrong proof counts
 // like a wrong sign-in; a token never is.
 func TestStepUp(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		door := h.sys.Flows().Door
 		records, elsewhere := h.as("records"), h.as("records")
@@ -84,6 +85,7 @@ func TestStepUp(t *testing.T) {
 
 // Wrong proof locks the account, and a locked account proves nothing.
 func TestStepUpLocks(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", func(c *config.Config) { c.Sessions.LockAfter = 3 })
 	records := h.as("records")
 	for i, want := range []string{"password-wrong", "password-wrong", "sign-in-locked"} {
@@ -98,6 +100,7 @@ func TestStepUpLocks(t *testing.T) {
 
 // The page asks for the password and goes on to where one was, on this site only.
 func TestStepUpPage(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	records := h.as("records")
 	if a := records.send("GET", "/step-up?next=/pictures", nil); a.status != http.StatusOK || !strings.Contains(string(a.body), `value="/pictures"`) {

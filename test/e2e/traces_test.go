@@ -19,6 +19,7 @@ import (
 // Spans of requests reach a collector, with the steps of an upload, and with
 // nothing of people, patients, items or secrets in them.
 func TestTraces(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var all []byte
 	spans := map[string][]string{} // by name, the names of their events

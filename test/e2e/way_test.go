@@ -37,6 +37,7 @@ func (p *person) open(secret string) answer {
 }
 
 func TestFromTheNurseToTheConsultant(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		original := phone(t)
 		a := h.signIn("nurse").upload(original, h.details())
@@ -142,6 +143,7 @@ func (h *house) noPlaintext(picture []byte) {
 
 // Of ten thousand who open a single-use link at once, one succeeds.
 func TestSingleUseLink(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		secret, _ := h.link(h.filed(), nil)
 		consultant := h.as("consultant")
@@ -179,6 +181,7 @@ func TestSingleUseLink(t *testing.T) {
 }
 
 func TestLinksAreForTheirAudience(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		item := h.filed()
 		secret, _ := h.link(item, map[string]any{"uses": 3})
@@ -222,6 +225,7 @@ func TestLinksAreForTheirAudience(t *testing.T) {
 }
 
 func TestSuspendedPeopleAreOutAtOnce(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
 		consultant := h.as("consultant")
 		consultant.must("GET", "/session", http.StatusOK, nil)
@@ -234,6 +238,7 @@ func TestSuspendedPeopleAreOutAtOnce(t *testing.T) {
 }
 
 func TestSignInLocks(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	var last answer
 	for range 10 {
@@ -253,6 +258,7 @@ func TestSignInLocks(t *testing.T) {
 }
 
 func TestCrossSiteRequestsAreRefused(t *testing.T) {
+	t.Parallel()
 	h := open(t, "sqlite+filesystem", nil)
 	nurse := h.signIn("nurse")
 	if a := nurse.ask("DELETE", "/session", nil, "Sec-Fetch-Site", "cross-site"); a.status != http.StatusForbidden || a.code() != "cross-site" {
