@@ -179,7 +179,7 @@ func (r *Restorer) bring(ctx context.Context, k meta.Kept) error {
 		if err == nil {
 			err = io.EOF
 		}
-		out.CloseWithError(err)
+		_ = out.CloseWithError(err) // it never fails
 	}()
 	_, err = r.Objects.Create(ctx, key, c, k.ObjectBytes)
 	in.CloseWithError(io.ErrUnexpectedEOF)
