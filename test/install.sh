@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks, and says so: Debian
 # packages, and Go programs of pinned versions into the cache. Does nothing
-# when all is there. With the argument "peers" also what benchmarks compare with.
+# when all is there. With the argument "peers" also what benchmarks compare with,
+# with "attack" the scanners.
 set -euo pipefail
 
 bin="${WARDSEAL_TEST_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/wardseal/bin}"
@@ -34,6 +35,10 @@ if [[ ${1:-} == peers ]]; then
   need vipsthumbnail libvips-tools
   need mkvmerge mkvtoolnix
   need dcraw dcraw
+fi
+if [[ ${1:-} == attack ]]; then
+  need testssl testssl.sh
+  need wapiti wapiti
 fi
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 if ((${#missing[@]})); then
