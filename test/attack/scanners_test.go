@@ -28,7 +28,7 @@ type said struct {
 var ourMaking = map[string]bool{
 	"cert_chain_of_trust": true, "cert_trust": true, "cert_revocation": true, "OCSP_stapling": true, "DNS_CAArecord": true, "cert_crlDistributionPoints": true, "cert_ocspURL": true,
 	"cert_notAfter": true, "cert_extlifeSpan": true, "cert_validityPeriod": true, "cert_certificatePolicies_EV": true, "cert_expirationStatus": true, "cert_subjectAltName": true, "cert_commonName": true,
-	"overall_grade": true, "grade_cap_reason_1": true, "certs_countServer": true,
+	"overall_grade": true, "engine_problem": true, "HTTP_status_code": true, "grade_cap_reason_1": true, "certs_countServer": true,
 }
 
 // testssl.sh finds nothing of low severity or more in the program's own TLS.
