@@ -6,21 +6,23 @@
 # make failure  everything is killed, cut off and damaged as often as docs/failure.md says (about a quarter of an hour)
 # make sbom   what the program and its pages are made of, as CycloneDX, into dist/sbom
 # make vuln   asks Go's database of known faults about the modules (needs a network)
+# make attack  what attackers do, at length: 100,000 identifier swaps, slow connections, polyglots, scanners
 # make fuzz   every fuzz target for FUZZTIME each (default 30s)
 BIN := $(or $(WARDSEAL_TEST_BIN),$(HOME)/.cache/wardseal/bin)
 FUZZTIME ?= 30s
 
-.PHONY: test lint ui bench scale failure fuzz peers tools sbom vuln
+.PHONY: test lint ui bench scale failure attack fuzz peers tools sbom vuln
 
 tools:
 	@bash test/install.sh
 
 # What follows the first run is without the race detector: the memory limits of
 # derive do not suit it, sanitise walks each file in one goroutine, browser
-# and failure speak to the real program, and ten thousand open one link.
+# and failure speak to the real program, ten thousand open one link, and attack
+# holds the machine's connections.
 test: tools
-	go run ./test/noskip -- go test -race -p 3 -timeout 20m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(browser|bench|failure|peers|scale)$$')
-	go run ./test/noskip -- go test -p 3 -timeout 30m ./imaging/derive ./imaging/sanitise ./test/browser ./test/failure
+	go run ./test/noskip -- go test -race -p 3 -timeout 25m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(attack|browser|bench|failure|peers|scale)$$')
+	go run ./test/noskip -- go test -p 3 -timeout 30m ./imaging/derive ./imaging/sanitise ./test/browser ./test/failure ./test/attack
 	go run ./test/noskip -- go test -run TestSingleUseLink ./test/e2e
 
 # gosec without three rules. G115, conversions of integers: some 200 in the
@@ -58,6 +60,12 @@ vuln: tools
 
 sbom: tools
 	@bash test/sbom.sh $(BIN) dist/sbom
+
+# See docs/attack.md. The figures are in what it says.
+attack: tools
+	@bash test/install.sh attack
+	SWAPS=100000 go test -v -count 1 -timeout 60m -run 'Identifier|Headers|EveryRoute|Guessing' ./test/e2e
+	DRIBBLERS=1000 POLYGLOTS=50 go test -v -count 1 -p 1 -parallel 1 -timeout 60m -tags attack ./test/attack
 
 fuzz: tools
 	@bash test/fuzz.sh $(FUZZTIME)

@@ -114,12 +114,15 @@ func principal(c *gin.Context) access.Principal {
 
 func noRoute(c *gin.Context) {
 	err := fault.New(fault.NotFound, "no-such-page", "There is no such page. Check the address.")
-	if strings.Contains(c.GetHeader("Accept"), "text/html") && !strings.HasPrefix(c.Request.URL.Path, "/api/") {
+	if strings.Contains(c.GetHeader("Accept"), "text/html") && !inAPI(c) {
 		failPage(c, err)
 		return
 	}
 	fail(c, err)
 }
+
+// inAPI reports whether a program asks, and no page.
+func inAPI(c *gin.Context) bool { return strings.HasPrefix(c.Request.URL.Path, "/api/") }
 
 func noMethod(c *gin.Context) {
 	e := Problem{Type: "https://wardseal.example/problems/method", Title: http.StatusText(http.StatusMethodNotAllowed), Status: http.StatusMethodNotAllowed,

@@ -2,8 +2,10 @@ package api
 
 import (
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -52,6 +54,10 @@ var formFields = map[string]bool{
 // log writes down what a page does not tell, and gives the status.
 func logged500(c *gin.Context, err error) int {
 	e := fault.From(err)
+	noteGuess(c, err)
+	if e.RetryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
 	status := statuses[e.Kind]
 	if status >= 500 && !clientGone(c, err) {
 		slog.ErrorContext(c.Request.Context(), "request failed", "request", requestID(c), "route", c.FullPath(), "code", e.Code, "error", err)
@@ -97,6 +103,8 @@ func failPage(c *gin.Context, err error) {
 		title = "Nothing to see here"
 	case http.StatusForbidden:
 		title = "You may not do this"
+	case http.StatusTooManyRequests:
+		title = "One moment"
 	case http.StatusGone:
 		title = "This has ended"
 	}

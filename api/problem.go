@@ -46,6 +46,7 @@ var statuses = map[fault.Kind]int{
 // told, and ends the request's handling.
 func fail(c *gin.Context, err error) {
 	e := fault.From(err)
+	noteGuess(c, err)
 	status := statuses[e.Kind]
 	if status >= 500 && !clientGone(c, err) {
 		slog.ErrorContext(c.Request.Context(), "request failed", "request", requestID(c), "route", c.FullPath(), "code", e.Code, "error", err)

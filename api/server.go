@@ -69,6 +69,7 @@ type Server struct {
 	cfg    Config
 	engine *gin.Engine
 	tracer trace.Tracer
+	paces  paces
 }
 
 // New builds the routes.
@@ -83,7 +84,7 @@ func New(flows Flows, cfg Config) (*Server, error) {
 		cfg.Traces = noop.NewTracerProvider()
 	}
 	gin.SetMode(gin.ReleaseMode)
-	s := &Server{Flows: flows, cfg: cfg, engine: gin.New(), tracer: cfg.Traces.Tracer("wardseal")}
+	s := &Server{Flows: flows, cfg: cfg, engine: gin.New(), tracer: cfg.Traces.Tracer("wardseal"), paces: newPaces()}
 	s.engine.HandleMethodNotAllowed = true
 	if err := s.engine.SetTrustedProxies(cfg.Trusted); err != nil {
 		return nil, err
@@ -106,13 +107,13 @@ func (s *Server) routes() {
 	s.pages(s.engine)
 	open := s.engine.Group("/api/v1", sameSite)
 	open.GET("/openapi.json", openAPI)
-	open.POST("/session", s.signIn)
+	open.POST("/session", s.guessing, s.signIn)
 
 	v1 := open.Group("", s.signedIn)
 	v1.GET("/session", s.whoAmI)
 	v1.DELETE("/session", s.signOut)
-	v1.PUT("/session/password", s.changePassword)
-	v1.POST("/session/step-up", s.stepUp)
+	v1.PUT("/session/password", s.guessing, s.changePassword)
+	v1.POST("/session/step-up", s.guessing, s.stepUp)
 	v1.GET("/session/email", s.showEmail)
 	v1.PUT("/session/email", s.setEmail)
 	v1.GET("/sessions", s.listSessions)
@@ -142,11 +143,11 @@ func (s *Server) routes() {
 	v1.GET("/patients/:id/cases", s.listCases)
 	v1.POST("/patients/:id/cases", s.openCase)
 
-	v1.POST("/items", s.upload)
+	v1.POST("/items", s.uploading, s.upload)
 	v1.GET("/intake", s.intakeTerms)
 	resumable := v1.Group("/uploads", tus)
 	resumable.OPTIONS("", s.uploadOptions)
-	resumable.POST("", s.startUpload)
+	resumable.POST("", s.uploading, s.startUpload)
 	resumable.HEAD("/:id", s.uploadState)
 	resumable.PATCH("/:id", s.continueUpload)
 	resumable.DELETE("/:id", s.removeUpload)
@@ -191,8 +192,8 @@ func (s *Server) routes() {
 	v1.GET("/links", s.listLinks)
 	v1.DELETE("/links/:id", s.revokeLink)
 	v1.POST("/links/revoke", s.revokeLinksTo)
-	v1.POST("/links/visit", s.visitLink)
-	v1.POST("/links/open", s.openLink)
+	v1.POST("/links/visit", s.guessing, s.visitLink)
+	v1.POST("/links/open", s.guessing, s.openLink)
 	v1.GET("/grants/:id/renditions/:rendition", s.showGrant)
 	v1.HEAD("/grants/:id/renditions/:rendition", s.showGrant)
 	v1.GET("/grants/:id/annotations", s.openedAnnotations)
@@ -241,8 +242,8 @@ func (s *Server) routes() {
 	v1.GET("/audit/patients/:id/looks", s.listLooks)
 
 	// Somebody outside: these know no session of staff, and the others no visit.
-	open.POST("/invited/code", s.sendCode)
-	open.POST("/invited/open", s.openInvitation)
+	open.POST("/invited/code", s.guessing, s.sendCode)
+	open.POST("/invited/open", s.guessing, s.openInvitation)
 	guest := open.Group("/invited", s.visiting)
 	guest.GET("", s.showInvited)
 	guest.DELETE("", s.endVisit)

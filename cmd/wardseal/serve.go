@@ -95,11 +95,12 @@ func startServer(ctx context.Context, cfg config.Config) (*server, error) {
 }
 
 // httpServer has limits for everything but the bodies of uploads and views,
-// which move their own deadlines as long as bytes flow.
+// which move their own deadlines as long as bytes flow. A connection cannot be
+// resumed by a ticket, whose key would be worth stealing for days.
 func httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 32 << 10, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13}, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelInfo),
+		MaxHeaderBytes: 32 << 10, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true}, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelInfo),
 	}
 }
 

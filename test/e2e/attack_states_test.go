@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/crypto/token"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/storage/meta"
+)
+
+// entered is a way in for somebody, for a time.
+func (h *house) entered(name string, liveFor, idleFor time.Duration) (*person, access.SessionID) {
+	h.t.Helper()
+	secret, hash := token.Mint(token.Session)
+	who := access.Principal{Person: access.Person{ID: h.ids[name]}, Session: access.NewSessionID()}
+	s := meta.Session{ID: who.Session, Hash: hash, Person: h.ids[name], Kind: meta.KindSession, For: liveFor, IdleFor: idleFor}
+	if err := h.sys.Store.SignInSucceeded(h.t.Context(), s.Person, s, audit.NewEvent(audit.SignedIn, who, audit.Subject{})); err != nil {
+		h.t.Fatal(err)
+	}
+	return &person{h: h, cookie: &http.Cookie{Name: "__Host-wardseal", Value: secret.Reveal()}}, s.ID
+}
+
+// Whose session has ended, in whichever way, is nobody at every route, and
+// whose account is suspended likewise.
+func TestEveryRouteAndStateOfASession(t *testing.T) {
+	h := open(t, "sqlite+filesystem", nil)
+	over, _ := h.entered("nurse", time.Millisecond, time.Hour)
+	idle, _ := h.entered("nurse", time.Hour, time.Millisecond)
+	ended, _ := h.entered("nurse", time.Hour, time.Hour)
+	ended.must("DELETE", "/session", http.StatusNoContent, nil)
+	taken, id := h.entered("nurse", time.Hour, time.Hour)
+	h.session("nurse").must("DELETE", "/sessions/"+string(id), http.StatusNoContent, nil)
+	suspended, _ := h.entered("colleague", time.Hour, time.Hour)
+	h.session("admin").must("POST", "/people/"+string(h.ids["colleague"])+"/suspend", http.StatusNoContent, nil)
+	altered := h.session("nurse")
+	altered.cookie.Value = altered.cookie.Value[:len(altered.cookie.Value)-2] + "AA"
+	h.stays.Store(true)
+	walked := 0
+	for _, r := range h.api.Routes() {
+		name := r.Method + " " + r.Path
+		if unguarded[name] || visitorRoutes[name] || publicPages[name] || strings.HasPrefix(r.Path, "/assets/") {
+			continue
+		}
+		walked++
+		path := placeholder.ReplaceAllString(r.Path, "0190a5e6-0000-7000-8000-000000000000")
+		for state, p := range map[string]*person{"over": over, "idle": idle, "signed out": ended, "ended elsewhere": taken, "suspended": suspended, "altered": altered} {
+			a := p.send(r.Method, path, nil, "Sec-Fetch-Site", "same-origin")
+			if strings.HasPrefix(r.Path, "/api/") && a.status == http.StatusUnauthorized || a.status == http.StatusSeeOther && strings.HasPrefix(a.header.Get("Location"), "/sign-in") {
+				continue
+			}
+			t.Errorf("%s with a session that is %s: %d", name, state, a.status)
+		}
+	}
+	if walked < 150 {
+		t.Errorf("only %d routes were walked", walked)
+	}
+}
+
+// A link that is over opens nothing, and what it had opened is shut, whichever
+// way it ended.
+func TestEveryRouteAndStateOfALink(t *testing.T) {
+	h := open(t, "sqlite+filesystem", nil)
+	item, consultant := h.filed(), h.session("consultant")
+	opened := func(order body) (secret, id, grant string) {
+		secret, id = h.link(item, order)
+		var g api.Grant
+		consultant.must("POST", "/links/open", http.StatusOK, body{"secret": secret}).into(t, &g)
+		return secret, id, string(g.ID)
+	}
+	used, _, usedGrant := opened(body{"uses": 1})
+	revoked, id, revokedGrant := opened(body{"uses": 5})
+	h.session("nurse").must("DELETE", "/links/"+id, http.StatusNoContent, nil)
+	live, _, liveGrant := opened(body{"uses": 5})
+	for state, c := range map[string]struct {
+		secret, grant string
+		open, shown   int
+	}{
+		"live": {live, liveGrant, 200, 200}, "used up": {used, usedGrant, 410, 200}, "revoked": {revoked, revokedGrant, 410, 410},
+	} {
+		if a := consultant.ask("POST", "/links/open", body{"secret": c.secret}); a.status != c.open {
+			t.Errorf("a link that is %s: %d %s", state, a.status, a.body)
+		}
+		for _, r := range h.api.Routes() {
+			if path, ok := strings.CutPrefix(r.Path, "/api/v1"); ok && strings.HasPrefix(path, "/grants/:id") {
+				path = strings.NewReplacer(":id", c.grant, ":rendition", "original-clean").Replace(path)
+				if a := consultant.ask(r.Method, path, nil); a.status != c.shown {
+					t.Errorf("%s %s of a link that is %s: %d", r.Method, r.Path, state, a.status)
+				}
+				if a := h.session("consultant").ask(r.Method, path, nil); a.status != http.StatusNotFound && a.status != http.StatusGone {
+					t.Errorf("%s %s of a link that is %s, in another session: %d", r.Method, r.Path, state, a.status)
+				}
+			}
+		}
+	}
+}
+
+// What is destroyed is shown and shared by no route; what is held cannot be
+// proposed for destruction and is seen as before.
+func TestEveryRouteAndStateOfAnItem(t *testing.T) {
+	h := both(t, "sqlite+filesystem", kept(retention.Scotland, 0))
+	nurse, records := h.session("nurse"), h.session("records")
+	gone := h.file(nurse)
+	secret, _ := h.linkTo(string(gone.ID), h.ids["consultant"])
+	h.dead(gone.Patient)
+	h.approved("retention", gone.ID)
+	h.keep()
+	nurse.must("POST", "/patients", http.StatusCreated, body{"patient_number_kind": "nhs", "patient_number": "9990000026", "name": "Other Patient", "date_of_birth": "1950-01-31"})
+	held := h.file(nurse, "patient_number", "9990000026")
+	records.must("POST", "/holds", http.StatusCreated, body{"reason": "x", "authority": "y", "patients": []media.PatientID{held.Patient}})
+	shows := map[string]bool{}
+	for _, r := range h.api.Routes() {
+		route := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
+		if !strings.HasPrefix(r.Path, "/api/v1/items/:id/") || route == "GET /items/:id/receipt" || route == "GET /items/:id/seen" { // these two say what was
+			continue
+		}
+		shows[route] = true
+		for name, it := range map[string]api.Item{"destroyed": gone, "held": held} {
+			p := nurse
+			if guards[route].action == access.KeepRecords {
+				p = records
+			}
+			s := swap{method: r.Method, path: r.Path, body: bodies[route]}
+			a := s.ask(p, string(it.ID))
+			refused := a.status == http.StatusGone || a.status == http.StatusNotFound || guards[route].action == access.KeepRecords && a.status == http.StatusUnprocessableEntity
+			if name == "destroyed" && !refused || name == "held" && a.status >= 400 && p == nurse {
+				t.Errorf("%s of an item that is %s: %d %s", route, name, a.status, a.body)
+			}
+		}
+	}
+	if len(shows) < 6 {
+		t.Errorf("only these were asked: %v", fmt.Sprint(shows))
+	}
+	if a := h.session("consultant").ask("POST", "/links/open", body{"secret": secret}); a.status != http.StatusGone {
+		t.Errorf("a link to what is destroyed: %d", a.status)
+	}
+	records.stepUp()
+	if a := records.ask("POST", "/disposals", body{"ground": "retention", "reason": "x", "items": []media.ItemID{held.ID}}); a.status < 400 {
+		t.Errorf("what is held is proposed for destruction: %d", a.status)
+	}
+	for _, path := range []string{"/pictures/"} {
+		if a := nurse.send("GET", path+string(gone.ID), nil); strings.Contains(string(a.body), "/renditions/") {
+			t.Error("the page of what is destroyed leads to a picture")
+		}
+	}
+}
