@@ -22,7 +22,7 @@ type settings struct {
 }
 
 // custody opens the database and the keys at the top.
-func (s settings) custody(ctx context.Context) (*custody.Desk, func() error, error) {
+func (s settings) custody(ctx context.Context, look bool) (*custody.Desk, func() error, error) {
 	roots, err := config.Roots(s.Config)
 	if err != nil {
 		return nil, nil, err
@@ -31,13 +31,13 @@ func (s settings) custody(ctx context.Context) (*custody.Desk, func() error, err
 	if err != nil {
 		return nil, nil, err
 	}
-	return config.Custody(ctx, s.Config, roots, escrow)
+	return config.Custody(ctx, s.Config, roots, escrow, look)
 }
 
 type keysStatusCmd struct{ settings }
 
 func (k *keysStatusCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx)
+	desk, done, err := k.custody(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ type keysRotateKEKCmd struct {
 }
 
 func (k *keysRotateKEKCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx)
+	desk, done, err := k.custody(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ type keysRotateRootCmd struct {
 }
 
 func (k *keysRotateRootCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx)
+	desk, done, err := k.custody(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (k *keysRotateRootCmd) Run(ctx context.Context, out io.Writer) (err error) 
 type keysRotateIntakeCmd struct{ settings }
 
 func (k *keysRotateIntakeCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx)
+	desk, done, err := k.custody(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func (k *keysEscrowCheckCmd) Run(ctx context.Context, out io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	desk, done, err := config.Custody(ctx, k.Config, ids, nil)
+	desk, done, err := config.Custody(ctx, k.Config, ids, nil, true)
 	if err != nil {
 		return err
 	}
@@ -293,7 +293,7 @@ func (k *keysEscrowCheckCmd) Run(ctx context.Context, out io.Writer) (err error)
 type keysEscrowChangeCmd struct{ settings }
 
 func (k *keysEscrowChangeCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx)
+	desk, done, err := k.custody(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -342,7 +342,7 @@ func recoverRoot(ctx context.Context, c config.Config, with keyring.Roots, recip
 	if err != nil {
 		return 0, err
 	}
-	desk, done, err := config.Custody(ctx, c, roots, escrow)
+	desk, done, err := config.Custody(ctx, c, roots, escrow, false)
 	if err != nil {
 		return 0, err
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/wardseal/wardseal/crypto/keyring"
@@ -91,6 +92,9 @@ func WriteRoots(c Config, roots keyring.Roots, recipients []string) error {
 	if err := NewSecretFile(next, text); err != nil {
 		return err
 	}
+	if err := sameOwner(next, path); err != nil {
+		return fmt.Errorf("give the new root file to the owner of the old: %w", err)
+	}
 	if err := os.Rename(next, path); err != nil {
 		return err
 	}
@@ -99,6 +103,23 @@ func WriteRoots(c Config, roots keyring.Roots, recipients []string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// sameOwner gives a file to the owner of another or, where that is not there, of
+// the folder: root may run this for a server that runs as somebody else.
+func sameOwner(path, like string) error {
+	info, err := os.Stat(like)
+	if errors.Is(err, os.ErrNotExist) {
+		info, err = os.Stat(filepath.Dir(like))
+	}
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 {
+		return nil
+	}
+	return os.Chown(path, int(owner.Uid), int(owner.Gid))
 }
 
 // openKeys reads the keys at the top. The ring is empty until refresh.
@@ -233,9 +254,13 @@ func (s *System) keepKeys(ctx context.Context) error {
 }
 
 // Custody opens what cares for the keys: the database and the keys at the top,
-// nothing else.
-func Custody(ctx context.Context, c Config, roots keyring.Roots, escrow []keyring.Recipient) (*custody.Desk, func() error, error) {
-	db, err := OpenDatabase(ctx, c)
+// nothing else. Who only looks leaves the database at the schema that it has.
+func Custody(ctx context.Context, c Config, roots keyring.Roots, escrow []keyring.Recipient, look bool) (*custody.Desk, func() error, error) {
+	open := OpenDatabase
+	if look {
+		open = ReadDatabase
+	}
+	db, err := open(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
