@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"image/jpeg"
 	"io/fs"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/internal/access"
 )
 
 // link makes a link for the consultant and gives its secret and identifier.
@@ -145,7 +147,7 @@ func (h *house) noPlaintext(picture []byte) {
 func TestSingleUseLink(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, h *house) {
-		secret, _ := h.link(h.filed(), nil)
+		secret, _ := h.link(h.filed(), map[string]any{"audience": map[string]string{"kind": "role", "id": "consultant"}})
 		consultant := h.as("consultant")
 		for range 5 { // robots that preview links use nothing up and learn nothing
 			if a := h.nobody().send("GET", "/l", nil); a.status != http.StatusOK || bytes.Contains(a.body, []byte("advice")) {
@@ -155,20 +157,31 @@ func TestSingleUseLink(t *testing.T) {
 		consultant.must("POST", "/links/visit", http.StatusOK, map[string]string{"secret": secret})
 		var won, used, other atomic.Int64
 		var wg sync.WaitGroup
-		turn := make(chan struct{}, 100)
-		for range opens {
-			turn <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-turn }()
-				switch a := consultant.open(secret); {
-				case a.status == http.StatusOK:
-					won.Add(1)
-				case a.status == http.StatusGone && a.code() == "link-used":
-					used.Add(1)
-				default:
-					other.Add(1)
+		const people, hands = 6, 16 // more at once from one account is asked to wait
+		var asked atomic.Int64
+		for i := range people {
+			who := consultant
+			if i > 0 {
+				name := fmt.Sprintf("consultant%d", i)
+				if err := h.guided(h.hire(name, access.Consultant)); err != nil {
+					t.Fatal(err)
 				}
-			})
+				who = h.as(name)
+			}
+			for range hands {
+				wg.Go(func() {
+					for asked.Add(1) <= opens {
+						switch a := who.open(secret); {
+						case a.status == http.StatusOK:
+							won.Add(1)
+						case a.status == http.StatusGone && a.code() == "link-used":
+							used.Add(1)
+						default:
+							other.Add(1)
+						}
+					}
+				})
+			}
 		}
 		wg.Wait()
 		if won.Load() != 1 || other.Load() != 0 {
