@@ -191,7 +191,7 @@ func nowhere(thing string) string {
 // times (make attack: 100,000). None gets anything; nothing changes for the
 // owners; and "not yours" reads the same as "not there".
 func TestIdentifierSwaps(t *testing.T) {
-	n := 1000
+	n := 500
 	if s := os.Getenv("SWAPS"); s != "" {
 		var err error
 		if n, err = strconv.Atoi(s); err != nil {
