@@ -145,7 +145,7 @@ func box(file, p []byte) []byte {
 // POLYGLOTS is how many; see polyglots.mjs.
 func TestPolyglotsDoNotRun(t *testing.T) {
 	t.Parallel()
-	n := times(t, "POLYGLOTS", 8)
+	n := times(t, "POLYGLOTS", 4)
 	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, "../browser")
 	dir := t.TempDir()
 	for i := range n {
