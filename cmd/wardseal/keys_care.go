@@ -21,59 +21,69 @@ type settings struct {
 	config.Config `group:"Settings, as for serve"`
 }
 
-// custody opens the database and the keys at the top.
-func (s settings) custody(ctx context.Context, look bool) (*custody.Desk, func() error, error) {
+// custody opens the database and the keys at the top for as long as do takes.
+func (s settings) custody(ctx context.Context, look bool, do func(*custody.Desk) error) error {
 	roots, err := config.Roots(s.Config)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	escrow, err := config.Escrow(s.Config)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	return config.Custody(ctx, s.Config, roots, escrow, look)
+	return caring(ctx, s.Config, roots, escrow, look, do)
+}
+
+// caring is custody with other keys at the top than the settings name.
+func caring(ctx context.Context, c config.Config, roots keyring.Roots, escrow []keyring.Recipient, look bool, do func(*custody.Desk) error) error {
+	desk, done, err := config.Custody(ctx, c, roots, escrow, look)
+	if err != nil {
+		return err
+	}
+	err = do(desk)
+	if closed := done(); closed != nil {
+		return errors.Join(err, closed)
+	}
+	return err
 }
 
 type keysStatusCmd struct{ settings }
 
-func (k *keysStatusCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx, true)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	st, err := desk.Status(ctx)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "root identities: %d\nescrow recipients: %d\n\n", st.Roots, st.Escrow)
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "KEY\tPURPOSE\tPERIOD\tMADE\tSEALED TO\tOPENS\tWRAPS\t")
-	for _, key := range st.Keys {
-		opens, wraps, period := "yes", "", key.Period
-		if !key.Opens {
-			opens = "NO"
+func (k *keysStatusCmd) Run(ctx context.Context, out io.Writer) error {
+	return k.custody(ctx, true, func(desk *custody.Desk) error {
+		st, err := desk.Status(ctx)
+		if err != nil {
+			return err
 		}
-		if key.Purpose == keyring.PurposeKEK {
-			wraps = fmt.Sprint(key.Wraps)
+		fmt.Fprintf(out, "root identities: %d\nescrow recipients: %d\n\n", st.Roots, st.Escrow)
+		w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+		fmt.Fprintln(w, "KEY\tPURPOSE\tPERIOD\tMADE\tSEALED TO\tOPENS\tWRAPS\t")
+		for _, key := range st.Keys {
+			opens, wraps, period := "yes", "", key.Period
+			if !key.Opens {
+				opens = "NO"
+			}
+			if key.Purpose == keyring.PurposeKEK {
+				wraps = fmt.Sprint(key.Wraps)
+			}
+			if key.Old {
+				period += " (replaced)"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t\n", key.ID, key.Purpose, period, key.CreatedAt.Format("2006-01-02"), key.SealedTo, opens, wraps)
 		}
-		if key.Old {
-			period += " (replaced)"
+		if err := w.Flush(); err != nil {
+			return err
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t\n", key.ID, key.Purpose, period, key.CreatedAt.Format("2006-01-02"), key.SealedTo, opens, wraps)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(out)
-	for _, line := range st.ToDo {
-		fmt.Fprintln(out, "TO DO:", line)
-	}
-	if len(st.ToDo) > 0 {
-		return errQuiet
-	}
-	fmt.Fprintln(out, "Nothing is to be done.")
-	return nil
+		fmt.Fprintln(out)
+		for _, line := range st.ToDo {
+			fmt.Fprintln(out, "TO DO:", line)
+		}
+		if len(st.ToDo) > 0 {
+			return errQuiet
+		}
+		fmt.Fprintln(out, "Nothing is to be done.")
+		return nil
+	})
 }
 
 type keysRotateCmd struct {
@@ -87,29 +97,26 @@ type keysRotateKEKCmd struct {
 	Settle time.Duration `default:"60s" help:"How long to wait until every server knows the new key; 0s only when none is running."`
 }
 
-func (k *keysRotateKEKCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx, false)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	desk.Settle = k.Settle
-	began, told := time.Now(), time.Time{}
-	n, err := desk.RotateKEK(ctx, func(p custody.Progress) {
-		switch {
-		case p.Step == "settling" && k.Settle > 0:
-			fmt.Fprintf(out, "%d of %d taken over; waiting until %s, when every server knows the new key\n", p.Done, p.All, p.Until.Format("15:04:05"))
-		case p.Step == "rewrapping" && time.Since(told) > 2*time.Second:
-			told = time.Now()
-			rate := float64(p.Done) / time.Since(began).Seconds()
-			fmt.Fprintf(out, "%d of %d taken over, %.0f a second\n", p.Done, p.All, rate)
+func (k *keysRotateKEKCmd) Run(ctx context.Context, out io.Writer) error {
+	return k.custody(ctx, false, func(desk *custody.Desk) error {
+		desk.Settle = k.Settle
+		began, told := time.Now(), time.Time{}
+		n, err := desk.RotateKEK(ctx, func(p custody.Progress) {
+			switch {
+			case p.Step == "settling" && k.Settle > 0:
+				fmt.Fprintf(out, "%d of %d taken over; waiting until %s, when every server knows the new key\n", p.Done, p.All, p.Until.Format("15:04:05"))
+			case p.Step == "rewrapping" && time.Since(told) > 2*time.Second:
+				told = time.Now()
+				rate := float64(p.Done) / time.Since(began).Seconds()
+				fmt.Fprintf(out, "%d of %d taken over, %.0f a second\n", p.Done, p.All, rate)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("%w (run it again to go on)", err)
 		}
+		fmt.Fprintf(out, "%d keys of items taken over; the older key-encryption keys are retired\n", n)
+		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("%w (run it again to go on)", err)
-	}
-	fmt.Fprintf(out, "%d keys of items taken over; the older key-encryption keys are retired\n", n)
-	return nil
 }
 
 type keysRotateRootCmd struct {
@@ -118,61 +125,55 @@ type keysRotateRootCmd struct {
 	RootRecipient []string `placeholder:"AGE1…" help:"Encrypt the new root file to this age recipient."`
 }
 
-func (k *keysRotateRootCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx, false)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	with := desk.Roots
-	if k.Finish {
-		if desk.Roots = with.Newest(); with.Len() < 2 {
-			return errors.New("there is one root identity, and no other to put out of use: run “wardseal keys rotate root” first")
+func (k *keysRotateRootCmd) Run(ctx context.Context, out io.Writer) error {
+	return k.custody(ctx, false, func(desk *custody.Desk) error {
+		with := desk.Roots
+		if k.Finish {
+			if desk.Roots = with.Newest(); with.Len() < 2 {
+				return errors.New("there is one root identity, and no other to put out of use: run “wardseal keys rotate root” first")
+			}
+			n, err := desk.Reseal(ctx, with, "root replaced")
+			if err != nil {
+				return err
+			}
+			if err := config.WriteRoots(k.Config, desk.Roots, k.RootRecipient); err != nil {
+				return fmt.Errorf("%d keys are sealed to the new root alone; take the old one out of the root file yourself: %w", n, err)
+			}
+			fmt.Fprintf(out, "%d keys are sealed to the new root and to escrow; the old root opens nothing any more\nGive every server the new %s, and destroy the copies of the old one.\n", n, k.RootFile())
+			return nil
 		}
-		n, err := desk.Reseal(ctx, with, "root replaced")
+		if with.Len() < 2 { // else it was begun before
+			identity, _, err := keyring.MintRoot()
+			if err != nil {
+				return err
+			}
+			if desk.Roots, err = keyring.LoadRoots(strings.NewReader(identity + "\n" + with.Reveal())); err != nil {
+				return err
+			}
+			if err := config.WriteRoots(k.Config, desk.Roots, k.RootRecipient); err != nil {
+				return fmt.Errorf("write the root file: %w", err)
+			}
+		}
+		n, err := desk.Reseal(ctx, with, "root being replaced")
 		if err != nil {
 			return err
 		}
-		if err := config.WriteRoots(k.Config, desk.Roots, k.RootRecipient); err != nil {
-			return fmt.Errorf("%d keys are sealed to the new root alone; take the old one out of the root file yourself: %w", n, err)
-		}
-		fmt.Fprintf(out, "%d keys are sealed to the new root and to escrow; the old root opens nothing any more\nGive every server the new %s, and destroy the copies of the old one.\n", n, k.RootFile())
+		fmt.Fprintf(out, "%d keys are sealed to the new root, the old one and escrow\nGive every server the new %s and restart it; then run “wardseal keys rotate root --finish”.\n", n, k.RootFile())
 		return nil
-	}
-	if with.Len() < 2 { // else it was begun before
-		identity, _, err := keyring.MintRoot()
-		if err != nil {
-			return err
-		}
-		if desk.Roots, err = keyring.LoadRoots(strings.NewReader(identity + "\n" + with.Reveal())); err != nil {
-			return err
-		}
-		if err := config.WriteRoots(k.Config, desk.Roots, k.RootRecipient); err != nil {
-			return fmt.Errorf("write the root file: %w", err)
-		}
-	}
-	n, err := desk.Reseal(ctx, with, "root being replaced")
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "%d keys are sealed to the new root, the old one and escrow\nGive every server the new %s and restart it; then run “wardseal keys rotate root --finish”.\n", n, k.RootFile())
-	return nil
+	})
 }
 
 type keysRotateIntakeCmd struct{ settings }
 
-func (k *keysRotateIntakeCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx, false)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	key, err := desk.RotateIntake(ctx)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "intake key %s: phones are told of it when they next ask\n", key.ID)
-	return nil
+func (k *keysRotateIntakeCmd) Run(ctx context.Context, out io.Writer) error {
+	return k.custody(ctx, false, func(desk *custody.Desk) error {
+		key, err := desk.RotateIntake(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "intake key %s: phones are told of it when they next ask\n", key.ID)
+		return nil
+	})
 }
 
 type keysEscrowCmd struct {
@@ -261,49 +262,43 @@ type keysEscrowCheckCmd struct {
 	opener
 }
 
-func (k *keysEscrowCheckCmd) Run(ctx context.Context, out io.Writer) (err error) {
+func (k *keysEscrowCheckCmd) Run(ctx context.Context, out io.Writer) error {
 	ids, err := k.open()
 	if err != nil {
 		return err
 	}
-	desk, done, err := config.Custody(ctx, k.Config, ids, nil, true)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	st, err := desk.Status(ctx)
-	if err != nil {
-		return err
-	}
-	shut := 0
-	for _, key := range st.Keys {
-		if !key.Opens {
-			shut++
-			fmt.Fprintf(out, "does not open: key %s (%s %s)\n", key.ID, key.Purpose, key.Period)
+	return caring(ctx, k.Config, ids, nil, true, func(desk *custody.Desk) error {
+		st, err := desk.Status(ctx)
+		if err != nil {
+			return err
 		}
-	}
-	if shut > 0 || len(st.Keys) == 0 {
-		fmt.Fprintf(out, "%d of %d keys open\n", len(st.Keys)-shut, len(st.Keys))
-		return errQuiet
-	}
-	fmt.Fprintf(out, "all %d keys open: with this escrow, a lost root loses nothing\n", len(st.Keys))
-	return nil
+		shut := 0
+		for _, key := range st.Keys {
+			if !key.Opens {
+				shut++
+				fmt.Fprintf(out, "does not open: key %s (%s %s)\n", key.ID, key.Purpose, key.Period)
+			}
+		}
+		if shut > 0 || len(st.Keys) == 0 {
+			fmt.Fprintf(out, "%d of %d keys open\n", len(st.Keys)-shut, len(st.Keys))
+			return errQuiet
+		}
+		fmt.Fprintf(out, "all %d keys open: with this escrow, a lost root loses nothing\n", len(st.Keys))
+		return nil
+	})
 }
 
 type keysEscrowChangeCmd struct{ settings }
 
-func (k *keysEscrowChangeCmd) Run(ctx context.Context, out io.Writer) (err error) {
-	desk, done, err := k.custody(ctx, false)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	n, err := desk.Reseal(ctx, desk.Roots, "escrow changed")
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "%d keys are sealed to %d root identities and the %d escrow recipients of %s, and to nobody else\nBackups made before open with the escrow of then: keep it as long as them.\n", n, desk.Roots.Len(), len(desk.Escrow), k.EscrowFile())
-	return nil
+func (k *keysEscrowChangeCmd) Run(ctx context.Context, out io.Writer) error {
+	return k.custody(ctx, false, func(desk *custody.Desk) error {
+		n, err := desk.Reseal(ctx, desk.Roots, "escrow changed")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%d keys are sealed to %d root identities and the %d escrow recipients of %s, and to nobody else\nBackups made before open with the escrow of then: keep it as long as them.\n", n, desk.Roots.Len(), len(desk.Escrow), k.EscrowFile())
+		return nil
+	})
 }
 
 type keysRecoverCmd struct {
@@ -312,7 +307,7 @@ type keysRecoverCmd struct {
 	RootRecipient []string `placeholder:"AGE1…" help:"Encrypt the new root file to this age recipient."`
 }
 
-func (k *keysRecoverCmd) Run(ctx context.Context, out io.Writer) (err error) {
+func (k *keysRecoverCmd) Run(ctx context.Context, out io.Writer) error {
 	with, err := k.open()
 	if err != nil {
 		return err
@@ -342,18 +337,16 @@ func recoverRoot(ctx context.Context, c config.Config, with keyring.Roots, recip
 	if err != nil {
 		return 0, err
 	}
-	desk, done, err := config.Custody(ctx, c, roots, escrow, false)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	// The file first: keys that are sealed to a root which is nowhere would wait
-	// for escrow again.
-	if err := config.WriteRoots(c, roots, recipients); err != nil {
-		return 0, fmt.Errorf("write the root file: %w", err)
-	}
-	if n, err = desk.Reseal(ctx, with, "recovered with escrow"); err != nil {
-		return 0, errors.Join(fmt.Errorf("the keys stay as they were: %w", err), os.Remove(c.RootFile()))
-	}
-	return n, nil
+	err = caring(ctx, c, roots, escrow, false, func(desk *custody.Desk) error {
+		// The file first: keys that are sealed to a root which is nowhere would
+		// wait for escrow again.
+		if err := config.WriteRoots(c, roots, recipients); err != nil {
+			return fmt.Errorf("write the root file: %w", err)
+		}
+		if n, err = desk.Reseal(ctx, with, "recovered with escrow"); err != nil {
+			return errors.Join(fmt.Errorf("the keys stay as they were: %w", err), os.Remove(c.RootFile()))
+		}
+		return nil
+	})
+	return n, err
 }
