@@ -70,17 +70,18 @@ type Manifest struct {
 	Bytes      int64       `json:"bytes"` // of the objects
 }
 
-// newID makes the name of a backup: its time first, so that names sort.
+// newID makes the name of a backup: its time first, so that names sort, to the
+// millisecond, so that the second of two in one second is the later.
 func newID(t time.Time) string {
 	b := make([]byte, 4)
 	_, _ = rand.Read(b)
-	return t.UTC().Format("20060102t150405z") + "-" + hex.EncodeToString(b)
+	return t.UTC().Format("20060102t150405.000z") + "-" + hex.EncodeToString(b)
 }
 
 // timeOf is when a backup was made, by its name.
 func timeOf(id string) (time.Time, bool) {
 	at, _, _ := strings.Cut(id, "-")
-	t, err := time.Parse("20060102t150405z", at)
+	t, err := time.Parse("20060102t150405z", at) // takes a fraction as well
 	return t, err == nil
 }
 

@@ -1,6 +1,7 @@
 // Command noskip runs "go test" and, when CI is set, fails if any test was
 // skipped: a skip there hides what was meant to be proved. At the end it names
-// the tests that took longest.
+// the tests that took longest, and says again what the race detector found: a
+// race fails every test that runs beside it, and its report is far above.
 //
 //	go run ./test/noskip -- go test -race ./...
 package main
@@ -42,7 +43,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	passed, failed, skipped, took := tally(bufio.NewReader(out))
+	passed, failed, skipped, took, race := tally(bufio.NewReader(out))
 	status := 0
 	if err := cmd.Wait(); err != nil {
 		status = 1
@@ -50,6 +51,9 @@ func run(args []string) int {
 	slices.SortFunc(took, func(a, b timed) int { return cmp.Compare(b.seconds, a.seconds) })
 	for _, t := range took[:min(12, len(took))] {
 		fmt.Printf("%7.1f s  %s\n", t.seconds, t.name)
+	}
+	if len(race) > 0 {
+		fmt.Print("the first race:\n" + strings.Join(race, ""))
 	}
 	fmt.Printf("%d passed, %d failed, %d skipped\n", passed, failed, len(skipped))
 	if len(skipped) > 0 && os.Getenv("CI") == "true" {
@@ -65,15 +69,24 @@ type timed struct {
 }
 
 // tally prints what people want to see, counts the tests and times those that
-// are not part of another.
-func tally(out *bufio.Reader) (passed, failed int, skipped []string, took []timed) {
+// are not part of another. Of races it gives the first one's report.
+func tally(out *bufio.Reader) (passed, failed int, skipped []string, took []timed, race []string) {
+	reporting := false
 	logs := map[string][]string{} // output of a test, until it is known to have passed
 	for {
 		line, err := out.ReadBytes('\n')
 		var e event
 		if json.Unmarshal(line, &e) != nil {
 			fmt.Print(string(line))
-		} else if key := e.Package + " " + e.Test; e.Test == "" {
+		}
+		if e.Action == "output" {
+			reporting = reporting || len(race) == 0 && strings.HasPrefix(e.Output, "WARNING: DATA RACE")
+			if reporting {
+				race = append(race, e.Output)
+			}
+			reporting = reporting && !strings.HasPrefix(e.Output, "======")
+		}
+		if key := e.Package + " " + e.Test; e.Test == "" {
 			if e.Action == "output" && !strings.HasPrefix(e.Output, "PASS") {
 				fmt.Print(e.Output)
 			}
@@ -98,7 +111,7 @@ func tally(out *bufio.Reader) (passed, failed int, skipped []string, took []time
 			}
 		}
 		if err != nil {
-			return passed, failed, skipped, took
+			return passed, failed, skipped, took, race
 		}
 	}
 }
