@@ -36,13 +36,19 @@ func open(b *testing.B, srv *servers.S3) *house {
 func openWith(b *testing.B, srv *servers.S3, versioned bool, more ...string) *house {
 	b.Helper()
 	h := &house{dir: b.TempDir()}
+	var database []string
+	for i := 0; i+1 < len(more); i++ {
+		if strings.HasPrefix(more[i], "--database-") {
+			database = append(database, more[i], more[i+1])
+		}
+	}
 	run := func(stdin string, args ...string) {
 		if _, errs, status := servers.Run(b, stdin, args...); status != 0 {
 			b.Fatalf("wardseal %s: %s", strings.Join(args, " "), errs)
 		}
 	}
 	run("", "keys", "init", "--data", h.dir, "--escrow-out", filepath.Join(h.dir, "escrow-identity.txt"))
-	run(password+"\n", "user", "add", "--data", h.dir, "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability")
+	run(password+"\n", append([]string{"user", "add", "--data", h.dir, "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability"}, database...)...)
 	settings := append([]string{"--data", h.dir}, more...)
 	if srv != nil {
 		key := filepath.Join(h.dir, "secret-key")
