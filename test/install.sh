@@ -34,6 +34,7 @@ if [[ ${1:-} == peers ]]; then
   need vipsthumbnail libvips-tools
   need mkvmerge mkvtoolnix
   need dcraw dcraw
+  need rclone rclone
 fi
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 if ((${#missing[@]})); then
