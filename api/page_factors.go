@@ -57,7 +57,10 @@ func (s *Server) secondForm(c *gin.Context) {
 	switch {
 	case err == nil:
 		if secret != "" { // else a session that there is was stepped up
-			giveCookie(c, secret.Reveal())
+			if err := s.giveSession(c, secret.Reveal()); err != nil {
+				s.signInAgain(c, next, err)
+				return
+			}
 		}
 		c.Redirect(http.StatusSeeOther, next)
 	case fault.Is(err, fault.Denied):

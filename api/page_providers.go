@@ -54,7 +54,10 @@ func (s *Server) backPage(c *gin.Context) {
 		s.secondPage(c, http.StatusOK, a.Half.Reveal(), local(a.Next), nil)
 	default:
 		if a.Secret != "" {
-			giveCookie(c, a.Secret.Reveal())
+			if err := s.giveSession(c, a.Secret.Reveal()); err != nil {
+				s.signInAgain(c, local(a.Next), err)
+				return
+			}
 		}
 		c.Redirect(http.StatusSeeOther, local(a.Next))
 	}

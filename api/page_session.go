@@ -51,7 +51,10 @@ func (s *Server) signInForm(c *gin.Context) {
 		render(c, logged500(c, err), "sign-in", p)
 		return
 	}
-	giveCookie(c, secret.Reveal())
+	if err := s.giveSession(c, secret.Reveal()); err != nil {
+		s.signInAgain(c, next, err)
+		return
+	}
 	c.Redirect(http.StatusSeeOther, next)
 }
 

@@ -54,12 +54,22 @@ func (s *Server) signIn(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	giveCookie(c, secret.Reveal())
+	if err := s.giveSession(c, secret.Reveal()); err != nil {
+		fail(c, err)
+		return
+	}
 	c.JSON(http.StatusOK, me(who))
 }
 
-func giveCookie(c *gin.Context, secret string) {
+// giveSession gives a browser its new session, and ends the one it had.
+func (s *Server) giveSession(c *gin.Context, secret string) error {
+	if old, err := c.Cookie(cookieName); err == nil {
+		if err := s.Door.Supersede(c.Request.Context(), old, requestID(c)); err != nil {
+			return err
+		}
+	}
 	http.SetCookie(c.Writer, &http.Cookie{Name: cookieName, Value: secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	return nil
 }
 
 // takeCookie ends what the browser keeps of a session.

@@ -342,6 +342,23 @@ func down(err error) error {
 	return err
 }
 
+// Supersede ends the session that a browser had, of which secret is what it
+// kept, when somebody has just signed in there: on a shared computer it is the
+// last person's. One that is over, or a token, is left as it is.
+func (d *Door) Supersede(ctx context.Context, secret, request string) error {
+	who, kind, err := d.Recognise(ctx, secret, request)
+	if fault.Is(err, fault.Unauthenticated) || err == nil && kind != meta.KindSession {
+		return nil
+	}
+	if err == nil {
+		err = d.SignOut(ctx, who)
+	}
+	if errors.Is(err, meta.ErrNotFound) { // it ended meanwhile
+		return nil
+	}
+	return err
+}
+
 // SignOut ends the session or token that who came with.
 func (d *Door) SignOut(ctx context.Context, who access.Principal) error {
 	ev := audit.NewEvent(audit.SignedOut, who, audit.Subject{Person: string(who.Person.ID)})

@@ -242,6 +242,30 @@ func TestWrongCodesLock(t *testing.T) {
 	}
 }
 
+// Who signs in where somebody else is still signed in ends that session: what
+// the browser kept of it is worth nothing any more.
+func TestSigningInEndsTheSessionBefore(t *testing.T) {
+	t.Parallel()
+	h := open(t, "sqlite+filesystem", nil)
+	nurse, elsewhere := h.signIn("nurse"), h.signIn("nurse")
+	cred := body{"username": "colleague", "password": password}
+	before := *nurse
+	if a := nurse.ask("POST", "/session", body{"username": "colleague", "password": "wrong"}); a.status != http.StatusUnauthorized {
+		t.Fatalf("a wrong password: %d", a.status)
+	}
+	before.must("GET", "/session", http.StatusOK, nil)
+	if a := nurse.must("POST", "/session", http.StatusOK, cred); len(a.cookies) != 1 {
+		t.Fatalf("cookies: %v", a.cookies)
+	}
+	is(t, "the session before", before.ask("GET", "/session", nil).status, http.StatusUnauthorized)
+	elsewhere.must("GET", "/session", http.StatusOK, nil)
+
+	page := h.signIn("nurse")
+	before = *page
+	page.submit("/sign-in", url.Values{"username": {"colleague"}, "password": {password}})
+	is(t, "the session before, from the page", before.ask("GET", "/session", nil).status, http.StatusUnauthorized)
+}
+
 // People see their sessions and end them.
 func TestOwnSessions(t *testing.T) {
 	t.Parallel()
