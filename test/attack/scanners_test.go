@@ -4,14 +4,21 @@ package attack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +77,9 @@ func TestTestSSL(t *testing.T) {
 
 // decided are what wapiti reports and is as it should be, and why.
 var decided = map[string]string{
-	"Cross Site Request Forgery": "forms carry no token: the origin is checked and the cookie is strict (docs/decisions/0010)",
+	"Cross Site Request Forgery":           "forms carry no token: the origin is checked and the cookie is strict (docs/decisions/0010)",
+	"X-XSS-Protection is not set":          "browsers have given it up; the content security policy does more",
+	"Strict-Transport-Security is not set": "it is set over TLS, which this server stands behind",
 }
 
 // wapiti, signed in as a nurse, finds nothing.
@@ -82,24 +91,57 @@ func TestWapiti(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 	cookie := resp.Cookies()[0]
-	read, err := http.NewRequest("POST", s.URL+"/guidance", strings.NewReader("version=1"))
-	if err != nil {
-		t.Fatal(err)
+	ask := func(method, path, form string) string {
+		r, err := http.NewRequest(method, s.URL+path, strings.NewReader(form))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Cookie", cookie.String())
+		r.Header.Set("Origin", s.URL)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
 	}
-	read.Header.Set("Cookie", cookie.String())
-	read.Header.Set("Origin", s.URL)
-	read.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if resp, err = http.DefaultClient.Do(read); err != nil {
-		t.Fatal(err)
+	version := regexp.MustCompile(`name="version" value="([^"]+)"`).FindStringSubmatch(ask("GET", "/guidance", ""))
+	if version == nil {
+		t.Fatal("there is no guidance to read")
 	}
-	_ = resp.Body.Close()
+	ask("POST", "/guidance", "version="+version[1])
+	// What stands in between keeps it signed in: what wapiti 3.0.4 has for that,
+	// leaving addresses out, ends in an error with the Python of today.
+	var requests atomic.Int64
+	var signedIn atomic.Bool
+	front := httptest.NewServer(&httputil.ReverseProxy{ModifyResponse: func(r *http.Response) error {
+		requests.Add(1)
+		if r.Request.URL.Path == "/pictures" && r.StatusCode == http.StatusOK {
+			signedIn.Store(true)
+		}
+		return nil
+	}, Rewrite: func(r *httputil.ProxyRequest) {
+		to, _ := url.Parse(s.URL)
+		r.SetURL(to)
+		if strings.HasPrefix(r.In.URL.Path, "/sign-out") || strings.HasPrefix(r.In.URL.Path, "/account/") {
+			r.Out.URL.Path = "/left-out"
+		}
+		r.Out.Header.Set("Cookie", cookie.Name+"="+cookie.Value)
+		r.Out.Header.Set("Origin", s.URL)
+	}})
+	defer front.Close()
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out.json")
 	limit := times(t, "SCAN_SECONDS", 300)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(limit+240)*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, servers.Binary(t, "wapiti"), "-u", s.URL+"/", "-s", s.URL+"/send", "-s", s.URL+"/pictures", "-s", s.URL+"/account", "-s", s.URL+"/report", "-s", s.URL+"/links",
-		"--scope", "domain", "-x", s.URL+"/sign-out", "-x", s.URL+"/account/password", "-H", "Cookie: "+cookie.Name+"="+cookie.Value, "-H", "Origin: "+s.URL,
+	cmd := exec.CommandContext(ctx, servers.Binary(t, "wapiti"), "-u", front.URL+"/", "-s", front.URL+"/send", "-s", front.URL+"/pictures", "-s", front.URL+"/account", "-s", front.URL+"/report", "-s", front.URL+"/links",
+		"--scope", "domain",
 		"-m", "backup,blindsql,cookieflags,crlf,csp,csrf,exec,file,htaccess,http_headers,methods,permanentxss,redirect,shellshock,sql,xss",
 		"--max-scan-time", fmt.Sprint(limit), "--max-attack-time", "60", "--flush-session", "--store-session", dir, "--store-config", dir, "--no-bugreport", "-v", "1", "-f", "json", "-o", out)
 	cmd.Env = append(os.Environ(), "HOME="+dir)
@@ -121,7 +163,7 @@ func TestWapiti(t *testing.T) {
 	found := 0
 	for name, all := range report.Vulnerabilities {
 		for _, v := range all {
-			if why := decided[name]; why != "" {
+			if why := cmp.Or(decided[name], decided[v.Info]); why != "" {
 				t.Logf("%s at %s: as decided: %s", name, v.Path, why)
 				continue
 			}
@@ -135,9 +177,8 @@ func TestWapiti(t *testing.T) {
 			t.Errorf("%s: %s %s: %s", name, v.Method, v.Path, v.Info)
 		}
 	}
-	requests := strings.Count(s.Log(t), "msg=request") + strings.Count(s.Log(t), `"msg":"request"`)
-	if signedIn := strings.Contains(s.Log(t), "/send/patient"); !signedIn || requests < 200 || bytes.Contains(text, []byte("Traceback")) {
-		t.Errorf("it came nowhere: %d requests\n%s", requests, text)
+	if !signedIn.Load() || requests.Load() < 200 || bytes.Contains(text, []byte("Traceback")) {
+		t.Errorf("it came nowhere: %d requests\n%s", requests.Load(), text)
 	}
-	t.Logf("wapiti: %d requests, %d findings; %s", requests, found, report.Infos)
+	t.Logf("wapiti: %d requests, %d findings; %s", requests.Load(), found, report.Infos)
 }
