@@ -20,6 +20,7 @@ class Film implements Surface {
   private times: number[] = [];
   private lasts: number | undefined;
   private seen = 0; // time of the frame that is seen
+  private presented = (): void => { /* nobody waits for a frame */ };
   private steps = 0; // that are still to be made
   private stepping: Promise<void> = Promise.resolve();
 
@@ -68,6 +69,7 @@ class Film implements Surface {
     if (!tells) return;
     this.video.requestVideoFrameCallback((_, frame) => {
       this.seen = frame.mediaTime;
+      this.presented();
       if (!this.video.paused && !this.video.seeking) {
         this.times = [...this.times.slice(-40), frame.mediaTime];
         this.lasts = frameLasts(this.times) ?? this.lasts;
@@ -98,7 +100,7 @@ class Film implements Surface {
     // Into the middle of the frame wanted; if that is still the same one, further.
     for (let reach = way > 0 ? 1.5 : .5; reach < 40; reach += way > 0 ? .5 : 1) {
       const to = Math.min(Math.max(from + way * reach * lasts, 0), this.video.duration || Infinity);
-      await this.seek(to);
+      await this.seek(to, from);
       const gone = Math.abs(this.time - from);
       if (gone > 1e-4) {
         if (way > 0 && (!this.lasts || gone < this.lasts)) this.lasts = gone;
@@ -108,10 +110,14 @@ class Film implements Surface {
     }
   }
 
-  /** seek goes to a time and waits until its frame is seen, or has been. */
-  private seek(to: number): Promise<void> {
+  /**
+   * seek goes to a time and waits until another frame than the one of from is
+   * seen. A busy machine is late with it; one that is still the same is never told.
+   */
+  private seek(to: number, from: number): Promise<void> {
     return new Promise((done) => {
-      this.video.addEventListener("seeked", () => setTimeout(done, tells ? 70 : 0), { once: true });
+      this.presented = () => { if (Math.abs(this.seen - from) > 1e-4) done(); };
+      this.video.addEventListener("seeked", () => setTimeout(done, tells ? 400 : 0), { once: true });
       this.video.currentTime = to;
     });
   }
