@@ -32,18 +32,14 @@ func BenchmarkGrowth(b *testing.B) {
 }
 
 func growth(b *testing.B, driver string) {
-	var settings []string
 	var url string
+	var settings []string
 	if driver == "postgres" {
 		url = servers.Postgres(b)
-		file := filepath.Join(b.TempDir(), "url")
-		if err := os.WriteFile(file, []byte(url), 0o600); err != nil {
-			b.Fatal(err)
-		}
-		settings = []string{"--database-driver", "postgres", "--database-url-file", file}
+		settings = over(b, url)
 	}
 	h := openWith(b, nil, false, settings...)
-	db, size := ledgerOf(b, driver, url, h.dir)
+	db, size := databaseOf(b, driver, url, h.dir)
 	picture, err := os.ReadFile("../../cmd/wardseal/testdata/phone.jpg")
 	if err != nil {
 		b.Fatal(err)
@@ -95,9 +91,9 @@ func growth(b *testing.B, driver string) {
 		float64(stored-clean)/float64(objects), filesIn(b, filepath.Join(h.dir, "objects")), stored)
 }
 
-// ledgerOf opens a house's database beside its server, and gives what tells its
+// databaseOf opens a house's database beside its server, and gives what tells its
 // size.
-func ledgerOf(b *testing.B, driver, url, dir string) (*sql.DB, func() int64) {
+func databaseOf(b *testing.B, driver, url, dir string) (*sql.DB, func() int64) {
 	b.Helper()
 	name, source, ask := "pgx", url, "SELECT pg_database_size(current_database())"
 	if driver == "sqlite" {

@@ -66,6 +66,16 @@ func openWith(b *testing.B, srv *servers.S3, versioned bool, more ...string) *ho
 	return h
 }
 
+// over are the settings for a PostgreSQL database.
+func over(b *testing.B, url string) []string {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), "url")
+	if err := os.WriteFile(file, []byte(url), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return []string{"--database-driver", "postgres", "--database-url-file", file}
+}
+
 func (h *house) json(b *testing.B, method, path string, in, out any) {
 	b.Helper()
 	body, err := json.Marshal(in)

@@ -45,11 +45,7 @@ type system struct {
 // plain proxy in front of the same S3 server, one after the other.
 func BenchmarkLoad(b *testing.B) {
 	srv, file := servers.VersityGW(b), photo(b)
-	url := filepath.Join(b.TempDir(), "url")
-	if err := os.WriteFile(url, []byte(servers.Postgres(b)), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	h := openWith(b, &srv, false, "--no-derivatives", "--database-driver", "postgres", "--database-url-file", url)
+	h := openWith(b, &srv, false, append(over(b, servers.Postgres(b)), "--no-derivatives")...)
 	shown := int64(len(file))
 	wardseal := system{"Wardseal (PostgreSQL, S3)", func() (string, error) { return h.upload("a.jpg", bytes.NewReader(file), int64(len(file))) },
 		func(item string) error { return h.view(item, shown) }}
