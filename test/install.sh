@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks, and says so: Debian
 # packages, and Go programs of pinned versions into the cache. Does nothing
-# when all is there. With the argument "peers" also what benchmarks compare with.
+# when all is there. With the argument "peers" also what benchmarks compare with,
+# with "attack" the scanners.
 set -euo pipefail
 
 bin="${WARDSEAL_TEST_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/wardseal/bin}"
@@ -23,6 +24,7 @@ need chromium chromium
 need pdftoppm poppler-utils
 need python3 python3
 need curl curl
+need strace strace
 need aiosmtpd python3-aiosmtpd
 need node nodejs
 need npm npm
@@ -35,6 +37,10 @@ if [[ ${1:-} == peers ]]; then
   need mkvmerge mkvtoolnix
   need dcraw dcraw
   need rclone rclone
+fi
+if [[ ${1:-} == attack ]]; then
+  need testssl testssl.sh
+  need wapiti wapiti
 fi
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 if ((${#missing[@]})); then
@@ -49,6 +55,13 @@ program() { # program NAME MODULE@VERSION
   echo "test/install.sh: building $2" >&2
   GOBIN="$bin" CGO_ENABLED=0 go install "$2"
 }
+renamed() { # renamed NAME MODULE@VERSION: a program that the module calls by another name
+  [[ -x "$bin/$1" ]] && return
+  echo "test/install.sh: building $2" >&2
+  local at; at="$(mktemp -d)"
+  GOBIN="$at" CGO_ENABLED=0 go install "$2"
+  mv "$at"/* "$bin/$1" && rmdir "$at"
+}
 program staticcheck honnef.co/go/tools/cmd/staticcheck@v0.8.2
 program gosec github.com/securego/gosec/v2/cmd/gosec@v2.22.10
 program govulncheck golang.org/x/vuln/cmd/govulncheck@v1.1.4
@@ -57,6 +70,7 @@ program age filippo.io/age/cmd/age@v1.3.2
 program age-plugin-batchpass filippo.io/age/cmd/age-plugin-batchpass@v1.3.2
 program versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
 program minio github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+renamed toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
 
 packages() { # packages FOLDER: what its lock file pins, into the cache under the lock file's hash
   local at
@@ -70,4 +84,5 @@ packages() { # packages FOLDER: what its lock file pins, into the cache under th
 }
 here="$(cd "$(dirname "$0")" && pwd)"
 packages "$here/browser"
+packages "$here/servers/oidc"
 packages "$here/../api/ui"
