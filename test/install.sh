@@ -20,6 +20,7 @@ need heif-enc libheif-examples
 need avifenc libavif-bin
 need tiffcp libtiff-tools
 need cwebp webp
+need mkvmerge mkvtoolnix
 need chromium chromium
 need pdftoppm poppler-utils
 need python3 python3
@@ -34,7 +35,6 @@ if [[ ${1:-} == peers ]]; then
   need mat2 mat2
   need exiv2 exiv2
   need vipsthumbnail libvips-tools
-  need mkvmerge mkvtoolnix
   need dcraw dcraw
   need rclone rclone
 fi
