@@ -21,8 +21,10 @@ import (
 // userCmd administers staff from the command line: the first administrator
 // cannot come in by the door.
 type userCmd struct {
-	Data     string          `placeholder:"DIR" type:"path" env:"WARDSEAL_DATA" help:"The data folder."`
-	Database config.Database `embed:"" prefix:"database-"`
+	Data         string           `placeholder:"DIR" type:"path" env:"WARDSEAL_DATA" help:"The data folder."`
+	Database     config.Database  `embed:"" prefix:"database-"`
+	Passwords    config.Passwords `embed:"" prefix:"passwords-"`
+	Organisation string           `env:"WARDSEAL_ORGANISATION" help:"The organisation's name: a password has to be more than it."`
 
 	Add     userAddCmd  `cmd:"" help:"Add a member of staff. The password is read from standard input."`
 	List    userListCmd `cmd:"" help:"List the members of staff."`
@@ -60,7 +62,11 @@ func (c *userAddCmd) Run(ctx context.Context, u *userCmd, out io.Writer) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	desk := signin.NewStaff(db, db)
+	passwords, err := u.Passwords.Open(u.Organisation)
+	if err != nil {
+		return err
+	}
+	desk := signin.NewStaff(db, db, passwords)
 	n := signin.Newcomer{Username: c.Username, Name: c.Name, Role: c.Role, Password: strings.TrimRight(password, "\r\n")}
 	for _, name := range c.Team {
 		id, err := team(ctx, db, desk, name)

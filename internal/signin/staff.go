@@ -34,12 +34,15 @@ type TeamStore interface {
 
 // Staff administers people and teams.
 type Staff struct {
-	people PeopleStore
-	teams  TeamStore
+	people    PeopleStore
+	teams     TeamStore
+	passwords Passwords
 }
 
 // NewStaff makes a Staff.
-func NewStaff(people PeopleStore, teams TeamStore) *Staff { return &Staff{people, teams} }
+func NewStaff(people PeopleStore, teams TeamStore, passwords Passwords) *Staff {
+	return &Staff{people, teams, passwords}
+}
 
 // allow decides an action that concerns no item, and records a refusal.
 func (s *Staff) allow(ctx context.Context, who access.Principal, a access.Action) error {
@@ -89,7 +92,7 @@ func (s *Staff) add(ctx context.Context, who access.Principal, n Newcomer) (acce
 	case !p.Role.Valid():
 		return p, badRole()
 	}
-	hash, err := HashPassword(p.Username, n.Password)
+	hash, err := s.passwords.Hash(p, n.Password)
 	if err != nil {
 		return p, err
 	}

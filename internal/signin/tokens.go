@@ -31,19 +31,20 @@ type AccountStore interface {
 
 // Account is what people do to their own account.
 type Account struct {
-	store  AccountStore
-	proof  func(ctx context.Context, who access.Principal) error
-	hasher *hasher
+	store     AccountStore
+	proof     func(ctx context.Context, who access.Principal) error
+	passwords Passwords
+	hasher    *hasher
 }
 
 // NewAccount makes an Account. proof refuses who has not just proved who they
 // are; see Door.SteppedUp.
-func NewAccount(store AccountStore, proof func(ctx context.Context, who access.Principal) error) (*Account, error) {
+func NewAccount(store AccountStore, proof func(ctx context.Context, who access.Principal) error, passwords Passwords) (*Account, error) {
 	h, err := newHasher()
 	if err != nil {
 		return nil, err
 	}
-	return &Account{store: store, proof: proof, hasher: h}, nil
+	return &Account{store: store, proof: proof, passwords: passwords, hasher: h}, nil
 }
 
 // MintToken makes an API token that for liveFor may do what the scopes name, of
@@ -151,7 +152,7 @@ func (a *Account) ChangePassword(ctx context.Context, who access.Principal, pres
 	if !ok {
 		return fault.New(fault.Denied, "password-wrong", "The present password is not right.").In("present_password")
 	}
-	hash, err := HashPassword(p.Username, next)
+	hash, err := a.passwords.Hash(p.Person, next)
 	if err != nil {
 		return err
 	}
