@@ -24,6 +24,7 @@ type Flows struct {
 	Own       *signin.Account
 	Staff     *signin.Staff
 	Providers *signin.Providers
+	Tickets   *signin.Tickets
 	Uploads   *transfer.Uploads
 	Intake    *transfer.Intake
 	Views     *transfer.Views
@@ -108,6 +109,7 @@ func (s *Server) routes() {
 	open := s.engine.Group("/api/v1", sameSite)
 	open.GET("/openapi.json", openAPI)
 	open.POST("/session", s.guessing, s.signIn)
+	open.POST("/password", s.guessing, s.useTicket)
 
 	v1 := open.Group("", s.signedIn)
 	v1.GET("/session", s.whoAmI)
@@ -133,6 +135,7 @@ func (s *Server) routes() {
 	v1.POST("/people/:id/restore", s.suspend(false))
 	v1.POST("/people/:id/unlock", s.unlock)
 	v1.POST("/people/:id/reset-factors", s.resetFactors)
+	v1.POST("/people/:id/ticket", s.makeTicket)
 	v1.GET("/teams", s.listTeams)
 	v1.POST("/teams", s.addTeam)
 	v1.PUT("/teams/:id/members/:person", s.joinTeam)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -26,12 +27,29 @@ type userCmd struct {
 	Passwords    config.Passwords `embed:"" prefix:"passwords-"`
 	Organisation string           `env:"WARDSEAL_ORGANISATION" help:"The organisation's name: a password has to be more than it."`
 
-	Add     userAddCmd  `cmd:"" help:"Add a member of staff. The password is read from standard input."`
+	Add     userAddCmd  `cmd:"" help:"Add a member of staff. The password is read from standard input; they choose their own when they first sign in."`
 	List    userListCmd `cmd:"" help:"List the members of staff."`
 	Unlock  userOneCmd  `cmd:"" help:"Unlock an account."`
 	Suspend userOneCmd  `cmd:"" help:"Suspend an account: sessions, tokens and links end at once."`
 	Restore userOneCmd  `cmd:"" help:"Lift a suspension."`
 	Reset   userOneCmd  `cmd:"" name:"reset-factors" help:"Remove all second steps of an account whose owner lost them; sessions and tokens end."`
+
+	Password userPasswordCmd `cmd:"" name:"reset-password" help:"Print a one-time address at which somebody chooses a password. Whoever has it can; give it to them alone."`
+}
+
+// staff is the administration of people over an open database.
+func (u *userCmd) staff(db *meta.Store, firstFor time.Duration) (*signin.Staff, signin.Passwords, error) {
+	passwords, err := u.Passwords.Open(u.Organisation)
+	return signin.NewStaff(db, db, passwords, firstFor), passwords, err
+}
+
+// person finds somebody by what they sign in with.
+func person(ctx context.Context, db *meta.Store, username string) (meta.Person, error) {
+	p, err := db.PersonByUsername(ctx, strings.ToLower(username))
+	if err != nil {
+		err = fmt.Errorf("find %s: %w", username, err)
+	}
+	return p, err
 }
 
 // open opens the database alone: no keys are needed to administer people.
@@ -49,6 +67,9 @@ type userAddCmd struct {
 	Name     string      `required:"" help:"As colleagues know the person."`
 	Role     access.Role `required:"" help:"clinician, consultant, records-officer, auditor or administrator."`
 	Team     []string    `help:"Teams to join, by name; a team that does not exist is added."`
+
+	OwnPassword bool          `help:"The person types the password themselves, here and now: it need not be changed."`
+	FirstFor    time.Duration `name:"first-password-for" default:"72h" env:"WARDSEAL_FIRST_PASSWORD_FOR" help:"Otherwise it is good this long, and for choosing their own."`
 }
 
 func (c *userAddCmd) Run(ctx context.Context, u *userCmd, out io.Writer) error {
@@ -62,12 +83,11 @@ func (c *userAddCmd) Run(ctx context.Context, u *userCmd, out io.Writer) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	passwords, err := u.Passwords.Open(u.Organisation)
+	desk, _, err := u.staff(db, c.FirstFor)
 	if err != nil {
 		return err
 	}
-	desk := signin.NewStaff(db, db, passwords)
-	n := signin.Newcomer{Username: c.Username, Name: c.Name, Role: c.Role, Password: strings.TrimRight(password, "\r\n")}
+	n := signin.Newcomer{Username: c.Username, Name: c.Name, Role: c.Role, Password: strings.TrimRight(password, "\r\n"), Own: c.OwnPassword}
 	for _, name := range c.Team {
 		id, err := team(ctx, db, desk, name)
 		if err != nil {
@@ -132,9 +152,9 @@ func (c *userOneCmd) Run(ctx context.Context, u *userCmd, k *kong.Context, out i
 		return err
 	}
 	defer db.Close()
-	p, err := db.PersonByUsername(ctx, strings.ToLower(c.Username))
+	p, err := person(ctx, db, c.Username)
 	if err != nil {
-		return fmt.Errorf("find %s: %w", c.Username, err)
+		return err
 	}
 	event := func(t audit.Type) audit.Event {
 		return audit.NewEvent(t, access.Principal{}, audit.Subject{Person: string(p.ID)}).With("by", "command-line")
@@ -155,5 +175,35 @@ func (c *userOneCmd) Run(ctx context.Context, u *userCmd, k *kong.Context, out i
 		return err
 	}
 	fmt.Fprintf(out, "%s: done\n", c.Username)
+	return nil
+}
+
+type userPasswordCmd struct {
+	Username  string        `arg:"" help:"Whose account."`
+	PublicURL string        `required:"" env:"WARDSEAL_PUBLIC_URL" help:"How people reach the server; the address starts with it."`
+	For       time.Duration `name:"password-ticket-for" default:"24h" env:"WARDSEAL_PASSWORD_TICKET_FOR" help:"How long the address is good."`
+}
+
+func (c *userPasswordCmd) Run(ctx context.Context, u *userCmd, k *kong.Context, out io.Writer) error {
+	db, err := u.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	p, err := person(ctx, db, c.Username)
+	if err != nil {
+		return err
+	}
+	desk, passwords, err := u.staff(db, 0)
+	if err != nil {
+		return err
+	}
+	t := signin.Tickets{Store: db, Staff: desk, Passwords: passwords, For: c.For, Site: func() string { return strings.TrimSuffix(c.PublicURL, "/") }}
+	h, err := t.Reset(ctx, access.Principal{}, p.ID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(k.Stderr, "For %s alone, once, until %s:\n", p.Username, h.Until.UTC().Format("2 January 2006, 15:04 MST"))
+	fmt.Fprintln(out, h.URL)
 	return nil
 }

@@ -125,6 +125,9 @@ type Sessions struct {
 	LockAfter  int           `default:"10" env:"WARDSEAL_LOCK_AFTER" help:"Failed sign-ins in a row that lock an account."`
 	LockFor    time.Duration `default:"15m" env:"WARDSEAL_LOCK_FOR" help:"How long an account stays locked."`
 
+	FirstPasswordFor time.Duration `default:"72h" env:"WARDSEAL_FIRST_PASSWORD_FOR" help:"A password that an administrator chose for somebody is good this long, and for choosing their own."`
+	TicketFor        time.Duration `name:"password-ticket-for" default:"24h" env:"WARDSEAL_PASSWORD_TICKET_FOR" help:"The one-time address at which somebody chooses a password is good this long."`
+
 	Providers string `name:"sign-in-providers" type:"path" env:"WARDSEAL_SIGN_IN_PROVIDERS" placeholder:"FILE" help:"Where else staff sign in (OpenID Connect), and what their groups there make of them here (YAML; see docs/operations.md). Default: here alone."`
 
 	SecondFactorFor []string `default:"records-officer,auditor,administrator" env:"WARDSEAL_SECOND_FACTOR_FOR" help:"Roles that need a second step at sign-in (a passkey or the codes of an app), or none."`
@@ -152,7 +155,7 @@ func (p Passwords) Open(organisation string) (signin.Passwords, error) {
 }
 
 func (s Sessions) config() signin.Config {
-	c := signin.Config{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor}
+	c := signin.Config{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor, FirstFor: s.FirstPasswordFor, TicketFor: s.TicketFor}
 	for _, r := range s.SecondFactorFor {
 		if r != "none" {
 			c.FactorFor = append(c.FactorFor, access.Role(r))
@@ -172,7 +175,7 @@ func Default(data string) Config {
 	}
 	s := signin.DefaultConfig()
 	c.Records.CoolingOff = 7 * 24 * time.Hour
-	c.Sessions = Sessions{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor}
+	c.Sessions = Sessions{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor, FirstPasswordFor: s.FirstFor, TicketFor: s.TicketFor}
 	return c
 }
 

@@ -209,7 +209,7 @@ func (s *System) compose() error {
 	if err != nil {
 		return err
 	}
-	s.Staff = signin.NewStaff(db, db, s.passwords)
+	s.Staff = signin.NewStaff(db, db, s.passwords, c.Sessions.FirstPasswordFor)
 	if err := s.desks(door); err != nil {
 		return err
 	}
@@ -267,6 +267,7 @@ func (s *System) compose() error {
 		Factors:     factors,
 		Desk:        &transfer.Desk{Gate: db, Store: db, Ring: s.Ring},
 		Pushes:      pushes,
+		Tickets:     &signin.Tickets{Store: db, Staff: s.Staff, Passwords: s.passwords, For: c.Sessions.TicketFor, Proof: door.SteppedUp, Send: s.send, Site: func() string { return s.site }},
 		Invitations: &transfer.Invitations{Gate: db, Store: db, Ring: s.Ring, Send: s.send, Base: strings.TrimSuffix(c.PublicURL, "/")},
 		Guests:      &transfer.Guests{Gate: db, Store: db, Ring: s.Ring, Send: s.send, CodeFor: invitation.CodeFor, CodeEvery: invitation.CodeEvery},
 	}

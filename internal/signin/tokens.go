@@ -138,7 +138,7 @@ func (a *Account) RevokeToken(ctx context.Context, who access.Principal, id acce
 // ChangePassword sets a new password for who, given the present one, and ends
 // every session and token of the account.
 func (a *Account) ChangePassword(ctx context.Context, who access.Principal, present, next string) error {
-	if d := access.Decide(who, access.OwnAccount, 0); d != access.Allow {
+	if d := access.Decide(who, access.ChoosePassword, 0); d != access.Allow {
 		return denied(d)
 	}
 	p, err := a.store.Person(ctx, who.Person.ID)
@@ -152,6 +152,9 @@ func (a *Account) ChangePassword(ctx context.Context, who access.Principal, pres
 	if !ok {
 		return fault.New(fault.Denied, "password-wrong", "The present password is not right.").In("present_password")
 	}
+	if who.FirstPassword && next == present {
+		return fault.New(fault.Invalid, "password-same", "Somebody else knows this password. Choose another, of your own.").In("password")
+	}
 	hash, err := a.passwords.Hash(p.Person, next)
 	if err != nil {
 		return err
@@ -163,6 +166,8 @@ func (a *Account) ChangePassword(ctx context.Context, who access.Principal, pres
 	return nil
 }
 
+var errFirst = fault.New(fault.Denied, "password-first", "Somebody else chose your password. Choose your own first; then everything is open to you.")
+
 // denied is the refusal of the decision table.
 func denied(d access.Decision) error {
 	if d == access.DenyNobody {
@@ -171,11 +176,16 @@ func denied(d access.Decision) error {
 	if d == access.DenyFactor {
 		return errNoFactor
 	}
+	if d == access.DenyPassword {
+		return errFirst
+	}
 	if d == access.DenyScope {
 		return fault.New(fault.Denied, "token-scope", "This token may not do this: its scopes do not name it. Make one with the right scope, or sign in.")
 	}
 	return fault.New(fault.Denied, "not-allowed", "Your role does not allow this. If you need it for your work, ask your administrator.")
 }
+
+var errEmail = fault.New(fault.Invalid, "email-form", "Enter one e-mail address, such as name@example.org, or leave it empty.").In("email")
 
 // Email gives the address at which who is told that something waits; it may be
 // empty.
@@ -194,7 +204,7 @@ func (a *Account) SetEmail(ctx context.Context, who access.Principal, email stri
 	}
 	email = strings.TrimSpace(email)
 	if email != "" && !mail.Address(email) {
-		return fault.New(fault.Invalid, "email-form", "Enter one e-mail address, such as name@example.org, or leave it empty.").In("email")
+		return errEmail
 	}
 	return down(a.store.SetEmail(ctx, who.Person.ID, email, audit.NewEvent(audit.PersonChanged, who, audit.Subject{Person: string(who.Person.ID)}).With("what", "email")))
 }

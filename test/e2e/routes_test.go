@@ -27,7 +27,7 @@ type guard struct {
 }
 
 // unguarded routes are those that somebody who is not signed in needs.
-var unguarded = map[string]bool{"POST /api/v1/session": true, "GET /api/v1/openapi.json": true, "POST /api/v1/invited/code": true, "POST /api/v1/invited/open": true}
+var unguarded = map[string]bool{"POST /api/v1/session": true, "GET /api/v1/openapi.json": true, "POST /api/v1/invited/code": true, "POST /api/v1/invited/open": true, "POST /api/v1/password": true}
 
 // fixture is one person in one relation to one item, for one request.
 type fixture struct {
@@ -71,7 +71,7 @@ type body = map[string]any
 var guards = map[string]guard{
 	"GET /session":           {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session", nil)},
 	"DELETE /session":        {action: access.OwnAccount, allowed: "204", ask: ask("DELETE", "/session", nil)},
-	"PUT /session/password":  {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("PUT", "/session/password", body{"present_password": "wrong", "password": "another long password"})},
+	"PUT /session/password":  {action: access.ChoosePassword, allowed: "403 password-wrong", ask: ask("PUT", "/session/password", body{"present_password": "wrong", "password": "another long password"})},
 	"POST /session/step-up":  {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("POST", "/session/step-up", body{"password": "wrong"})},
 	"GET /session/email":     {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/email", nil)},
 	"PUT /session/email":     {action: access.OwnAccount, allowed: "204", ask: ask("PUT", "/session/email", body{"email": ""})},
@@ -91,6 +91,7 @@ var guards = map[string]guard{
 	"POST /people/:id/suspend":          {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/suspend", nil)},
 	"POST /people/:id/restore":          {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/restore", nil)},
 	"POST /people/:id/reset-factors":    {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/reset-factors", nil)},
+	"POST /people/:id/ticket":           {action: access.ManagePeople, allowed: "403 step-up-needed", ask: ask("POST", "/people/{other}/ticket", nil)},
 	"POST /people/:id/unlock":           {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/unlock", nil)},
 	"GET /teams":                        {action: access.ListTeams, allowed: "200", ask: ask("GET", "/teams", nil)},
 	"POST /teams":                       {action: access.ManageTeams, allowed: "422 team-name", ask: ask("POST", "/teams", body{"name": ""})},
@@ -254,7 +255,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		route := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
 		routes[route] = true
 		switch _, guarded := guards[route]; {
-		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l", r.Path == "/invited", r.Path == "/worker.js", r.Path == "/manifest.webmanifest", r.Path == "/shell":
+		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l", r.Path == "/invited", r.Path == "/password" && r.Method != "POST", r.Path == "/worker.js", r.Path == "/manifest.webmanifest", r.Path == "/shell":
 			h.samePage(r.Method, r.Path)
 		case !strings.HasPrefix(r.Path, "/api/"): // a page: see TestEveryPageIsGuarded and TestPagesKeepToTheTable
 		case unguarded[r.Method+" "+r.Path], visitorRoutes[r.Method+" "+r.Path]: // see TestEveryRouteRefusesVisitors

@@ -3,6 +3,7 @@ package process
 import (
 	"crypto/sha1"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ func TestPasswordsOnTheCommandLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	add := func(password string, more ...string) string {
-		_, said, status := servers.Run(t, password+"\n", append([]string{"user", "add", "nurse", "--name", "Example Nurse", "--role", "clinician", "--data", dir}, more...)...)
+		_, said, status := servers.Run(t, password+"\n", append([]string{"user", "add", "--own-password", "nurse", "--name", "Example Nurse", "--role", "clinician", "--data", dir}, more...)...)
 		if status == 0 {
 			return ""
 		}
@@ -47,4 +48,31 @@ func TestPasswordsOnTheCommandLine(t *testing.T) {
 	if _, said, status := servers.Run(t, "", "serve", "--data", dir, "--public-url", "http://localhost:1", "--listen", "127.0.0.1:0", "--operations", "127.0.0.1:0", "--passwords-breached-file", filepath.Join(dir, "none")); status == 0 || !strings.Contains(said, "list of breached passwords") {
 		t.Errorf("the server starts without its list: %d %s", status, said)
 	}
+}
+
+// A password typed for somebody opens the choice of another and nothing else;
+// an address from the command line lets them choose one, too.
+func TestOthersPasswordsOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	dir := deploy(t)
+	command(t, "purple kettle mountain\n", "user", "add", "--data", dir, "ward", "--name", "Example Newcomer", "--role", "clinician")
+	s := serve(t, dir)
+	ask := func(username, password string, want int) *person {
+		t.Helper()
+		p := &person{t: t, url: s.URL, client: http.DefaultClient}
+		p.json("POST", "/session", want, map[string]string{"username": username, "password": password}, nil)
+		return p
+	}
+	ask("ward", "purple kettle mountain", http.StatusOK).json("GET", "/people", http.StatusForbidden, nil, nil)
+	ask("nurse", password, http.StatusOK).json("GET", "/people", http.StatusOK, nil, nil)
+
+	out, said, status := servers.Run(t, "", "user", "reset-password", "nurse", "--data", dir, "--public-url", "https://wardseal.example")
+	secret, found := strings.CutPrefix(strings.TrimSpace(out), "https://wardseal.example/password#")
+	if status != 0 || !found || !strings.Contains(said, "For nurse alone, once, until") || strings.Contains(said, secret) {
+		t.Fatalf("%d %q %q", status, out, said)
+	}
+	nobody := &person{t: t, url: s.URL, client: http.DefaultClient}
+	nobody.json("POST", "/password", http.StatusNoContent, map[string]string{"secret": secret, "password": "yellow bicycle lantern"}, nil)
+	ask("nurse", password, http.StatusUnauthorized)
+	ask("nurse", "yellow bicycle lantern", http.StatusOK).json("GET", "/people", http.StatusOK, nil, nil)
 }
