@@ -35,6 +35,7 @@ type userCmd struct {
 	Reset   userOneCmd  `cmd:"" name:"reset-factors" help:"Remove all second steps of an account whose owner lost them; sessions and tokens end."`
 
 	Password userPasswordCmd `cmd:"" name:"reset-password" help:"Print a one-time address at which somebody chooses a password. Whoever has it can; give it to them alone."`
+	Token    userTokenCmd    `cmd:"" help:"Make, list and revoke the API tokens of an account that a program uses."`
 }
 
 // staff is the administration of people over an open database.
