@@ -59,6 +59,9 @@ func (s *Server) signInForm(c *gin.Context) {
 	c.Redirect(http.StatusSeeOther, next)
 }
 
+// accountDone says what was done; the address carries only its name.
+var accountDone = map[string]string{"ended": "It is ended.", "linked": "They are linked. From now on you can sign in there as well.", "unlinked": "They are not linked any more. You sign in here with your password."}
+
 func (s *Server) accountPage(c *gin.Context) { s.account(c, http.StatusOK, nil) }
 
 func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
@@ -82,6 +85,11 @@ func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
 		failPage(c, err)
 		return
 	}
+	linked, err := s.Providers.Linked(c.Request.Context(), principal(c))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
 	second, err := s.Factors.Overview(c.Request.Context(), principal(c))
 	if err != nil {
 		failPage(c, err)
@@ -96,11 +104,11 @@ func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
 		return
 	}
 	p := ui.Page{Title: "Your account", Problem: problem, Data: map[string]any{
-		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails, "Sessions": sessions, "Second": second, "Push": key, "Elsewhere": elsewhere.Name}}
+		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails, "Sessions": sessions, "Second": second, "Push": key, "Elsewhere": elsewhere.Name, "Linked": linked}}
 	if c.Query("done") != "" && problem == nil {
 		p.Notice = "Your e-mail address is kept."
-		if c.Query("done") == "ended" {
-			p.Notice = "It is ended."
+		if said, ok := accountDone[c.Query("done")]; ok {
+			p.Notice = said
 		}
 	}
 	render(c, status, "account", p)

@@ -76,6 +76,8 @@ func (s *Server) pages(e *gin.Engine) {
 	p.POST("/account/password", s.guessing, s.passwordForm)
 	p.POST("/account/email", s.emailForm)
 	p.POST("/account/sessions/:id/end", s.endSessionForm)
+	p.POST("/account/identities/:provider", s.linkIdentityForm)
+	p.POST("/account/identities/:provider/remove", s.unlinkIdentityForm)
 	p.GET("/account/tokens", s.tokensPage)
 	p.POST("/account/tokens", s.tokenForm)
 	p.GET("/account/second-step", s.factorsPage)

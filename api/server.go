@@ -123,6 +123,8 @@ func (s *Server) routes() {
 	v1.GET("/session/push", s.pushKey)
 	v1.PUT("/session/push", s.subscribe)
 	v1.POST("/session/push/end", s.unsubscribe)
+	v1.GET("/session/identities", s.listIdentities)
+	v1.DELETE("/session/identities/:provider", s.unlinkIdentity)
 	v1.GET("/tokens", s.listTokens)
 	v1.POST("/tokens", s.mintToken)
 	v1.DELETE("/tokens/:id", s.revokeToken)
