@@ -70,4 +70,5 @@ packages() { # packages FOLDER: what its lock file pins, into the cache under th
 }
 here="$(cd "$(dirname "$0")" && pwd)"
 packages "$here/browser"
+packages "$here/servers/oidc"
 packages "$here/../api/ui"

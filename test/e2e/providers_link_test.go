@@ -70,7 +70,7 @@ func (e elsewhere) links(t *testing.T) {
 	other := e.here("outsider")
 	other.stepUp()
 	for _, theirs := range []string{"sub-taken", "sub-link"} {
-		if a := other.page("GET", other.linking(login(theirs)), nil); a.status != http.StatusConflict || !strings.Contains(string(a.body), "somebody’s here already") && !strings.Contains(string(a.body), "somebody&#39;s here already") {
+		if a := other.page("GET", other.linking(login(theirs)), nil); a.status != http.StatusConflict || strings.Contains(string(a.body), "<h1>Sign in</h1>") || !strings.Contains(string(a.body), "somebody’s here already") && !strings.Contains(string(a.body), "somebody&#39;s here already") {
 			t.Errorf("%s: %d %s", theirs, a.status, a.body)
 		}
 	}
