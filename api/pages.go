@@ -132,6 +132,7 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/audit/patients/:id", s.looksPage)
 	p.GET("/status", s.statusPage)
 	p.GET("/staff", s.staffPage)
+	p.GET("/staff/sign-in", s.settingsPage)
 	p.POST("/staff/people", s.addPersonForm)
 	p.POST("/staff/people/:id", s.changePersonForm)
 	p.POST("/staff/people/:id/ticket", s.makeTicketForm)

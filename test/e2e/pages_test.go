@@ -74,6 +74,7 @@ func TestPagesKeepToTheTable(t *testing.T) {
 		"/links":                           {"nurse": 200, "records": 403, "auditor": 403, "admin": 403},
 		"/audit":                           {"nurse": 403, "consultant": 403, "records": 403, "auditor": 200, "admin": 403},
 		"/staff":                           {"nurse": 403, "consultant": 403, "records": 403, "auditor": 403, "admin": 200},
+		"/staff/sign-in":                   {"nurse": 403, "consultant": 403, "records": 403, "auditor": 403, "admin": 200},
 		"/status":                          {"nurse": 403, "consultant": 403, "records": 403, "auditor": 403, "admin": 200},
 		"/account":                         {"nurse": 200, "records": 200, "auditor": 200, "admin": 200},
 		"/":                                {"nurse": 200, "consultant": 200, "records": 200, "auditor": 200, "admin": 200},
