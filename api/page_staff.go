@@ -84,7 +84,7 @@ func (s *Server) makeTicketForm(c *gin.Context) {
 		return
 	}
 	ctx, who, id := c.Request.Context(), principal(c), access.PersonID(c.Param("id"))
-	h, err := s.Tickets.Make(ctx, who, id)
+	h, err := s.Tickets.Make(ctx, who, id, f.Get("do") == "show")
 	if err != nil {
 		s.changed(c, f, "", err)
 		return

@@ -75,7 +75,7 @@ type Ticket struct {
 func ticketOf(h signin.Handed) *Ticket { return &Ticket{h.URL, at(h.Until)} }
 
 func (s *Server) makeTicket(c *gin.Context) {
-	h, err := s.Tickets.Make(c.Request.Context(), principal(c), access.PersonID(c.Param("id")))
+	h, err := s.Tickets.Make(c.Request.Context(), principal(c), access.PersonID(c.Param("id")), c.Query("show") == "yes")
 	if err != nil {
 		fail(c, err)
 		return

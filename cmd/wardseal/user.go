@@ -137,6 +137,8 @@ func (userListCmd) Run(ctx context.Context, u *userCmd, out io.Writer) error {
 			state = "suspended"
 		case !p.LockedUntil.IsZero():
 			state = "locked until " + p.LockedUntil.UTC().Format("15:04:05 MST")
+		case !p.FirstUntil.IsZero():
+			state = "first password, until " + p.FirstUntil.UTC().Format("2006-01-02 15:04 MST")
 		}
 		fmt.Fprintf(out, "%-24s %-16s %-10s %s\n", p.Username, p.Role, state, p.Name)
 	}
@@ -200,7 +202,7 @@ func (c *userPasswordCmd) Run(ctx context.Context, u *userCmd, k *kong.Context, 
 		return err
 	}
 	t := signin.Tickets{Store: db, Staff: desk, Passwords: passwords, For: c.For, Site: func() string { return strings.TrimSuffix(c.PublicURL, "/") }}
-	h, err := t.Reset(ctx, access.Principal{}, p.ID)
+	h, err := t.Reset(ctx, p.ID)
 	if err != nil {
 		return err
 	}

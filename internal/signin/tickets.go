@@ -58,14 +58,15 @@ func (t *Tickets) Invite(ctx context.Context, who access.Principal, n Newcomer) 
 	if err != nil {
 		return p, Handed{}, err
 	}
-	h, err := t.make(ctx, who, meta.Person{Person: p, Email: n.Email})
+	h, err := t.make(ctx, who, meta.Person{Person: p, Email: n.Email}, false)
 	return p, h, err
 }
 
 // Make makes a ticket for a person who cannot sign in, or is not to with the
 // password that they have. It opens somebody's account to whoever holds it, and
-// so needs proof that it is still who who makes it.
-func (t *Tickets) Make(ctx context.Context, who access.Principal, id access.PersonID) (Handed, error) {
+// so needs proof that it is still who who makes it. With show it is shown also
+// where it could go by mail, for somebody who does not get at theirs.
+func (t *Tickets) Make(ctx context.Context, who access.Principal, id access.PersonID, show bool) (Handed, error) {
 	if err := t.Staff.allow(ctx, who, access.ManagePeople); err != nil {
 		return Handed{}, err
 	}
@@ -75,12 +76,16 @@ func (t *Tickets) Make(ctx context.Context, who access.Principal, id access.Pers
 	if err := t.Proof(ctx, who); err != nil {
 		return Handed{}, err
 	}
-	return t.Reset(ctx, who, id)
+	return t.reset(ctx, who, id, show)
 }
 
-// Reset makes a ticket without a decision, for the command line; who is nobody
-// there.
-func (t *Tickets) Reset(ctx context.Context, who access.Principal, id access.PersonID) (Handed, error) {
+// Reset makes a ticket from the command line, where it is shown. The event has
+// no actor and says so.
+func (t *Tickets) Reset(ctx context.Context, id access.PersonID) (Handed, error) {
+	return t.reset(ctx, access.Principal{}, id, true)
+}
+
+func (t *Tickets) reset(ctx context.Context, who access.Principal, id access.PersonID, show bool) (Handed, error) {
 	p, err := t.Store.Person(ctx, id)
 	if err != nil {
 		return Handed{}, unknownPerson(err)
@@ -95,14 +100,14 @@ func (t *Tickets) Reset(ctx context.Context, who access.Principal, id access.Per
 	if p.PasswordHash == "" && len(elsewhere) > 0 {
 		return Handed{}, fault.New(fault.Conflict, "signs-in-elsewhere", "This person signs in elsewhere and has no password here. It is reset where they sign in.")
 	}
-	return t.make(ctx, who, p)
+	return t.make(ctx, who, p, show)
 }
 
 // make makes a ticket, and mails it to whom it is for where that can be done.
-func (t *Tickets) make(ctx context.Context, who access.Principal, p meta.Person) (Handed, error) {
+func (t *Tickets) make(ctx context.Context, who access.Principal, p meta.Person, show bool) (Handed, error) {
 	secret, hash := token.Mint(token.Ticket)
 	url := t.Site() + TicketPath + "#" + secret.Reveal()
-	mailed := t.Send != nil && p.Email != ""
+	mailed := t.Send != nil && p.Email != "" && !show
 	ev := audit.NewEvent(audit.TicketMade, who, audit.Subject{Person: string(p.ID)}).With("handed", map[bool]string{true: "mail", false: "shown"}[mailed])
 	if who.Person.ID == "" {
 		ev = ev.With("by", "command-line")
@@ -117,7 +122,7 @@ func (t *Tickets) make(ctx context.Context, who access.Principal, p meta.Person)
 	subject, body := ticketLetter(p, url, until)
 	if err := t.Send(ctx, p.Email, subject, body); err != nil {
 		slog.WarnContext(ctx, "a mail with a ticket was not sent", "request", who.Request) // the server's words may name the recipient
-		return Handed{}, fault.New(fault.Unavailable, "mail-down", "The person is there, but the mail to them could not be sent. Choose “Let them choose a password” in a few minutes.").After(time.Minute)
+		return Handed{}, fault.New(fault.Unavailable, "mail-down", "The person is there, but the mail to them could not be sent. Let them choose a password again in a few minutes, or have the address shown.").After(time.Minute)
 	}
 	return Handed{Until: until}, nil
 }

@@ -250,7 +250,11 @@ func TestTicketsByMail(t *testing.T) {
 			t.Errorf("the mail says %q", told)
 		}
 	}
-	if got := h.told("person.ticket-made"); len(got) != 2 || got[0]["handed"] != "mail" || got[1]["handed"] != "mail" {
+	sent := len(post.Received(t))
+	if a := admin.submit("/staff/people/"+string(h.ids["nurse"])+"/ticket", url.Values{"do": {"show"}}); !ticketURL.Match(a.body) || len(post.Received(t)) != sent {
+		t.Errorf("without mail: %d %s", a.status, a.body)
+	}
+	if got := h.told("person.ticket-made"); len(got) != 3 || got[0]["handed"] != "shown" || got[1]["handed"] != "mail" || got[2]["handed"] != "mail" {
 		t.Errorf("the audit: %v", got)
 	}
 }
