@@ -25,7 +25,7 @@ const (
 // What ended or is meant for somebody else is none: who has it was given it.
 var guesses = map[string]bool{
 	"sign-in-wrong": true, "sign-in-locked": true, "password-wrong": true, "code-wrong": true, "code-used": true, "passkey-wrong": true,
-	"link-unknown": true, "invitation-unknown": true,
+	"link-unknown": true, "invitation-unknown": true, "ticket-unknown": true,
 }
 
 // keyGuessed is set on a request that was a wrong guess.

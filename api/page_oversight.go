@@ -18,10 +18,10 @@ import (
 // a matter of telling people, not of access, so the JSON API does not ask.
 func (s *Server) guided(c *gin.Context) {
 	switch c.FullPath() {
-	case "/guidance", "/sign-out", "/account", "/report":
+	case "/guidance", "/sign-out", "/account", "/account/password", "/report":
 		return
 	}
-	if principal(c).NoFactor {
+	if principal(c).NoFactor || principal(c).FirstPassword {
 		return // that comes first, and nothing else is open
 	}
 	read, err := s.Guidance.Read(c.Request.Context(), principal(c))

@@ -17,8 +17,12 @@ const awayName = "__Host-wardseal-away"
 // goAway sends a browser to a provider. It follows a link and not a form, since
 // the policy for content lets forms go nowhere else.
 func goAway(c *gin.Context, g signin.Going) {
-	http.SetCookie(c.Writer, &http.Cookie{Name: awayName, Value: g.Browser.Reveal(), Path: "/", MaxAge: 600, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	keepAway(c, g)
 	c.Redirect(http.StatusSeeOther, g.URL)
+}
+
+func keepAway(c *gin.Context, g signin.Going) {
+	http.SetCookie(c.Writer, &http.Cookie{Name: awayName, Value: g.Browser.Reveal(), Path: "/", MaxAge: 600, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
 func (s *Server) awayPage(c *gin.Context) {
@@ -48,6 +52,8 @@ func (s *Server) backPage(c *gin.Context) {
 	a, err := s.Providers.Finish(c.Request.Context(), signin.Coming{
 		Provider: c.Param("provider"), Browser: kept, Query: c.Request.URL.Query(), Device: deviceWords(c.Request.UserAgent()), Request: requestID(c)})
 	switch {
+	case err != nil && a.Next != "": // whoever went is signed in here
+		failPage(c, err)
 	case err != nil:
 		s.signInAgain(c, "/", err)
 	case a.Half != "":
@@ -107,4 +113,55 @@ func (s *Server) signOutForm(c *gin.Context) {
 	}
 	c.Set(keyPrincipal, nil) // nobody any more
 	render(c, http.StatusOK, "signed-out", ui.Page{Title: "You have signed out", Data: there})
+}
+
+// linkIdentityForm goes to a provider to link who signs in there to one's
+// account. It is a form of this site's own, so that no other site begins it,
+// and goes on by a page, as signing out does.
+func (s *Server) linkIdentityForm(c *gin.Context) {
+	if _, ok := fields(c); !ok {
+		return
+	}
+	g, err := s.Providers.BeginLink(c.Request.Context(), principal(c), c.Param("provider"))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
+	keepAway(c, g)
+	render(c, http.StatusOK, "going", ui.Page{Title: "One moment", Data: g.URL})
+}
+
+func (s *Server) unlinkIdentityForm(c *gin.Context) {
+	if _, ok := fields(c); !ok {
+		return
+	}
+	if err := s.Providers.Unlink(c.Request.Context(), principal(c), c.Param("provider")); err != nil {
+		failPage(c, err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/account?done=unlinked")
+}
+
+// Identity is a provider, and whether one signs in there.
+type Identity struct {
+	Provider string `json:"provider"`
+	Name     string `json:"name"`
+	Linked   bool   `json:"linked"`
+}
+
+func (s *Server) listIdentities(c *gin.Context) {
+	all, err := s.Providers.Linked(c.Request.Context(), principal(c))
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	out := make([]Identity, 0, len(all))
+	for _, l := range all {
+		out = append(out, Identity{l.ID, l.Name, l.Yes})
+	}
+	c.JSON(http.StatusOK, gin.H{"identities": out})
+}
+
+func (s *Server) unlinkIdentity(c *gin.Context) {
+	s.done(c, s.Providers.Unlink(c.Request.Context(), principal(c), c.Param("provider")))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/signin"
 )
 
@@ -58,6 +59,9 @@ func (s *Server) signInForm(c *gin.Context) {
 	c.Redirect(http.StatusSeeOther, next)
 }
 
+// accountDone says what was done; the address carries only its name.
+var accountDone = map[string]string{"ended": "It is ended.", "linked": "They are linked. From now on you can sign in there as well.", "unlinked": "They are not linked any more. You sign in here with your password."}
+
 func (s *Server) accountPage(c *gin.Context) { s.account(c, http.StatusOK, nil) }
 
 func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
@@ -81,6 +85,11 @@ func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
 		failPage(c, err)
 		return
 	}
+	linked, err := s.Providers.Linked(c.Request.Context(), principal(c))
+	if err != nil {
+		failPage(c, err)
+		return
+	}
 	second, err := s.Factors.Overview(c.Request.Context(), principal(c))
 	if err != nil {
 		failPage(c, err)
@@ -95,11 +104,11 @@ func (s *Server) account(c *gin.Context, status int, problem *ui.Problem) {
 		return
 	}
 	p := ui.Page{Title: "Your account", Problem: problem, Data: map[string]any{
-		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails, "Sessions": sessions, "Second": second, "Push": key, "Elsewhere": elsewhere.Name}}
+		"Me": principal(c).Person, "Role": roleName(principal(c).Person.Role), "Teams": mine, "Email": email, "Mails": s.cfg.Mails, "Sessions": sessions, "Second": second, "Push": key, "Elsewhere": elsewhere.Name, "Linked": linked}}
 	if c.Query("done") != "" && problem == nil {
 		p.Notice = "Your e-mail address is kept."
-		if c.Query("done") == "ended" {
-			p.Notice = "It is ended."
+		if said, ok := accountDone[c.Query("done")]; ok {
+			p.Notice = said
 		}
 	}
 	render(c, status, "account", p)
@@ -111,6 +120,10 @@ func (s *Server) passwordForm(c *gin.Context) {
 		return
 	}
 	if err := s.Own.ChangePassword(c.Request.Context(), principal(c), f.Get("present_password"), f.Get("password")); err != nil {
+		if principal(c).FirstPassword {
+			s.first(c, logged500(c, err), problemOf(err))
+			return
+		}
 		s.account(c, logged500(c, err), problemOf(err))
 		return
 	}
@@ -129,4 +142,42 @@ func (s *Server) emailForm(c *gin.Context) {
 		return
 	}
 	c.Redirect(http.StatusSeeOther, "/account?done=yes")
+}
+
+// firstPage has somebody choose a password of their own for the one that
+// somebody else chose. It is all that is open to them until then.
+func (s *Server) firstPage(c *gin.Context) {
+	if !principal(c).FirstPassword {
+		c.Redirect(http.StatusSeeOther, "/account")
+		return
+	}
+	s.first(c, http.StatusOK, nil)
+}
+
+func (s *Server) first(c *gin.Context, status int, problem *ui.Problem) {
+	render(c, status, "first-password", ui.Page{Title: "Choose your password", Problem: problem, Data: principal(c).Person.Username})
+}
+
+// ticketPage is where people choose a password with a ticket. It is the same
+// for everybody: the part of the address after the # sign is put into its form
+// by script, so that whoever only fetches an address, as previews do, learns
+// nothing and uses nothing up.
+func (s *Server) ticketPage(c *gin.Context) {
+	render(c, http.StatusOK, "choose-password", ui.Page{Title: "Choose your password", Data: ""})
+}
+
+func (s *Server) ticketForm(c *gin.Context) {
+	f, ok := fields(c)
+	if !ok {
+		return
+	}
+	err := s.Tickets.Use(c.Request.Context(), f.Get("secret"), f.Get("password"), requestID(c))
+	switch {
+	case err == nil:
+		c.Redirect(http.StatusSeeOther, "/sign-in?"+url.Values{"why": {"password"}}.Encode())
+	case fault.Is(err, fault.Invalid):
+		render(c, logged500(c, err), "choose-password", ui.Page{Title: "Choose your password", Problem: problemOf(err), Data: f.Get("secret")})
+	default:
+		failPage(c, err)
+	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -18,11 +19,13 @@ type staffView struct {
 	Roles  []access.Role
 	Typed  map[string]string
 	Self   access.PersonID
+	Mails  bool
 }
 
 // staffDone says what was done; the address carries only its name.
 var staffDone = map[string]string{
-	"person": "The person is added and can sign in.", "suspend": "The person is suspended. Sessions, tokens and links ended with it.",
+	"person": "The person is added and can sign in. They choose a password of their own first.", "invited": "The person is added, and a mail to choose a password is on its way to them.", "ticket": "A mail to choose a new password is on its way to them. Their present one is good until they do.",
+	"suspend": "The person is suspended. Sessions, tokens and links ended with it.",
 	"restore": "The suspension is lifted.", "unlock": "The account is unlocked.", "reset": "The second steps are removed. Sessions and tokens ended with them; the password stays.", "team": "The team is added.",
 	"join": "The person is in the team now.", "leave": "The person is out of the team now.",
 }
@@ -42,7 +45,7 @@ func (s *Server) staff(c *gin.Context, status int, typed map[string]string, prob
 	}
 	delete(typed, "password")
 	render(c, status, "staff", ui.Page{Title: "People and teams", Wide: true, Problem: problem, Notice: staffDone[c.Query("done")],
-		Data: staffView{people, teams, access.Roles(), typed, who.Person.ID}})
+		Data: staffView{people, teams, access.Roles(), typed, who.Person.ID, s.cfg.Mails}})
 }
 
 // changed goes on after a change, or shows the page with what was wrong.
@@ -50,7 +53,7 @@ func (s *Server) changed(c *gin.Context, f url.Values, done string, err error) {
 	switch {
 	case err == nil:
 		c.Redirect(http.StatusSeeOther, "/staff?done="+done)
-	case fault.Is(err, fault.Invalid), fault.Is(err, fault.Conflict):
+	case fault.Is(err, fault.Invalid), fault.Is(err, fault.Conflict), fault.From(err).Code == "mail-down":
 		s.staff(c, logged500(c, err), typedIn(f), problemOf(err))
 	default:
 		failPage(c, err)
@@ -62,12 +65,41 @@ func (s *Server) addPersonForm(c *gin.Context) {
 	if !ok {
 		return
 	}
-	n := signin.Newcomer{Username: f.Get("username"), Name: f.Get("name"), Role: access.Role(f.Get("role")), Password: f.Get("password")}
+	n := signin.Newcomer{Username: f.Get("username"), Name: f.Get("name"), Role: access.Role(f.Get("role")), Email: strings.TrimSpace(f.Get("email")), Password: f.Get("password")}
 	for _, t := range f["teams"] {
 		n.Teams = append(n.Teams, access.TeamID(t))
 	}
-	_, err := s.Staff.Add(c.Request.Context(), principal(c), n)
-	s.changed(c, f, "person", err)
+	if n.Password != "" {
+		_, err := s.Staff.Add(c.Request.Context(), principal(c), n)
+		s.changed(c, f, "person", err)
+		return
+	}
+	p, h, err := s.Tickets.Invite(c.Request.Context(), principal(c), n)
+	s.handed(c, f, p.Name, "invited", h, err)
+}
+
+func (s *Server) makeTicketForm(c *gin.Context) {
+	f, ok := fields(c)
+	if !ok {
+		return
+	}
+	ctx, who, id := c.Request.Context(), principal(c), access.PersonID(c.Param("id"))
+	h, err := s.Tickets.Make(ctx, who, id, f.Get("do") == "show")
+	if err != nil {
+		s.changed(c, f, "", err)
+		return
+	}
+	people, _, err := s.names(c)
+	s.handed(c, f, personName(people, id), "ticket", h, err)
+}
+
+// handed shows a ticket this once, unless it was mailed.
+func (s *Server) handed(c *gin.Context, f url.Values, name, done string, h signin.Handed, err error) {
+	if err != nil || h.URL == "" {
+		s.changed(c, f, done, err)
+		return
+	}
+	render(c, http.StatusOK, "ticket", ui.Page{Title: "An address to hand over", Data: map[string]any{"Name": name, "URL": h.URL, "Until": h.Until}})
 }
 
 func (s *Server) changePersonForm(c *gin.Context) {

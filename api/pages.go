@@ -15,6 +15,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/oversight"
+	"github.com/wardseal/wardseal/internal/signin"
 )
 
 // pages serves what people see. The pages call the same flows as the JSON API
@@ -36,6 +37,9 @@ func (s *Server) pages(e *gin.Engine) {
 	// previews a link learns nothing and uses nothing up.
 	open.GET("/l", s.linkPage)
 	open.HEAD("/l", s.linkPage)
+	open.GET(signin.TicketPath, s.ticketPage) // likewise
+	open.HEAD(signin.TicketPath, s.ticketPage)
+	open.POST(signin.TicketPath, s.guessing, s.ticketForm)
 	open.GET("/invited", s.invitedPage) // likewise
 	open.HEAD("/invited", s.invitedPage)
 	guest := open.Group("/invited", s.visitingPage)
@@ -68,9 +72,12 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/", s.homePage)
 	p.POST("/sign-out", s.signOutForm)
 	p.GET("/account", s.accountPage)
+	p.GET("/account/password", s.firstPage)
 	p.POST("/account/password", s.guessing, s.passwordForm)
 	p.POST("/account/email", s.emailForm)
 	p.POST("/account/sessions/:id/end", s.endSessionForm)
+	p.POST("/account/identities/:provider", s.linkIdentityForm)
+	p.POST("/account/identities/:provider/remove", s.unlinkIdentityForm)
 	p.GET("/account/tokens", s.tokensPage)
 	p.POST("/account/tokens", s.tokenForm)
 	p.GET("/account/second-step", s.factorsPage)
@@ -125,8 +132,10 @@ func (s *Server) pages(e *gin.Engine) {
 	p.GET("/audit/patients/:id", s.looksPage)
 	p.GET("/status", s.statusPage)
 	p.GET("/staff", s.staffPage)
+	p.GET("/staff/sign-in", s.settingsPage)
 	p.POST("/staff/people", s.addPersonForm)
 	p.POST("/staff/people/:id", s.changePersonForm)
+	p.POST("/staff/people/:id/ticket", s.makeTicketForm)
 	p.POST("/staff/teams", s.addTeamForm)
 	p.POST("/staff/members", s.memberForm)
 }
@@ -212,6 +221,11 @@ func (s *Server) signedInPage(c *gin.Context) {
 		return
 	}
 	c.Set(keyPrincipal, who)
+	if who.FirstPassword && c.FullPath() != "/account/password" && c.FullPath() != "/sign-out" && !byScript(c) {
+		c.Redirect(http.StatusSeeOther, "/account/password")
+		c.Abort()
+		return
+	}
 	if who.NoFactor && !openWithoutFactor(c.FullPath()) && !byScript(c) {
 		c.Redirect(http.StatusSeeOther, "/account/second-step")
 		c.Abort()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -35,18 +36,62 @@ func (s *Server) addPerson(c *gin.Context) {
 		Username string          `json:"username"`
 		Name     string          `json:"name"`
 		Role     access.Role     `json:"role"`
-		Password string          `json:"password"`
+		Email    string          `json:"email"`
+		Password *string         `json:"password"` // absent: they choose one with a ticket
 		Teams    []access.TeamID `json:"teams"`
 	}
 	if !s.read(c, &in) {
 		return
 	}
-	p, err := s.Staff.Add(c.Request.Context(), principal(c), signin.Newcomer{Username: in.Username, Name: in.Name, Role: in.Role, Password: in.Password, Teams: in.Teams})
+	n := signin.Newcomer{Username: in.Username, Name: in.Name, Role: in.Role, Email: in.Email, Teams: in.Teams}
+	var p access.Person
+	var t *Ticket
+	var err error
+	if in.Password != nil {
+		n.Password = *in.Password
+		p, err = s.Staff.Add(c.Request.Context(), principal(c), n)
+	} else {
+		var h signin.Handed
+		p, h, err = s.Tickets.Invite(c.Request.Context(), principal(c), n)
+		t = ticketOf(h)
+	}
 	if err != nil {
 		fail(c, err)
 		return
 	}
-	c.JSON(http.StatusCreated, Person{ID: p.ID, Username: p.Username, Name: p.Name, Role: p.Role})
+	c.JSON(http.StatusCreated, struct {
+		Person
+		Ticket *Ticket `json:"ticket,omitempty"`
+	}{Person{ID: p.ID, Username: p.Username, Name: p.Name, Role: p.Role}, t})
+}
+
+// Ticket is a one-time address at which somebody chooses a password. URL is
+// absent when it went to them by mail.
+type Ticket struct {
+	URL       string     `json:"url,omitempty"`
+	ExpiresAt *time.Time `json:"expires_at"`
+}
+
+func ticketOf(h signin.Handed) *Ticket { return &Ticket{h.URL, at(h.Until)} }
+
+func (s *Server) makeTicket(c *gin.Context) {
+	h, err := s.Tickets.Make(c.Request.Context(), principal(c), access.PersonID(c.Param("id")), c.Query("show") == "yes")
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusCreated, ticketOf(h))
+}
+
+func (s *Server) useTicket(c *gin.Context) {
+	var in struct {
+		Secret   string `json:"secret"`
+		Password string `json:"password"`
+	}
+	if !s.read(c, &in) {
+		return
+	}
+	s.done(c, s.Tickets.Use(c.Request.Context(), in.Secret, in.Password, requestID(c)))
 }
 
 func (s *Server) changePerson(c *gin.Context) {

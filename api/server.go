@@ -24,6 +24,7 @@ type Flows struct {
 	Own       *signin.Account
 	Staff     *signin.Staff
 	Providers *signin.Providers
+	Tickets   *signin.Tickets
 	Uploads   *transfer.Uploads
 	Intake    *transfer.Intake
 	Views     *transfer.Views
@@ -108,6 +109,7 @@ func (s *Server) routes() {
 	open := s.engine.Group("/api/v1", sameSite)
 	open.GET("/openapi.json", openAPI)
 	open.POST("/session", s.guessing, s.signIn)
+	open.POST("/password", s.guessing, s.useTicket)
 
 	v1 := open.Group("", s.signedIn)
 	v1.GET("/session", s.whoAmI)
@@ -121,6 +123,8 @@ func (s *Server) routes() {
 	v1.GET("/session/push", s.pushKey)
 	v1.PUT("/session/push", s.subscribe)
 	v1.POST("/session/push/end", s.unsubscribe)
+	v1.GET("/session/identities", s.listIdentities)
+	v1.DELETE("/session/identities/:provider", s.unlinkIdentity)
 	v1.GET("/tokens", s.listTokens)
 	v1.POST("/tokens", s.mintToken)
 	v1.DELETE("/tokens/:id", s.revokeToken)
@@ -133,6 +137,7 @@ func (s *Server) routes() {
 	v1.POST("/people/:id/restore", s.suspend(false))
 	v1.POST("/people/:id/unlock", s.unlock)
 	v1.POST("/people/:id/reset-factors", s.resetFactors)
+	v1.POST("/people/:id/ticket", s.makeTicket)
 	v1.GET("/teams", s.listTeams)
 	v1.POST("/teams", s.addTeam)
 	v1.PUT("/teams/:id/members/:person", s.joinTeam)

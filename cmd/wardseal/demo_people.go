@@ -39,7 +39,7 @@ func (s *show) people(ctx context.Context) error {
 		taken = true
 	}
 	for _, p := range staff {
-		n := signin.Newcomer{Username: p.username, Name: p.name, Role: p.role, Password: demoPassword}
+		n := signin.Newcomer{Username: p.username, Name: p.name, Role: p.role, Password: demoPassword, Own: true}
 		if p.team && !taken {
 			n.Teams = []access.TeamID{t.ID}
 		}

@@ -29,7 +29,7 @@ type cli struct {
 	Receipt   receiptCmd   `cmd:"" help:"Check a signed receipt offline, and print what it says."`
 	Retention retentionCmd `cmd:"" help:"Check certificates of destruction and retention schedules, offline."`
 	Keys      keysCmd      `cmd:"" help:"Make, look at, rotate and recover keys, and release the key of one item."`
-	User      userCmd      `cmd:"" help:"Add, list, unlock, suspend and restore members of staff."`
+	User      userCmd      `cmd:"" help:"Add, list, unlock, suspend and restore members of staff; let them choose a password; look after API tokens."`
 	Audit     auditCmd     `cmd:"" help:"Check the audit, and print what it records."`
 	Fsck      fsckCmd      `cmd:"" help:"Compare what the database says is kept with what is, read every object, and repair what is safe."`
 	Backup    backupCmd    `cmd:"" help:"Make a backup, encrypted and incremental, in a folder or a bucket."`

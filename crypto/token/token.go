@@ -1,5 +1,5 @@
 // Package token makes the secrets that a browser or a program carries: those
-// of sessions, API tokens, links, invitations and visits, and of what waits for its second half. Only their hashes are stored, so a stolen
+// of sessions, API tokens, links, invitations, visits and tickets, and of what waits for its second half. Only their hashes are stored, so a stolen
 // database opens nothing.
 //
 // A secret is a prefix that names its kind (so that scanners find leaked
@@ -31,6 +31,7 @@ const (
 
 	Invitation Kind = "wsi_"
 	Visit      Kind = "wsv_"
+	Ticket     Kind = "wsp_" // to choose a password
 )
 
 // ErrMalformed means that a text has not the form of a secret made here. It

@@ -14,7 +14,7 @@ import (
 
 func TestMintAndHash(t *testing.T) {
 	seen := map[string]bool{}
-	for _, k := range []token.Kind{token.Session, token.API, token.Link, token.Invitation, token.Visit} {
+	for _, k := range []token.Kind{token.Session, token.API, token.Link, token.Invitation, token.Visit, token.Ticket} {
 		s, hash := token.Mint(k)
 		text := s.Reveal()
 		if seen[text] || !strings.HasPrefix(text, string(k)) {

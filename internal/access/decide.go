@@ -42,7 +42,8 @@ func (r Relation) String() string {
 type Action string
 
 const (
-	OwnAccount      Action = "account.own"      // see and end one's own session, password and tokens
+	OwnAccount      Action = "account.own"      // see and end one's own session and tokens
+	ChoosePassword  Action = "account.password" // change one's own password
 	ListPeople      Action = "people.list"      // names and roles of colleagues, to address a link
 	ManagePeople    Action = "people.manage"    // add, change, suspend, unlock
 	ListTeams       Action = "teams.list"       //
@@ -126,7 +127,8 @@ func Table() []Rule {
 		return m
 	}
 	return []Rule{
-		{OwnAccount, "See who one is, end one's session, change one's password, make and revoke one's API tokens", all(AnyRelation, Roles()...)},
+		{OwnAccount, "See who one is, end one's session, make and revoke one's API tokens", all(AnyRelation, Roles()...)},
+		{ChoosePassword, "Change one's password; all that one may do with a password that somebody else chose", all(AnyRelation, Roles()...)},
 		{ListPeople, "See colleagues' names and roles, to address a link", all(AnyRelation, Roles()...)},
 		{ListTeams, "See the teams", all(AnyRelation, Roles()...)},
 		{ManagePeople, "Add, change, suspend, restore and unlock members of staff", all(AnyRelation, Administrator)},
@@ -182,6 +184,7 @@ const (
 	DenyRole                     // this role may never do this
 	DenyRelation                 // the role may, but not with this item
 	DenyFactor                   // a second factor is needed first, and is missing
+	DenyPassword                 // a password of one's own is needed first
 	DenyScope                    // a token asks whose scopes do not name this
 	Allow
 )
@@ -192,7 +195,10 @@ func Decide(p Principal, a Action, rel Relation) Decision {
 	if !p.SignedIn() {
 		return DenyNobody
 	}
-	if p.NoFactor && a != OwnAccount {
+	if p.FirstPassword && a != ChoosePassword {
+		return DenyPassword
+	}
+	if p.NoFactor && a != OwnAccount && a != ChoosePassword {
 		return DenyFactor
 	}
 	if p.Token && !scoped(p.Scopes, a) {

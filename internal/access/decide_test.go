@@ -83,3 +83,21 @@ func TestPictures(t *testing.T) {
 		}
 	}
 }
+
+// With a password that somebody else chose one may choose one's own, and
+// nothing else; a token is not a password.
+func TestFirstPassword(t *testing.T) {
+	for _, role := range access.Roles() {
+		p := person(role)
+		p.FirstPassword, p.NoFactor = true, true
+		for _, rule := range access.Table() {
+			want := access.DenyPassword
+			if rule.Action == access.ChoosePassword {
+				want = access.Allow
+			}
+			if got := access.Decide(p, rule.Action, ^access.Relation(0)); got != want {
+				t.Errorf("%s: %s: %d", role, rule.Action, got)
+			}
+		}
+	}
+}

@@ -71,6 +71,9 @@ type Principal struct {
 	// NoFactor says that they need a second factor and have none: until they set
 	// one up, all they may do is that.
 	NoFactor bool
+	// FirstPassword says that they came in with a password that somebody else
+	// chose: until they choose their own, that is all they may do.
+	FirstPassword bool
 	// Token says that a program asks, with a token: of what the person may do,
 	// it may what its scopes name.
 	Token  bool

@@ -40,6 +40,10 @@ const (
 	PersonRestored   Type = "person.restored"
 	PersonUnlocked   Type = "person.unlocked"
 	PasswordChanged  Type = "person.password-changed"
+	TicketMade       Type = "person.ticket-made"
+	TicketRefused    Type = "person.ticket-refused"
+	IdentityLinked   Type = "person.identity-linked"
+	IdentityUnlinked Type = "person.identity-unlinked"
 	TeamAdded        Type = "team.added"
 	TeamJoined       Type = "team.member-added"
 	TeamLeft         Type = "team.member-removed"
@@ -162,7 +166,11 @@ var typeDocs = []TypeDoc{
 	{PersonSuspended, "a member of staff was suspended: sessions, tokens and links died with it"},
 	{PersonRestored, "a suspension was lifted"},
 	{PersonUnlocked, "a locked account was unlocked"},
-	{PasswordChanged, "a password was changed"},
+	{PasswordChanged, "a person changed their password, or chose one with a ticket; their sessions and tokens ended"},
+	{TicketMade, "a person was given a one-time address at which they choose a password; the detail says whether it was mailed to them or shown to who made it"},
+	{TicketRefused, "somebody opened a one-time address that is not good, or no longer; the detail says why"},
+	{IdentityLinked, "a person linked who they are at a provider to their account here, and signs in there too; the detail names the provider"},
+	{IdentityUnlinked, "a person ended that they sign in at a provider; their sessions from there ended with it"},
 	{TeamAdded, "a team was added"},
 	{TeamJoined, "a person joined a team"},
 	{TeamLeft, "a person left a team"},

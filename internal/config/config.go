@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/breached"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/signin"
 )
@@ -34,16 +35,17 @@ type Config struct {
 
 	GuidanceFile string `type:"path" env:"WARDSEAL_GUIDANCE_FILE" help:"Text (UTF-8) that every member of staff must acknowledge before they go on, and again when it changes. An empty line ends a paragraph; a line that starts with # is a heading. Default: guidance that comes with the program."`
 
-	Database Database `embed:"" prefix:"database-" group:"Database"`
-	Objects  Objects  `embed:"" prefix:"objects-" group:"Objects"`
-	Keys     Keys     `embed:"" prefix:"keys-" group:"Keys"`
-	Limits   Limits   `embed:"" prefix:"" group:"Limits"`
-	Sessions Sessions `embed:"" prefix:"" group:"Sign-in"`
-	Mail     Mail     `embed:"" prefix:"mail-" group:"Mail"`
-	Push     Push     `embed:"" prefix:"push-" group:"Push"`
-	Records  Records  `embed:"" prefix:"" group:"Records"`
-	Audit    Audit    `embed:"" prefix:"audit-" group:"Audit"`
-	Traces   Traces   `embed:"" prefix:"traces-" group:"Traces"`
+	Database  Database  `embed:"" prefix:"database-" group:"Database"`
+	Objects   Objects   `embed:"" prefix:"objects-" group:"Objects"`
+	Keys      Keys      `embed:"" prefix:"keys-" group:"Keys"`
+	Limits    Limits    `embed:"" prefix:"" group:"Limits"`
+	Sessions  Sessions  `embed:"" prefix:"" group:"Sign-in"`
+	Passwords Passwords `embed:"" prefix:"passwords-" group:"Sign-in"`
+	Mail      Mail      `embed:"" prefix:"mail-" group:"Mail"`
+	Push      Push      `embed:"" prefix:"push-" group:"Push"`
+	Records   Records   `embed:"" prefix:"" group:"Records"`
+	Audit     Audit     `embed:"" prefix:"audit-" group:"Audit"`
+	Traces    Traces    `embed:"" prefix:"traces-" group:"Traces"`
 }
 
 // Push says which services of browsers may be asked to show that something
@@ -123,13 +125,37 @@ type Sessions struct {
 	LockAfter  int           `default:"10" env:"WARDSEAL_LOCK_AFTER" help:"Failed sign-ins in a row that lock an account."`
 	LockFor    time.Duration `default:"15m" env:"WARDSEAL_LOCK_FOR" help:"How long an account stays locked."`
 
+	FirstPasswordFor time.Duration `default:"72h" env:"WARDSEAL_FIRST_PASSWORD_FOR" help:"A password that an administrator chose for somebody is good this long, and for choosing their own."`
+	TicketFor        time.Duration `name:"password-ticket-for" default:"24h" env:"WARDSEAL_PASSWORD_TICKET_FOR" help:"The one-time address at which somebody chooses a password is good this long."`
+
 	Providers string `name:"sign-in-providers" type:"path" env:"WARDSEAL_SIGN_IN_PROVIDERS" placeholder:"FILE" help:"Where else staff sign in (OpenID Connect), and what their groups there make of them here (YAML; see docs/operations.md). Default: here alone."`
 
 	SecondFactorFor []string `default:"records-officer,auditor,administrator" env:"WARDSEAL_SECOND_FACTOR_FOR" help:"Roles that need a second step at sign-in (a passkey or the codes of an app), or none."`
 }
 
+// Passwords says which passwords are refused, besides those that are too short
+// or common.
+type Passwords struct {
+	Words        []string `env:"WARDSEAL_PASSWORDS_WORDS" placeholder:"WORD" help:"Words that everybody here knows, such as the names of your hospitals: a password has to be more than these. The organisation's name is one without being here."`
+	BreachedFile string   `type:"path" env:"WARDSEAL_PASSWORDS_BREACHED_FILE" help:"A list of breached passwords to refuse: SHA-1 hashes, sorted, as Have I Been Pwned gives it to download. It stays on disk. Default: none."`
+}
+
+// Open opens the list, if there is one, for an organisation of this name.
+func (p Passwords) Open(organisation string) (signin.Passwords, error) {
+	out := signin.Passwords{Words: append([]string{organisation}, p.Words...)}
+	if p.BreachedFile == "" {
+		return out, nil
+	}
+	list, err := breached.Open(p.BreachedFile)
+	if err != nil {
+		return out, err
+	}
+	out.Breached = list
+	return out, nil
+}
+
 func (s Sessions) config() signin.Config {
-	c := signin.Config{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor}
+	c := signin.Config{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor, FirstFor: s.FirstPasswordFor, TicketFor: s.TicketFor}
 	for _, r := range s.SecondFactorFor {
 		if r != "none" {
 			c.FactorFor = append(c.FactorFor, access.Role(r))
@@ -149,7 +175,7 @@ func Default(data string) Config {
 	}
 	s := signin.DefaultConfig()
 	c.Records.CoolingOff = 7 * 24 * time.Hour
-	c.Sessions = Sessions{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor}
+	c.Sessions = Sessions{SessionFor: s.SessionFor, IdleFor: s.IdleFor, LockAfter: s.LockAfter, LockFor: s.LockFor, FirstPasswordFor: s.FirstFor, TicketFor: s.TicketFor}
 	return c
 }
 

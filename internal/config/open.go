@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -50,17 +51,18 @@ type System struct {
 	send   transfer.SendMail // nil without a mail server
 	intake *transfer.Intake
 
-	records  *records.Desk
-	disposal *disposal.Desk
-	locks    *records.Locks // nil without
-	runners  []*jobs.Runner
-	metrics  *api.Metrics
-	spool    *spool.Spool
-	traces   *trace.TracerProvider // nil without
-	keys     *keys
-	site     string // the public URL, once it is known
-	ledger   *ledger.Sequencer
-	scrubber *fsck.Scrubber
+	records   *records.Desk
+	disposal  *disposal.Desk
+	locks     *records.Locks // nil without
+	runners   []*jobs.Runner
+	metrics   *api.Metrics
+	spool     *spool.Spool
+	traces    *trace.TracerProvider // nil without
+	keys      *keys
+	site      string // the public URL, once it is known
+	passwords signin.Passwords
+	ledger    *ledger.Sequencer
+	scrubber  *fsck.Scrubber
 }
 
 // metaConfig says where the metadata is, and makes the folder for it.
@@ -200,11 +202,14 @@ func (s *System) compose() error {
 	if err != nil {
 		return err
 	}
-	own, err := signin.NewAccount(db, door.SteppedUp)
+	if s.passwords, err = c.Passwords.Open(c.Records.Organisation); err != nil {
+		return err
+	}
+	own, err := signin.NewAccount(db, door.SteppedUp, s.passwords)
 	if err != nil {
 		return err
 	}
-	s.Staff = signin.NewStaff(db, db)
+	s.Staff = signin.NewStaff(db, db, s.passwords, c.Sessions.FirstPasswordFor)
 	if err := s.desks(door); err != nil {
 		return err
 	}
@@ -262,6 +267,7 @@ func (s *System) compose() error {
 		Factors:     factors,
 		Desk:        &transfer.Desk{Gate: db, Store: db, Ring: s.Ring},
 		Pushes:      pushes,
+		Tickets:     &signin.Tickets{Store: db, Staff: s.Staff, Passwords: s.passwords, For: c.Sessions.TicketFor, Proof: door.SteppedUp, Send: s.send, Site: func() string { return s.site }},
 		Invitations: &transfer.Invitations{Gate: db, Store: db, Ring: s.Ring, Send: s.send, Base: strings.TrimSuffix(c.PublicURL, "/")},
 		Guests:      &transfer.Guests{Gate: db, Store: db, Ring: s.Ring, Send: s.send, CodeFor: invitation.CodeFor, CodeEvery: invitation.CodeEvery},
 	}
@@ -326,5 +332,9 @@ func (s *System) Close() error {
 		defer cancel()
 		_ = s.traces.Shutdown(ctx) // the last spans, if the collector takes them
 	}
-	return s.Store.Close()
+	var list error
+	if c, ok := s.passwords.Breached.(io.Closer); ok {
+		list = c.Close()
+	}
+	return errors.Join(list, s.Store.Close())
 }

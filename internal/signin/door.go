@@ -24,13 +24,16 @@ type Config struct {
 	IdleFor    time.Duration // and this long after its last request
 	LockAfter  int           // failed sign-ins in a row that lock an account
 	LockFor    time.Duration // for this long
+	FirstFor   time.Duration // a password that somebody else chose is good this long
+	TicketFor  time.Duration // and a ticket to choose one's own
 	// FactorFor are the roles that need a second factor.
 	FactorFor []access.Role
 }
 
-// DefaultConfig is 8 hours, 15 minutes idle, and a lock of 15 minutes after 10 failures.
+// DefaultConfig is 8 hours, 15 minutes idle, a lock of 15 minutes after 10
+// failures, 3 days for a first password and a day for a ticket.
 func DefaultConfig() Config {
-	return Config{SessionFor: 8 * time.Hour, IdleFor: 15 * time.Minute, LockAfter: 10, LockFor: 15 * time.Minute}
+	return Config{SessionFor: 8 * time.Hour, IdleFor: 15 * time.Minute, LockAfter: 10, LockFor: 15 * time.Minute, FirstFor: 72 * time.Hour, TicketFor: 24 * time.Hour}
 }
 
 // Validate reports a setting that would leave the door open or shut for good.
@@ -44,6 +47,10 @@ func (c Config) Validate() error {
 		return errors.New("an account must lock after 3 to 100 failed sign-ins")
 	case c.LockFor < time.Minute:
 		return errors.New("a lock must last a minute or more")
+	case c.FirstFor < time.Minute || c.FirstFor > 30*24*time.Hour:
+		return errors.New("a first password must be good for between 1 minute and 30 days")
+	case c.TicketFor < time.Minute || c.TicketFor > 7*24*time.Hour:
+		return errors.New("an address to choose a password must be good for between 1 minute and 7 days")
 	}
 	for _, r := range c.FactorFor {
 		if !r.Valid() {
@@ -140,6 +147,9 @@ func (d *Door) SignIn(ctx context.Context, c Credentials, request string) (token
 	}
 	if p.Suspended {
 		return none(d.failed(ctx, p, nobody, "suspended"))
+	}
+	if err := d.refuseOver(ctx, p, nobody); err != nil {
+		return none(err)
 	}
 	has, err := d.factors.of(ctx, p.ID)
 	if err != nil {
@@ -265,6 +275,26 @@ func (d *Door) refuseLocked(ctx context.Context, p meta.Person, nobody access.Pr
 		return down(fmt.Errorf("record a failed sign-in: %w", err))
 	}
 	return locked(p.LockedUntil.Sub(now))
+}
+
+// refuseOver refuses a password that somebody else chose and that was not
+// changed in time.
+func (d *Door) refuseOver(ctx context.Context, p meta.Person, nobody access.Principal) error {
+	if p.FirstUntil.IsZero() {
+		return nil
+	}
+	now, err := d.people.Now(ctx)
+	if err != nil {
+		return down(fmt.Errorf("read the database's clock: %w", err))
+	}
+	if now.Before(p.FirstUntil) {
+		return nil
+	}
+	ev := audit.NewEvent(audit.SignInFailed, nobody, audit.Subject{Person: string(p.ID)}).With("reason", "first-password-over")
+	if err := d.people.AppendEvent(ctx, ev); err != nil {
+		return down(fmt.Errorf("record a failed sign-in: %w", err))
+	}
+	return fault.New(fault.Unauthenticated, "first-password-over", "The time to use this first password is over. Ask your administrator to let you choose a new one.")
 }
 
 func (d *Door) failed(ctx context.Context, p meta.Person, nobody access.Principal, reason string) error {

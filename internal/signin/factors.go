@@ -193,7 +193,7 @@ func (f *Factors) check(ctx context.Context, p access.PersonID, proof SecondProo
 func (f *Factors) code(ctx context.Context, p access.PersonID, has []meta.Factor, text string) (spending, error) {
 	text = strings.NewReplacer(" ", "", "-", "").Replace(strings.TrimSpace(text))
 	if len(text) != int(otp.DigitsSix) {
-		if len(has) == 0 || len(text) != codeChars {
+		if len(has) == 0 {
 			return spending{}, errCode
 		}
 		return spending{meta.Spend{Recovery: recoveryHash(p, text)}, "recovery-code"}, nil // spending it finds out whether it is one
@@ -223,8 +223,9 @@ func (f *Factors) code(ctx context.Context, p access.PersonID, has []meta.Factor
 
 var base32Code = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// codeChars is the length of a recovery code: 80 random bits.
-const codeChars = 16
+// codeChars is the length of a recovery code: 120 random bits, of which a plain
+// hash is enough. Those made before had 80, and count until there are new ones.
+const codeChars = 24
 
 // mintCodes makes recovery codes, as people write them down, and their hashes.
 func mintCodes(p access.PersonID) (codes []string, hashes [][]byte) {
@@ -234,13 +235,17 @@ func mintCodes(p access.PersonID) (codes []string, hashes [][]byte) {
 			panic(err) // crypto/rand documents that it never fails
 		}
 		code := strings.ToLower(base32Code.EncodeToString(b))
-		codes = append(codes, strings.Join([]string{code[:4], code[4:8], code[8:12], code[12:]}, "-"))
+		var groups []string
+		for g := range slices.Chunk([]byte(code), 4) {
+			groups = append(groups, string(g))
+		}
+		codes = append(codes, strings.Join(groups, "-"))
 		hashes = append(hashes, recoveryHash(p, code))
 	}
 	return codes, hashes
 }
 
-// recoveryHash is what is kept of a code; of 80 random bits no slow hash is needed.
+// recoveryHash is what is kept of a code; of so many random bits no slow hash is needed.
 func recoveryHash(p access.PersonID, code string) []byte {
 	sum := sha256.Sum256([]byte("wardseal recovery code\x00" + string(p) + "\x00" + strings.ToLower(code)))
 	return sum[:]

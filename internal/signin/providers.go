@@ -55,6 +55,9 @@ type ProviderStore interface {
 	PersonByIdentity(ctx context.Context, at meta.Identity) (meta.Person, error)
 	Person(ctx context.Context, id access.PersonID) (meta.Person, error)
 	Arrive(ctx context.Context, a meta.Arrival, tell func(meta.Changed) []audit.Event) error
+	IdentitiesOf(ctx context.Context, id access.PersonID) ([]meta.Identity, error)
+	AddIdentity(ctx context.Context, id access.PersonID, at meta.Identity, ev audit.Event) error
+	RemoveIdentity(ctx context.Context, id access.PersonID, issuer string, ev audit.Event) error
 	Forsake(ctx context.Context, id access.PersonID, at meta.Identity, ev audit.Event) error
 	Depart(ctx context.Context, d meta.Departure, waits time.Duration) error
 	Return(ctx context.Context, provider string, state, browser []byte) (meta.Departure, error)
@@ -109,9 +112,10 @@ func (p *Providers) find(id string) (Provider, error) {
 // trip is what is kept, sealed, of a sign-in that went to a provider.
 type trip struct {
 	Nonce, Verifier, Next string
-	// To step up a session that there is:
+	// To step up a session that there is, or to link who comes back to its person:
 	Session access.SessionID
 	Person  access.PersonID
+	Link    bool
 }
 
 // Going is a sign-in that goes to a provider: where the browser goes, and what
@@ -253,6 +257,9 @@ func (p *Providers) Finish(ctx context.Context, c Coming) (Arrived, error) {
 	}
 	at := meta.Identity{Issuer: x.Issuer, Subject: account}
 	o := origin{Provider: x.ID, Issuer: x.Issuer, Subject: said.Subject, SID: said.SID, Strong: said.Has(x.Factor)}
+	if t.Link {
+		return p.link(ctx, x, at, said, d, t, nobody)
+	}
 	if t.Session != "" {
 		return p.proved(ctx, x, at, o, said, d, t, nobody)
 	}
@@ -299,8 +306,8 @@ func (p *Providers) proved(ctx context.Context, x Provider, at meta.Identity, o 
 	if person.ID != t.Person || person.Suspended {
 		return Arrived{}, p.refuse(ctx, x, nobody, t.Person, "another-person", fault.New(fault.Denied, "another-person", "Somebody else signed in at "+x.Name+". Only whoever is signed in here can prove that it is still them."))
 	}
-	if said.AuthTime.IsZero() || said.AuthTime.Before(d.StartedAt.Add(-freshBy)) {
-		return Arrived{}, p.refuse(ctx, x, nobody, t.Person, "not-fresh", fault.New(fault.Denied, "not-fresh", x.Name+" did not ask you to sign in again, so this proves nothing. Sign out there and try again; if it happens again, tell your administrator."))
+	if !anew(said, d) {
+		return Arrived{}, p.notAnew(ctx, x, t, nobody)
 	}
 	has, err := p.door.factors.of(ctx, person.ID)
 	if err != nil {
@@ -315,6 +322,15 @@ func (p *Providers) proved(ctx context.Context, x Provider, at meta.Identity, o 
 		return Arrived{}, p.refuse(ctx, x, nobody, person.ID, "one-factor", fault.New(fault.Denied, "one-factor", x.Name+" asked you for one step only, and your role needs two. Set up a second step on your account page, or ask your administrator."))
 	}
 	return Arrived{Next: t.Next}, p.door.steppedUp(ctx, who, person, spending{by: "provider"})
+}
+
+// anew reports whether the provider had somebody sign in after they went there.
+func anew(said oidc.Claims, d meta.Departure) bool {
+	return !said.AuthTime.IsZero() && !said.AuthTime.Before(d.StartedAt.Add(-freshBy))
+}
+
+func (p *Providers) notAnew(ctx context.Context, x Provider, t trip, nobody access.Principal) error {
+	return p.refuse(ctx, x, nobody, t.Person, "not-fresh", fault.New(fault.Denied, "not-fresh", x.Name+" did not ask you to sign in again, so this proves nothing. Sign out there and try again; if it happens again, tell your administrator."))
 }
 
 // second goes on to the second step here.

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/mail"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -34,12 +36,17 @@ type TeamStore interface {
 
 // Staff administers people and teams.
 type Staff struct {
-	people PeopleStore
-	teams  TeamStore
+	people    PeopleStore
+	teams     TeamStore
+	passwords Passwords
+	firstFor  time.Duration
 }
 
-// NewStaff makes a Staff.
-func NewStaff(people PeopleStore, teams TeamStore) *Staff { return &Staff{people, teams} }
+// NewStaff makes a Staff. A password that it gives somebody is good for
+// firstFor, and for choosing another.
+func NewStaff(people PeopleStore, teams TeamStore, passwords Passwords, firstFor time.Duration) *Staff {
+	return &Staff{people, teams, passwords, firstFor}
+}
 
 // allow decides an action that concerns no item, and records a refusal.
 func (s *Staff) allow(ctx context.Context, who access.Principal, a access.Action) error {
@@ -60,6 +67,8 @@ var usernameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{1,99}$`)
 // Newcomer is a member of staff to add.
 type Newcomer struct {
 	Username, Name, Password string
+	Own                      bool   // they chose the password themselves
+	Email                    string // may be empty
 	Role                     access.Role
 	Teams                    []access.TeamID
 }
@@ -70,16 +79,18 @@ func (s *Staff) Add(ctx context.Context, who access.Principal, n Newcomer) (acce
 	if err := s.allow(ctx, who, access.ManagePeople); err != nil {
 		return access.Person{}, err
 	}
-	return s.add(ctx, who, n)
+	return s.add(ctx, who, n, true)
 }
 
 // AddFirst adds a member of staff from the command line, where whoever may run
 // it holds the keys anyway. The event has no actor and says so.
 func (s *Staff) AddFirst(ctx context.Context, n Newcomer) (access.Person, error) {
-	return s.add(ctx, access.Principal{}, n)
+	return s.add(ctx, access.Principal{}, n, true)
 }
 
-func (s *Staff) add(ctx context.Context, who access.Principal, n Newcomer) (access.Person, error) {
+// add adds a member of staff, with a password or without.
+func (s *Staff) add(ctx context.Context, who access.Principal, n Newcomer, password bool) (access.Person, error) {
+	n.Email = strings.TrimSpace(n.Email)
 	p := access.Person{ID: access.NewPersonID(), Username: strings.ToLower(strings.TrimSpace(n.Username)), Name: strings.TrimSpace(n.Name), Role: n.Role}
 	switch {
 	case !usernameForm.MatchString(p.Username):
@@ -88,16 +99,24 @@ func (s *Staff) add(ctx context.Context, who access.Principal, n Newcomer) (acce
 		return p, fault.New(fault.Invalid, "name-missing", "Enter the person's name as colleagues know it.").In("name")
 	case !p.Role.Valid():
 		return p, badRole()
+	case n.Email != "" && !mail.Address(n.Email):
+		return p, errEmail
 	}
-	hash, err := HashPassword(p.Username, n.Password)
-	if err != nil {
-		return p, err
+	row := meta.Person{Person: p, Email: n.Email}
+	if password {
+		var err error
+		if row.PasswordHash, err = s.passwords.Hash(p, n.Password); err != nil {
+			return p, err
+		}
+		if !n.Own {
+			row.FirstFor = s.firstFor
+		}
 	}
 	ev := audit.NewEvent(audit.PersonAdded, who, audit.Subject{Person: string(p.ID)}).With("role", string(p.Role))
 	if who.Person.ID == "" {
 		ev = ev.With("by", "command-line")
 	}
-	switch err := s.people.AddPerson(ctx, meta.Person{Person: p, PasswordHash: hash}, ev); {
+	switch err := s.people.AddPerson(ctx, row, ev); {
 	case errors.Is(err, meta.ErrExists):
 		return p, fault.New(fault.Conflict, "username-taken", "Somebody already has this username. Choose another.").In("username")
 	case err != nil:

@@ -31,19 +31,20 @@ type AccountStore interface {
 
 // Account is what people do to their own account.
 type Account struct {
-	store  AccountStore
-	proof  func(ctx context.Context, who access.Principal) error
-	hasher *hasher
+	store     AccountStore
+	proof     func(ctx context.Context, who access.Principal) error
+	passwords Passwords
+	hasher    *hasher
 }
 
 // NewAccount makes an Account. proof refuses who has not just proved who they
 // are; see Door.SteppedUp.
-func NewAccount(store AccountStore, proof func(ctx context.Context, who access.Principal) error) (*Account, error) {
+func NewAccount(store AccountStore, proof func(ctx context.Context, who access.Principal) error, passwords Passwords) (*Account, error) {
 	h, err := newHasher()
 	if err != nil {
 		return nil, err
 	}
-	return &Account{store: store, proof: proof, hasher: h}, nil
+	return &Account{store: store, proof: proof, passwords: passwords, hasher: h}, nil
 }
 
 // MintToken makes an API token that for liveFor may do what the scopes name, of
@@ -56,6 +57,25 @@ func (a *Account) MintToken(ctx context.Context, who access.Principal, name stri
 	if err := a.proof(ctx, who); err != nil {
 		return "", meta.Session{}, err
 	}
+	return a.mint(ctx, who, who.Person.ID, name, scopes, liveFor)
+}
+
+// MintFor makes an API token for somebody from the command line, where whoever
+// may run it holds the keys anyway. The event has no actor and says so.
+func (a *Account) MintFor(ctx context.Context, owner meta.Person, name string, scopes []access.Scope, liveFor time.Duration) (token.Secret, meta.Session, error) {
+	if owner.Suspended {
+		return "", meta.Session{}, fault.New(fault.Conflict, "suspended", "This account is suspended. Lift the suspension first.")
+	}
+	for _, d := range access.Scopes() {
+		what := d.Actions[len(d.Actions)-1]
+		if slices.Contains(scopes, d.Scope) && access.May(access.Principal{Person: owner.Person}, what) != access.Allow {
+			return "", meta.Session{}, fault.New(fault.Invalid, "token-scope-useless", fmt.Sprintf("The scope %s does nothing for the role %s.", d.Scope, owner.Role)).In("scopes")
+		}
+	}
+	return a.mint(ctx, access.Principal{}, owner.ID, name, scopes, liveFor)
+}
+
+func (a *Account) mint(ctx context.Context, who access.Principal, owner access.PersonID, name string, scopes []access.Scope, liveFor time.Duration) (token.Secret, meta.Session, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > 100 {
 		return "", meta.Session{}, fault.New(fault.Invalid, "token-name", "Give the token a name of 1 to 100 characters, so that you can tell it from others.").In("name")
@@ -69,8 +89,12 @@ func (a *Account) MintToken(ctx context.Context, who access.Principal, name stri
 		return "", meta.Session{}, fault.New(fault.Invalid, "token-scope-unknown", "Choose what the token may do, from what is offered, and no more than it needs.").In("scopes")
 	}
 	secret, hash := token.Mint(token.API)
-	s := meta.Session{ID: access.NewSessionID(), Hash: hash, Person: who.Person.ID, Kind: meta.KindToken, Name: name, Scopes: scopes, For: liveFor}
-	if err := a.store.AddToken(ctx, s, audit.NewEvent(audit.TokenMinted, who, audit.Subject{Token: string(s.ID), Person: string(who.Person.ID)}).With("scopes", access.JoinScopes(scopes))); err != nil {
+	s := meta.Session{ID: access.NewSessionID(), Hash: hash, Person: owner, Kind: meta.KindToken, Name: name, Scopes: scopes, For: liveFor}
+	ev := audit.NewEvent(audit.TokenMinted, who, audit.Subject{Token: string(s.ID), Person: string(owner)}).With("scopes", access.JoinScopes(scopes))
+	if who.Person.ID == "" {
+		ev = ev.With("by", "command-line")
+	}
+	if err := a.store.AddToken(ctx, s, ev); err != nil {
 		return "", meta.Session{}, down(fmt.Errorf("add the token: %w", err))
 	}
 	return secret, s, nil
@@ -137,7 +161,7 @@ func (a *Account) RevokeToken(ctx context.Context, who access.Principal, id acce
 // ChangePassword sets a new password for who, given the present one, and ends
 // every session and token of the account.
 func (a *Account) ChangePassword(ctx context.Context, who access.Principal, present, next string) error {
-	if d := access.Decide(who, access.OwnAccount, 0); d != access.Allow {
+	if d := access.Decide(who, access.ChoosePassword, 0); d != access.Allow {
 		return denied(d)
 	}
 	p, err := a.store.Person(ctx, who.Person.ID)
@@ -151,7 +175,10 @@ func (a *Account) ChangePassword(ctx context.Context, who access.Principal, pres
 	if !ok {
 		return fault.New(fault.Denied, "password-wrong", "The present password is not right.").In("present_password")
 	}
-	hash, err := HashPassword(p.Username, next)
+	if who.FirstPassword && next == present {
+		return fault.New(fault.Invalid, "password-same", "Somebody else knows this password. Choose another, of your own.").In("password")
+	}
+	hash, err := a.passwords.Hash(p.Person, next)
 	if err != nil {
 		return err
 	}
@@ -162,6 +189,8 @@ func (a *Account) ChangePassword(ctx context.Context, who access.Principal, pres
 	return nil
 }
 
+var errFirst = fault.New(fault.Denied, "password-first", "Somebody else chose your password. Choose your own first; then everything is open to you.")
+
 // denied is the refusal of the decision table.
 func denied(d access.Decision) error {
 	if d == access.DenyNobody {
@@ -170,11 +199,16 @@ func denied(d access.Decision) error {
 	if d == access.DenyFactor {
 		return errNoFactor
 	}
+	if d == access.DenyPassword {
+		return errFirst
+	}
 	if d == access.DenyScope {
 		return fault.New(fault.Denied, "token-scope", "This token may not do this: its scopes do not name it. Make one with the right scope, or sign in.")
 	}
 	return fault.New(fault.Denied, "not-allowed", "Your role does not allow this. If you need it for your work, ask your administrator.")
 }
+
+var errEmail = fault.New(fault.Invalid, "email-form", "Enter one e-mail address, such as name@example.org, or leave it empty.").In("email")
 
 // Email gives the address at which who is told that something waits; it may be
 // empty.
@@ -193,7 +227,7 @@ func (a *Account) SetEmail(ctx context.Context, who access.Principal, email stri
 	}
 	email = strings.TrimSpace(email)
 	if email != "" && !mail.Address(email) {
-		return fault.New(fault.Invalid, "email-form", "Enter one e-mail address, such as name@example.org, or leave it empty.").In("email")
+		return errEmail
 	}
 	return down(a.store.SetEmail(ctx, who.Person.ID, email, audit.NewEvent(audit.PersonChanged, who, audit.Subject{Person: string(who.Person.ID)}).With("what", "email")))
 }

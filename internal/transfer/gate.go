@@ -114,6 +114,9 @@ func (g gate) refuse(ctx context.Context, who access.Principal, a access.Action,
 	if d == access.DenyFactor {
 		return fault.New(fault.Denied, "second-factor-missing", "Your role needs a second step at sign-in. Set it up on your account page; then everything is open to you.")
 	}
+	if d == access.DenyPassword {
+		return fault.New(fault.Denied, "password-first", "Somebody else chose your password. Choose your own first; then everything is open to you.")
+	}
 	if d == access.DenyScope {
 		return fault.New(fault.Denied, "token-scope", "This token may not do this: its scopes do not name it. Make one with the right scope, or sign in.")
 	}

@@ -267,7 +267,7 @@ func (m *Import) Parts(each func(key string) error) error {
 }
 
 // Close ends what may have been ended after the backup was made, since nobody
-// can know: sessions, tokens, visits and emergency accesses end, links and
+// can know: sessions, tokens, tickets, visits and emergency accesses end, links and
 // invitations are revoked, and leases of servers that are no more are let go.
 // Then ev is recorded.
 func (m *Import) Close(ev audit.Event) error {
@@ -280,6 +280,7 @@ func (m *Import) Close(ev audit.Event) error {
 		"UPDATE invitations SET revoked_at = {now} WHERE revoked_at = 0",
 		"DELETE FROM ceremonies",
 		"DELETE FROM departures",
+		"DELETE FROM password_tickets",
 		"UPDATE jobs SET lease_until = 0",
 		"UPDATE uploads SET filing_until = 0",
 		"UPDATE batches SET lease_until = 0",

@@ -37,6 +37,28 @@ func (s *Store) AddIdentity(ctx context.Context, id access.PersonID, at Identity
 	return s.change(ctx, ev, func(t *tx) error { return t.addIdentity(id, at) })
 }
 
+// RemoveIdentity ends that a member of staff signs in at a provider: sessions
+// that came from there, and those on their way, end with it. Their role and
+// teams stay, and are the administrators' from then on. ErrNotFound when they
+// do not sign in there.
+func (s *Store) RemoveIdentity(ctx context.Context, id access.PersonID, issuer string, ev audit.Event) error {
+	return s.change(ctx, ev, func(t *tx) error {
+		for _, do := range []struct {
+			query string
+			args  []any
+		}{
+			{"DELETE FROM identity_teams WHERE issuer = ? AND subject IN (SELECT subject FROM identities WHERE issuer = ? AND person = ?)", []any{issuer, issuer, string(id)}},
+			{"UPDATE sessions SET ended_at = {now} WHERE person = ? AND issuer = ? AND ended_at = 0", []any{string(id), issuer}},
+			{"DELETE FROM ceremonies WHERE person = ?", []any{string(id)}},
+		} {
+			if _, err := t.exec(do.query, do.args...); err != nil {
+				return err
+			}
+		}
+		return t.must("DELETE FROM identities WHERE issuer = ? AND person = ?", issuer, string(id))
+	})
+}
+
 func (t *tx) addIdentity(id access.PersonID, at Identity) error {
 	_, err := t.exec("INSERT INTO identities (issuer, subject, person, created_at, seen_at) VALUES (?,?,?,{now},{now})", at.Issuer, at.Subject, string(id))
 	return err

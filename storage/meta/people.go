@@ -11,29 +11,34 @@ import (
 // Person is a member of staff as the database row holds one.
 type Person struct {
 	access.Person
-	Email         string // where they are told that something waits; may be empty
-	PasswordHash  string
+	Email         string        // where they are told that something waits; may be empty
+	PasswordHash  string        // empty while there is none
+	FirstFor      time.Duration // of a new person: how long a password that somebody else chose is good; 0 for their own
+	FirstUntil    time.Time     // until when it is; zero for their own. Read only
 	FailedSignIns int
 	LockedUntil   time.Time
 	CreatedAt     time.Time
 }
 
-const personColumns = "id, username, name, role, suspended, password, failed_sign_ins, locked_until, created_at, email"
+const personColumns = "id, username, name, role, suspended, password, failed_sign_ins, locked_until, created_at, email, first_until"
 
 func scanPerson(scan func(...any) error) (Person, error) {
 	var p Person
-	var locked, made micros
-	err := scan(&p.ID, &p.Username, &p.Name, &p.Role, &p.Suspended, &p.PasswordHash, &p.FailedSignIns, &locked, &made, &p.Email)
-	p.LockedUntil, p.CreatedAt = locked.time(), made.time()
+	var locked, made, first micros
+	err := scan(&p.ID, &p.Username, &p.Name, &p.Role, &p.Suspended, &p.PasswordHash, &p.FailedSignIns, &locked, &made, &p.Email, &first)
+	p.LockedUntil, p.CreatedAt, p.FirstUntil = locked.time(), made.time(), first.time()
 	return p, err
 }
 
 // AddPerson adds a member of staff; ErrExists when the username is taken.
 func (s *Store) AddPerson(ctx context.Context, p Person, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
-		_, err := t.exec("INSERT INTO people (id, username, name, role, suspended, password, created_at) VALUES (?,?,?,?,?,?,{now})",
-			string(p.ID), p.Username, p.Name, string(p.Role), p.Suspended, p.PasswordHash)
-		return err
+		_, err := t.exec("INSERT INTO people (id, username, name, role, suspended, password, email, created_at) VALUES (?,?,?,?,?,?,?,{now})",
+			string(p.ID), p.Username, p.Name, string(p.Role), p.Suspended, p.PasswordHash, p.Email)
+		if err != nil || p.FirstFor == 0 {
+			return err
+		}
+		return t.must("UPDATE people SET first_until = {now} + ? WHERE id = ?", p.FirstFor.Microseconds(), string(p.ID))
 	})
 }
 
@@ -77,14 +82,10 @@ func (s *Store) ChangePerson(ctx context.Context, id access.PersonID, name strin
 	})
 }
 
-// SetPassword sets a password and ends the person's sessions and tokens.
+// SetPassword sets a password that its owner chose, and ends the person's
+// sessions and tokens.
 func (s *Store) SetPassword(ctx context.Context, id access.PersonID, hash string, ev audit.Event) error {
-	return s.change(ctx, ev, func(t *tx) error {
-		if err := t.must("UPDATE people SET password = ? WHERE id = ?", hash, string(id)); err != nil {
-			return err
-		}
-		return t.endSessions(id)
-	})
+	return s.change(ctx, ev, func(t *tx) error { return t.setPassword(id, hash) })
 }
 
 // SetSuspended suspends or restores a person. Suspending ends their sessions,
@@ -111,10 +112,10 @@ func (s *Store) SetSuspended(ctx context.Context, id access.PersonID, suspended 
 }
 
 // leaves takes away what would wait for a person who was suspended: browsers
-// that are told, halves of sign-ins, emergency accesses.
+// that are told, halves of sign-ins, a ticket, emergency accesses.
 func (t *tx) leaves(id access.PersonID) error {
 	for _, query := range []string{
-		"DELETE FROM push_subscriptions WHERE person = ?", "DELETE FROM ceremonies WHERE person = ?",
+		"DELETE FROM push_subscriptions WHERE person = ?", "DELETE FROM ceremonies WHERE person = ?", "DELETE FROM password_tickets WHERE person = ?",
 		"UPDATE emergencies SET expires_at = {now} WHERE person = ? AND expires_at > {now}",
 	} {
 		if _, err := t.exec(query, string(id)); err != nil {

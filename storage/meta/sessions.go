@@ -72,15 +72,16 @@ func scanSession(scan func(...any) error, more ...any) (Session, error) {
 // been idle too long, or the person is suspended.
 func (s *Store) Principal(ctx context.Context, hash []byte) (access.Principal, Session, error) {
 	var p access.Person
-	var factors bool
-	n, err := scanSession(s.read(ctx, "SELECT "+sessionColumns+`, p.id, p.username, p.name, p.role, EXISTS (SELECT 1 FROM factors f WHERE f.person = p.id)
+	var factors, first bool
+	n, err := scanSession(s.read(ctx, "SELECT "+sessionColumns+`, p.id, p.username, p.name, p.role, EXISTS (SELECT 1 FROM factors f WHERE f.person = p.id),
+			p.first_until > 0 AND s.kind = 'session' AND s.issuer = ''
 		FROM sessions s JOIN people p ON p.id = s.person WHERE s.hash = ? AND p.suspended = ? AND `+alive, hash, false).Scan,
-		&p.ID, &p.Username, &p.Name, &p.Role, &factors)
+		&p.ID, &p.Username, &p.Name, &p.Role, &factors, &first)
 	if err != nil {
 		return access.Principal{}, Session{}, s.d.classify(err)
 	}
 	teams, err := s.teamsOf(ctx, p.ID)
-	return access.Principal{Person: p, Teams: teams, Session: n.ID, NoFactor: !factors && !n.Strong, Token: n.Kind == KindToken, Scopes: n.Scopes}, n, err
+	return access.Principal{Person: p, Teams: teams, Session: n.ID, NoFactor: !factors && !n.Strong, FirstPassword: first, Token: n.Kind == KindToken, Scopes: n.Scopes}, n, err
 }
 
 // touchEvery keeps a busy session from writing at each request.

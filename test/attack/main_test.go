@@ -37,7 +37,7 @@ func serve(t *testing.T, more ...string) *servers.Serving {
 	dir := t.TempDir()
 	for _, args := range [][]string{
 		{"keys", "init", "--data", dir, "--escrow-out", filepath.Join(dir, "escrow-identity.txt")},
-		{"user", "add", "--data", dir, "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability"},
+		{"user", "add", "--own-password", "--data", dir, "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability"},
 	} {
 		if out, errs, status := servers.Run(t, password+"\n", args...); status != 0 {
 			t.Fatalf("%v: %s%s", args, out, errs)

@@ -67,7 +67,7 @@ func BenchmarkDisposal(b *testing.B) {
 // officer is a records officer who is signed in.
 func (h *house) officer(b *testing.B, name string) *house {
 	b.Helper()
-	if _, errs, status := servers.Run(b, password+"\n", "user", "add", "--data", h.dir, name, "--name", "Example Officer", "--role", "records-officer"); status != 0 {
+	if _, errs, status := servers.Run(b, password+"\n", "user", "add", "--own-password", "--data", h.dir, name, "--name", "Example Officer", "--role", "records-officer"); status != 0 {
 		b.Fatal(errs)
 	}
 	o := &house{Serving: h.Serving, dir: h.dir, team: h.team}

@@ -48,7 +48,7 @@ func openWith(b *testing.B, srv *servers.S3, versioned bool, more ...string) *ho
 		}
 	}
 	run("", "keys", "init", "--data", h.dir, "--escrow-out", filepath.Join(h.dir, "escrow-identity.txt"))
-	run(password+"\n", append([]string{"user", "add", "--data", h.dir, "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability"}, database...)...)
+	run(password+"\n", append([]string{"user", "add", "--own-password", "--data", h.dir, "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability"}, database...)...)
 	settings := append([]string{"--data", h.dir}, more...)
 	if srv != nil {
 		key := filepath.Join(h.dir, "secret-key")

@@ -279,6 +279,11 @@ async function otherRoles(width) {
   await p.click("text=Add team");
   await p.waitForSelector(".ws-notice");
   assert.match(await p.locator("main").innerText(), new RegExp("Burns " + width));
+  await p.click("text=How people sign in");
+  await p.waitForSelector("h2:text-is('Elsewhere')");
+  assert.match(await p.locator("main").innerText(), /At least 12 characters[^]*--lock-after/);
+  await admin.check("settings");
+  await newcomers(admin, width);
   await admin.context.close();
 
   const records = await Screen.open(width);
@@ -292,6 +297,68 @@ async function otherRoles(width) {
   assert.match(await records.page.locator("main").innerText(), /sees the facts, not the picture/);
   await records.check("item-records");
   await records.context.close();
+}
+
+/** Somebody new chooses a password at the address that the administrator hands over, or for the one that they were given. */
+async function newcomers(admin, width) {
+  const a = admin.page, own = "yellow bicycle lantern", given = "purple kettle mountain";
+  const adds = async (name, password) => {
+    await admin.go("/staff");
+    await a.fill("#name", "Example Newcomer");
+    await a.fill("#username", name + width);
+    await a.selectOption("#role", "clinician");
+    await a.fill("#password", password);
+    await a.click("text=Add person");
+  };
+  await adds("invited", "");
+  const address = await a.inputValue("#address");
+  await admin.check("ticket");
+
+  const s = await Screen.open(width), p = s.page;
+  s.expected = [401, 422];
+  await s.go("/password");
+  await p.waitForSelector("text=This address is not complete");
+  assert.ok(!await p.locator("#ticket").isVisible(), "without a secret nothing is asked");
+  await p.goto("about:blank");
+  await p.goto(address);
+  await p.waitForSelector("#ticket:not([hidden])");
+  assert.ok(!p.url().includes("#"), "the secret leaves the address");
+  await s.check("choose-password");
+  await p.fill("#password", "invited" + width + "!!");
+  await p.click("main button");
+  await p.waitForSelector("#password-error");
+  await s.check("choose-password-wrong");
+  await p.fill("#password", own);
+  await p.click("main button");
+  await p.waitForSelector("text=Your password is changed");
+  const signIn = async (name, password) => {
+    await p.fill("#username", name + width);
+    await p.fill("#password", password);
+    await p.click("main button");
+    await p.waitForSelector("text=Sign out");
+  };
+  await signIn("invited", own);
+  assert.equal(await s.heading(), "Before you start");
+  await p.click("text=Sign out");
+
+  await adds("given", given);
+  await a.waitForSelector(".ws-notice");
+  await s.go("/sign-in");
+  await signIn("given", given);
+  assert.equal(await s.heading(), "Choose your password");
+  await s.check("first-password");
+  await p.fill("#present_password", given);
+  await p.fill("#password", given);
+  await p.click("main button:text-is('Choose this password')");
+  await p.waitForSelector("#password-error");
+  await s.check("first-password-wrong");
+  await p.fill("#present_password", given);
+  await p.fill("#password", own);
+  await p.click("main button:text-is('Choose this password')");
+  await p.waitForSelector("text=Your password is changed");
+  await signIn("given", own);
+  assert.equal(await s.heading(), "Before you start");
+  await s.context.close();
 }
 
 /** A video: its sound is offered to be left out, and it plays. */

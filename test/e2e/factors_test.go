@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/config"
 )
 
@@ -17,7 +19,7 @@ var (
 	keyOf    = regexp.MustCompile(`id="key">([A-Z2-7 ]+)<`)
 	setupOf  = regexp.MustCompile(`name="setup" value="([^"]+)"`)
 	halfOf   = regexp.MustCompile(`name="half" value="([^"]+)"`)
-	codesOf  = regexp.MustCompile(`<code class="ws-key">([a-z2-7]{4}(?:-[a-z2-7]{4}){3})</code>`)
+	codesOf  = regexp.MustCompile(`<code class="ws-key">([a-z2-7]{4}(?:-[a-z2-7]{4}){5})</code>`)
 	factorOf = regexp.MustCompile(`/account/second-step/([0-9a-f-]{36})/remove`)
 )
 
@@ -108,7 +110,10 @@ func TestSecondFactor(t *testing.T) {
 		expect(codes[0], http.StatusOK, "")
 		expect(codes[0], http.StatusForbidden, "code-wrong")
 		expect(strings.ToUpper(strings.ReplaceAll(codes[1], "-", "")), http.StatusOK, "")
-		expect("aaaa-aaaa-aaaa-aaaa", http.StatusForbidden, "code-wrong")
+		for _, wrong := range []string{"aaaa-aaaa-aaaa-aaaa", "aaaa-aaaa-aaaa-aaaa-aaaa-aaaa", "a", strings.Repeat("a", 5000)} {
+			expect(wrong, http.StatusForbidden, "code-wrong")
+			h.as("admin").must("POST", "/people/"+string(h.ids["nurse"])+"/unlock", http.StatusNoContent, nil) // and not slower
+		}
 		expect("123456", http.StatusForbidden, "code-wrong")
 		if a := h.nobody().ask("POST", "/session", body{"username": "nurse", "password": "wrong", "code": codes[2]}); a.code() != "sign-in-wrong" {
 			t.Errorf("a wrong password with a right code: %s", a.code())
@@ -121,6 +126,24 @@ func TestSecondFactor(t *testing.T) {
 			is(t, typ, h.events(typ), want)
 		}
 	})
+}
+
+// A recovery code that was made when they were shorter still opens the door, once.
+func TestEarlierRecoveryCodes(t *testing.T) {
+	t.Parallel()
+	h := open(t, "sqlite+filesystem", nil)
+	nurse := h.as("nurse")
+	nurse.enrols("phone")
+	hash := sha256.Sum256([]byte("wardseal recovery code\x00" + string(h.ids["nurse"]) + "\x00abcdefgh234567ab"))
+	who := nurse.principal()
+	if err := h.sys.Store.SetCodes(t.Context(), who.Person.ID, [][]byte{hash[:]}, audit.NewEvent(audit.CodesMade, who, audit.Subject{})); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{http.StatusOK, http.StatusForbidden} {
+		if a := h.nobody().ask("POST", "/session", body{"username": "nurse", "password": password, "code": "abcd-efgh-2345-67ab"}); a.status != want {
+			t.Errorf("%d %s, want %d", a.status, a.code(), want)
+		}
+	}
 }
 
 // The pages ask for the second step, and step-up needs it too.

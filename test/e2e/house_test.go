@@ -121,7 +121,7 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 
 // hash is of everybody's password: making one takes as long as it should, and
 // the race detector makes it ten times that.
-var hash = sync.OnceValues(func() (string, error) { return signin.HashPassword("", password) })
+var hash = sync.OnceValues(func() (string, error) { return signin.Passwords{}.Hash(access.Person{}, password) })
 
 // hire adds a member of staff.
 func (h *house) hire(name string, role access.Role, teams ...access.TeamID) access.PersonID {

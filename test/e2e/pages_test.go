@@ -17,7 +17,7 @@ func (p *person) submit(path string, form url.Values, headers ...string) answer 
 }
 
 // publicPages are the same for everybody.
-var publicPages = map[string]bool{"GET /sign-in": true, "POST /sign-in": true, "POST /sign-in/second": true, "GET /sign-in/with/:provider": true, "GET /sign-in/with/:provider/callback": true, "POST /sign-in/with/:provider/logout": true, "GET /l": true, "HEAD /l": true, "GET /invited": true, "HEAD /invited": true,
+var publicPages = map[string]bool{"GET /sign-in": true, "POST /sign-in": true, "POST /sign-in/second": true, "GET /sign-in/with/:provider": true, "GET /sign-in/with/:provider/callback": true, "POST /sign-in/with/:provider/logout": true, "GET /l": true, "HEAD /l": true, "GET /password": true, "HEAD /password": true, "POST /password": true, "GET /invited": true, "HEAD /invited": true,
 	"GET /worker.js": true, "GET /manifest.webmanifest": true, "GET /shell": true}
 
 // visitorRoutes are for those who were invited from outside, and nobody else.
@@ -74,6 +74,7 @@ func TestPagesKeepToTheTable(t *testing.T) {
 		"/links":                           {"nurse": 200, "records": 403, "auditor": 403, "admin": 403},
 		"/audit":                           {"nurse": 403, "consultant": 403, "records": 403, "auditor": 200, "admin": 403},
 		"/staff":                           {"nurse": 403, "consultant": 403, "records": 403, "auditor": 403, "admin": 200},
+		"/staff/sign-in":                   {"nurse": 403, "consultant": 403, "records": 403, "auditor": 403, "admin": 200},
 		"/status":                          {"nurse": 403, "consultant": 403, "records": 403, "auditor": 403, "admin": 200},
 		"/account":                         {"nurse": 200, "records": 200, "auditor": 200, "admin": 200},
 		"/":                                {"nurse": 200, "consultant": 200, "records": 200, "auditor": 200, "admin": 200},

@@ -31,6 +31,7 @@ func TestSignInElsewhere(t *testing.T) {
 			t.Run("second factor", e.secondFactor)
 			t.Run("step-up", e.stepsUp)
 			t.Run("logout", e.logsOut)
+			t.Run("linking", e.links)
 		})
 	}
 }

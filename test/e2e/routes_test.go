@@ -27,7 +27,7 @@ type guard struct {
 }
 
 // unguarded routes are those that somebody who is not signed in needs.
-var unguarded = map[string]bool{"POST /api/v1/session": true, "GET /api/v1/openapi.json": true, "POST /api/v1/invited/code": true, "POST /api/v1/invited/open": true}
+var unguarded = map[string]bool{"POST /api/v1/session": true, "GET /api/v1/openapi.json": true, "POST /api/v1/invited/code": true, "POST /api/v1/invited/open": true, "POST /api/v1/password": true}
 
 // fixture is one person in one relation to one item, for one request.
 type fixture struct {
@@ -69,20 +69,22 @@ func opened(method string) func(f *fixture) answer {
 type body = map[string]any
 
 var guards = map[string]guard{
-	"GET /session":           {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session", nil)},
-	"DELETE /session":        {action: access.OwnAccount, allowed: "204", ask: ask("DELETE", "/session", nil)},
-	"PUT /session/password":  {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("PUT", "/session/password", body{"present_password": "wrong", "password": "another long password"})},
-	"POST /session/step-up":  {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("POST", "/session/step-up", body{"password": "wrong"})},
-	"GET /session/email":     {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/email", nil)},
-	"PUT /session/email":     {action: access.OwnAccount, allowed: "204", ask: ask("PUT", "/session/email", body{"email": ""})},
-	"GET /sessions":          {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/sessions", nil)},
-	"DELETE /sessions/:id":   {action: access.OwnAccount, allowed: "404 session-unknown", ask: ask("DELETE", "/sessions/{item}", nil)},
-	"GET /tokens":            {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/tokens", nil)},
-	"POST /tokens":           {action: access.OwnAccount, allowed: "403 step-up-needed", ask: ask("POST", "/tokens", body{"name": "script", "scopes": []string{"items.read"}, "ttl_seconds": 60})},
-	"DELETE /tokens/:id":     {action: access.OwnAccount, allowed: "404 token-unknown", ask: ask("DELETE", "/tokens/{item}", nil)},
-	"GET /session/push":      {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/push", nil)},
-	"PUT /session/push":      {action: access.OwnAccount, allowed: "409 push-missing", ask: ask("PUT", "/session/push", body{"endpoint": "https://example.org/x", "p256dh": "x", "auth": "x"})},
-	"POST /session/push/end": {action: access.OwnAccount, allowed: "204", ask: ask("POST", "/session/push/end", body{"endpoint": "https://example.org/x"})},
+	"GET /session":                         {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session", nil)},
+	"DELETE /session":                      {action: access.OwnAccount, allowed: "204", ask: ask("DELETE", "/session", nil)},
+	"PUT /session/password":                {action: access.ChoosePassword, allowed: "403 password-wrong", ask: ask("PUT", "/session/password", body{"present_password": "wrong", "password": "another long password"})},
+	"POST /session/step-up":                {action: access.OwnAccount, allowed: "403 password-wrong", ask: ask("POST", "/session/step-up", body{"password": "wrong"})},
+	"GET /session/email":                   {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/email", nil)},
+	"PUT /session/email":                   {action: access.OwnAccount, allowed: "204", ask: ask("PUT", "/session/email", body{"email": ""})},
+	"GET /sessions":                        {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/sessions", nil)},
+	"DELETE /sessions/:id":                 {action: access.OwnAccount, allowed: "404 session-unknown", ask: ask("DELETE", "/sessions/{item}", nil)},
+	"GET /tokens":                          {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/tokens", nil)},
+	"POST /tokens":                         {action: access.OwnAccount, allowed: "403 step-up-needed", ask: ask("POST", "/tokens", body{"name": "script", "scopes": []string{"items.read"}, "ttl_seconds": 60})},
+	"DELETE /tokens/:id":                   {action: access.OwnAccount, allowed: "404 token-unknown", ask: ask("DELETE", "/tokens/{item}", nil)},
+	"GET /session/push":                    {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/push", nil)},
+	"PUT /session/push":                    {action: access.OwnAccount, allowed: "409 push-missing", ask: ask("PUT", "/session/push", body{"endpoint": "https://example.org/x", "p256dh": "x", "auth": "x"})},
+	"GET /session/identities":              {action: access.OwnAccount, allowed: "200", ask: ask("GET", "/session/identities", nil)},
+	"DELETE /session/identities/:provider": {action: access.OwnAccount, allowed: "404 provider-unknown", ask: ask("DELETE", "/session/identities/none", nil)},
+	"POST /session/push/end":               {action: access.OwnAccount, allowed: "204", ask: ask("POST", "/session/push/end", body{"endpoint": "https://example.org/x"})},
 
 	"GET /status":                       {action: access.WatchSystem, allowed: "200", ask: ask("GET", "/status", nil)},
 	"GET /people":                       {action: access.ListPeople, allowed: "200", ask: ask("GET", "/people", nil)},
@@ -91,6 +93,7 @@ var guards = map[string]guard{
 	"POST /people/:id/suspend":          {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/suspend", nil)},
 	"POST /people/:id/restore":          {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/restore", nil)},
 	"POST /people/:id/reset-factors":    {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/reset-factors", nil)},
+	"POST /people/:id/ticket":           {action: access.ManagePeople, allowed: "403 step-up-needed", ask: ask("POST", "/people/{other}/ticket", nil)},
 	"POST /people/:id/unlock":           {action: access.ManagePeople, allowed: "204", ask: ask("POST", "/people/{other}/unlock", nil)},
 	"GET /teams":                        {action: access.ListTeams, allowed: "200", ask: ask("GET", "/teams", nil)},
 	"POST /teams":                       {action: access.ManageTeams, allowed: "422 team-name", ask: ask("POST", "/teams", body{"name": ""})},
@@ -254,7 +257,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		route := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
 		routes[route] = true
 		switch _, guarded := guards[route]; {
-		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l", r.Path == "/invited", r.Path == "/worker.js", r.Path == "/manifest.webmanifest", r.Path == "/shell":
+		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/l", r.Path == "/invited", r.Path == "/password" && r.Method != "POST", r.Path == "/worker.js", r.Path == "/manifest.webmanifest", r.Path == "/shell":
 			h.samePage(r.Method, r.Path)
 		case !strings.HasPrefix(r.Path, "/api/"): // a page: see TestEveryPageIsGuarded and TestPagesKeepToTheTable
 		case unguarded[r.Method+" "+r.Path], visitorRoutes[r.Method+" "+r.Path]: // see TestEveryRouteRefusesVisitors

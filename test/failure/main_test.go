@@ -88,9 +88,9 @@ func deploy(t *testing.T, kind string, change func(*config.Config)) *deployment 
 	if err := config.InitKeys(d.cfg, filepath.Join(dir, "escrow-identity.txt"), ""); err != nil {
 		t.Fatal(err)
 	}
-	d.command(password+"\n", "user", "add", "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability")
-	d.command(password+"\n", "user", "add", "consultant", "--name", "Example Consultant", "--role", "consultant")
-	d.command(password+"\n", "user", "add", "auditor", "--name", "Example Auditor", "--role", "auditor")
+	d.command(password+"\n", "user", "add", "--own-password", "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability")
+	d.command(password+"\n", "user", "add", "--own-password", "consultant", "--name", "Example Consultant", "--role", "consultant")
+	d.command(password+"\n", "user", "add", "--own-password", "auditor", "--name", "Example Auditor", "--role", "auditor")
 	return d
 }
 

@@ -37,6 +37,8 @@ func layer(dir string) (n int, root string) {
 		return 1, "mail"
 	case "push":
 		return 1, "push"
+	case "breached":
+		return 1, "breached"
 	case "oidc":
 		return 1, "oidc"
 	case "transfer", "records", "disposal", "signin", "ledger", "custody", "fsck", "backup":
@@ -67,6 +69,7 @@ var owners = map[string][]string{
 	"golang.org/x/oauth2":               {"internal/oidc"},
 	"github.com/go-jose":                {"internal/oidc"},
 	"codeberg.org/go-pdf/fpdf":          {"internal/disposal/paper"},
+	"github.com/trustelem/zxcvbn":       {"internal/signin"},
 	"golang.org/x/mod":                  {"internal/audit", "internal/ledger", "internal/transfer", "crypto/keyring", "cmd/wardseal"},
 }
 

@@ -187,7 +187,7 @@ func TestRootBehindAPlugin(t *testing.T) {
 	if err != nil || bytes.Contains(root, []byte("AGE-SECRET")) || !bytes.HasPrefix(root, []byte("-----BEGIN AGE ENCRYPTED FILE-----")) {
 		t.Fatalf("the root file is not encrypted: %v", err)
 	}
-	command(t, password+"\n", "user", "add", "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability", "--data", dir)
+	command(t, password+"\n", "user", "add", "--own-password", "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability", "--data", dir)
 	stopped(t, dir, func(nurse *person) { nurse.register() }, with[2:]...)
 	if said := refused(t, "keys", "rotate", "root", "--data", dir, "--keys-root-identity-file", identity); !strings.Contains(said, "--root-recipient") {
 		t.Errorf("a root file that would not be encrypted any more: %s", said)

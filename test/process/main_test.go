@@ -28,8 +28,8 @@ func deploy(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	command(t, "", "keys", "init", "--data", dir, "--escrow-out", filepath.Join(dir, "escrow-identity.txt"))
-	command(t, password+"\n", "user", "add", "--data", dir, "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability")
-	command(t, password+"\n", "user", "add", "--data", dir, "auditor", "--name", "Example Auditor", "--role", "auditor")
+	command(t, password+"\n", "user", "add", "--own-password", "--data", dir, "nurse", "--name", "Example Nurse", "--role", "clinician", "--team", "Tissue viability")
+	command(t, password+"\n", "user", "add", "--own-password", "--data", dir, "auditor", "--name", "Example Auditor", "--role", "auditor")
 	return dir
 }
 
