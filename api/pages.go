@@ -142,6 +142,7 @@ func (s *Server) recordsPages(p *gin.RouterGroup) {
 	p.POST("/records/:id/events/:event/cancel", s.recordForm("cancel", s.cancelEventForm))
 	p.POST("/records/:id/class", s.recordForm("class", s.classForm))
 	p.POST("/records/:id/merge", s.mergeForm)
+	p.POST("/records/:id/merges/:merge/undo", s.undoMergeForm)
 	p.GET("/records/:id/items/:item", s.keptItemPage)
 	p.POST("/records/:id/items/:item/class", s.keptForm("class", s.itemClassForm))
 	p.POST("/records/:id/items/:item/consent", s.keptForm("consent", s.endConsentForm))

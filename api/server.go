@@ -210,6 +210,7 @@ func (s *Server) routes() {
 	v1.POST("/records/:id/events", s.addPatientEvent)
 	v1.POST("/records/:id/events/:event/cancel", s.cancelPatientEvent)
 	v1.POST("/records/:id/merge", s.mergePatient)
+	v1.POST("/merges/:id/undo", s.undoMerge)
 	v1.POST("/patient-events", s.importEvents)
 	v1.POST("/classes", s.classify)
 	v1.POST("/items/:id/move", s.moveItem)

@@ -155,7 +155,7 @@ func Table() []Rule {
 		{ReportIncident, "Report a problem or a breach", all(AnyRelation, Roles()...)},
 		{HandleIncidents, "List and close reports of problems and breaches", all(AnyRelation, Auditor)},
 		{ReadRecords, "See schedules, dates, holds, reviews, the destruction log and certificates", all(AnyRelation, RecordsOfficer, Auditor)},
-		{KeepRecords, "Record what happened to patients, classify records, merge two numbers, put right a picture filed to the wrong patient, end consent", all(AnyRelation, RecordsOfficer)},
+		{KeepRecords, "Record what happened to patients, classify records, merge two numbers and undo that, put right a picture filed to the wrong patient, end consent", all(AnyRelation, RecordsOfficer)},
 		{ApplySchedule, "Confirm the rules of a schedule, apply a new one", all(AnyRelation, RecordsOfficer)},
 		{PlaceHold, "Place and release holds", all(AnyRelation, RecordsOfficer)},
 		{ProposeDisposal, "Decide a review: keep, transfer, or propose to destroy", all(AnyRelation, RecordsOfficer)},

@@ -102,6 +102,7 @@ const (
 	PatientEvent      Type = "patient.event-recorded"
 	PatientEventEnded Type = "patient.event-cancelled"
 	PatientsMerged    Type = "patient.merged"
+	MergeUndone       Type = "patient.merge-undone"
 	ItemMoved         Type = "item.moved"
 	ConsentEnded      Type = "item.consent-ended"
 	HoldPlaced        Type = "hold.placed"
@@ -220,6 +221,7 @@ var typeDocs = []TypeDoc{
 	{PatientEvent, "something that dates depend on happened to a patient and was recorded"},
 	{PatientEventEnded, "a patient event was marked as recorded in error"},
 	{PatientsMerged, "a patient with two numbers became one; the detail names the patient that was merged"},
+	{MergeUndone, "a merge of two patient numbers was undone; the detail names the patient who is one of their own again, and counts the items that went back"},
 	{ItemMoved, "an item was given to another patient; the detail names the one before"},
 	{ConsentEnded, "consent to an item was withdrawn, wholly or for teaching or publication"},
 	{HoldPlaced, "a hold was placed: what meets its criteria cannot be destroyed"},

@@ -29,6 +29,7 @@ var sentences = map[Type]string{
 	PatientEvent:      "{who} recorded of {patient}: {kind}",
 	PatientEventEnded: "{who} cancelled what had been recorded of {patient} in error",
 	PatientsMerged:    "{who} merged another number of the same person into {patient}",
+	MergeUndone:       "{who} undid a merge of another number into {patient}[: {items} items went back]",
 	ItemMoved:         "{who} gave {item} to the right patient, {patient}",
 	HoldPlaced:        "{who} placed a hold",
 	HoldReleased:      "{who} released a hold",

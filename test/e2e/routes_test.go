@@ -174,6 +174,7 @@ var guards = map[string]guard{
 	"POST /records/:id/events":               {action: access.KeepRecords, allowed: "422 event-unknown", ask: ask("POST", "/records/{patient}/events", body{"event": "", "on": "2026-01-01"})},
 	"POST /records/:id/events/:event/cancel": {action: access.KeepRecords, allowed: "404 not-found", ask: ask("POST", "/records/{patient}/events/{item}/cancel", nil)},
 	"POST /records/:id/merge":                {action: access.KeepRecords, allowed: "422 patient-number-missing", ask: ask("POST", "/records/{patient}/merge", body{"patient_number_kind": "nhs", "reason": "x"})},
+	"POST /merges/:id/undo":                  {action: access.KeepRecords, allowed: "404 not-found", ask: ask("POST", "/merges/{item}/undo", body{"reason": "x"})},
 	"POST /patient-events": {action: access.KeepRecords, allowed: "200", ask: func(f *fixture) answer {
 		return f.csv("patient_number_kind,patient_number,date_of_birth,event,on,note\n")
 	}},
