@@ -165,6 +165,13 @@ func (s *Server) recordsPages(p *gin.RouterGroup) {
 	p.POST("/disposals/:id/refuse", s.batchForm("refused", s.refuseDisposal))
 	p.POST("/disposals/:id/undo", s.batchForm("undone", s.undoDisposal))
 	p.POST("/disposals/:id/match", s.matchForm)
+	p.GET("/handovers", s.handoversPage)
+	p.POST("/handovers", s.proposeHandoverForm)
+	p.GET("/handovers/:id", s.handoverPage)
+	p.POST("/handovers/:id/approve", s.handoverForm("approved", "approved_reason", s.Handover.Approve))
+	p.POST("/handovers/:id/end", s.handoverForm("ended", "undone_reason", s.Handover.End))
+	p.POST("/handovers/:id/confirm", s.confirmHandoverForm)
+	p.GET("/handovers/:id/package", s.handoverPackage(failPage))
 }
 
 func serveAsset(a ui.Asset) gin.HandlerFunc {

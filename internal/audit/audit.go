@@ -119,6 +119,12 @@ const (
 	DisposalCertified Type = "disposal.certified"
 	DisposalRepeated  Type = "disposal.repeated"
 
+	HandoverProposed  Type = "handover.proposed"
+	HandoverApproved  Type = "handover.approved"
+	HandoverEnded     Type = "handover.ended"
+	HandoverConfirmed Type = "handover.confirmed"
+	ItemHandedOver    Type = "item.handed-over"
+
 	StoreChecked  Type = "store.checked"
 	StoreDamaged  Type = "store.damage-found"
 	StoreRepaired Type = "store.repaired"
@@ -237,6 +243,11 @@ var typeDocs = []TypeDoc{
 	{ItemDestroyed, "every version of an item's objects was deleted, and what was written about it"},
 	{DisposalCertified, "the certificate of a batch was signed"},
 	{DisposalRepeated, "an item that had been destroyed was found again, after an old backup was restored, and destroyed again"},
+	{HandoverProposed, "items whose time has come were proposed for a handover to another organisation"},
+	{HandoverApproved, "a second person approved a handover: from here its package can be fetched"},
+	{HandoverEnded, "a handover was refused or taken back"},
+	{HandoverConfirmed, "it was recorded that the other organisation has what was handed over"},
+	{ItemHandedOver, "the original and what is recorded of it were fetched in a package sealed to another organisation; committed before its first byte"},
 	{StoreChecked, "the objects were compared with the database; the detail says how, how many, and how many are not as they should be"},
 	{StoreDamaged, "an object, its row or its key is not as it should be; the detail says what"},
 	{StoreRepaired, "something that was not as it should be was repaired; the detail says what was done"},
@@ -288,6 +299,8 @@ type Subject struct {
 
 	Hold  string `json:"hold,omitempty"`
 	Batch string `json:"batch,omitempty"` // of items to be destroyed
+
+	Handover string `json:"handover,omitempty"` // of items to another organisation
 }
 
 // NewEvent starts an event of type t done by who.

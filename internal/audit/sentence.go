@@ -10,7 +10,7 @@ import (
 // patient, or having got access to it.
 func Disclosing() []Type {
 	return []Type{PictureShown, AnnotationsShown, ItemDescribed, ItemsListed, PatientShown, PatientFound, ReferralRead, ReferralsListed,
-		LinkVisited, LinkOpened, GlassBroken, KeyReleased, RecordsRead}
+		LinkVisited, LinkOpened, GlassBroken, KeyReleased, RecordsRead, ItemHandedOver}
 }
 
 // Names says what identifiers stand for, for people to read.
@@ -40,6 +40,11 @@ var sentences = map[Type]string{
 	KeyDestroyed:      "The keys of {item} were destroyed (batch {batch})",
 	ItemDestroyed:     "{item} was destroyed (batch {batch})",
 	DisposalSpared:    "{item} was spared (batch {batch}): {why}",
+	HandoverProposed:  "{who} proposed to hand {items} items over to another organisation",
+	HandoverApproved:  "{who} approved a handover to another organisation",
+	HandoverEnded:     "{who} ended a handover to another organisation",
+	HandoverConfirmed: "{who} recorded that another organisation has what was handed over",
+	ItemHandedOver:    "{who} fetched {item}[ of {patient}] for another organisation, sealed to its key",
 	SignInFailed:      "A sign-in[ as {person}] was refused[ ({reason})]",
 	SignInLocked:      "[{person}: ]the account was locked after too many failed sign-ins",
 	SignedOut:         "{who} signed out",

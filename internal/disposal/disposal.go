@@ -36,6 +36,7 @@ type Store interface {
 	DueItems(ctx context.Context, f meta.DueFilter) ([]meta.Dated, error)
 	CountDue(ctx context.Context) (items, underHold int, err error)
 	CountWaiting(ctx context.Context, by access.PersonID, most int) (items, proposals int, err error)
+	HandedOver(ctx context.Context, item media.ItemID) (retention.Handover, error)
 	AddReview(ctx context.Context, r meta.Review, ev audit.Event) error
 	AddBatch(ctx context.Context, b retention.Batch, items []media.ItemID, coolingOff time.Duration, ev audit.Event) error
 	DecideBatch(ctx context.Context, id retention.BatchID, to retention.BatchState, by access.PersonID, words media.Sealed, coolingOff time.Duration, ev audit.Event) error

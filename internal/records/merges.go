@@ -104,7 +104,7 @@ func (d *Desk) UndoMerge(ctx context.Context, who access.Principal, id, reason s
 		{meta.ErrMergeUndone, "merge-undone", "This merge was undone before."},
 		{meta.ErrMergeBelow, "merge-below", "This patient was merged into another afterwards. Undo that merge first."},
 		{meta.ErrMergeForgotten, "merge-forgotten", "Everything of this patient was destroyed since, so there is nobody to take out again."},
-		{meta.ErrMergeEnding, "merge-ending", "Pictures that would go back are in a proposal for destruction. Refuse or undo that first."},
+		{meta.ErrMergeEnding, "merge-ending", "Pictures that would go back are in a proposal for destruction or in a handover. Refuse or undo that first."},
 	} {
 		if errors.Is(err, refused.err) {
 			return MergeView{}, fault.New(fault.Conflict, refused.code, refused.says).With(err)

@@ -28,7 +28,7 @@ var (
 	ErrMergeUndone    = errors.New("the merge was undone before")
 	ErrMergeBelow     = errors.New("a later merge is on top of it")
 	ErrMergeForgotten = errors.New("the patient of the merge is forgotten")
-	ErrMergeEnding    = errors.New("an item of the merge is in a batch to be destroyed")
+	ErrMergeEnding    = errors.New("an item of the merge is about to be destroyed or handed over")
 )
 
 // mergedTables hold rows of a patient that go along with a merge, besides items.
@@ -98,8 +98,7 @@ func (s *Store) UndoMerge(ctx context.Context, m Merge, moves []Move, ev audit.E
 			return err
 		}
 		var ending bool
-		err := t.row(`SELECT EXISTS (SELECT 1 FROM batch_items bi JOIN batches b ON b.id = bi.batch JOIN items i ON i.id = bi.item
-			WHERE i.patient = ? AND bi.state IN ('waiting', 'keyless') AND b.state IN ('proposed', 'approved', 'running') AND i.id IN (`+rowsOf("items")+`))`, to, m.ID).Scan(&ending)
+		err := t.row("SELECT EXISTS (SELECT 1 FROM items i WHERE i.patient = ? AND "+claimed+" AND i.id IN ("+rowsOf("items")+"))", to, m.ID).Scan(&ending)
 		if err != nil {
 			return err
 		}
