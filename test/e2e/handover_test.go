@@ -132,6 +132,11 @@ func TestHandover(t *testing.T) {
 		if got := h.recorded(audit.ItemHandedOver); len(got) != 2 || got[0].Subject.Handover != made.ID || got[0].Actor != h.ids["records"] || got[0].Subject.Patient != string(picture.Patient) {
 			t.Errorf("the account of it: %+v", got)
 		}
+		var looked struct{ Looks []api.Look }
+		one.must("GET", "/audit/patients/"+string(picture.Patient)+"/looks", http.StatusOK, nil).into(t, &looked)
+		if len(looked.Looks) < 2 || !strings.Contains(looked.Looks[0].What, "another organisation") {
+			t.Errorf("the patient is not told: %+v", looked.Looks)
+		}
 		if strings.Contains(packed.header.Get("Content-Disposition"), "9990000018") || bytes.Contains(packed.body, []byte("sacrum")) || bytes.Contains(packed.body, []byte("items/")) {
 			t.Error("the package is not sealed")
 		}
