@@ -128,6 +128,7 @@ const (
 	StoreChecked  Type = "store.checked"
 	StoreDamaged  Type = "store.damage-found"
 	StoreRepaired Type = "store.repaired"
+	RepairBegun   Type = "store.repair-begun"
 	BackupMade    Type = "backup.made"
 	BackupPruned  Type = "backup.pruned"
 	Restored      Type = "backup.restored"
@@ -250,6 +251,7 @@ var typeDocs = []TypeDoc{
 	{ItemHandedOver, "the original and what is recorded of it were fetched in a package sealed to another organisation; committed before its first byte"},
 	{StoreChecked, "the objects were compared with the database; the detail says how, how many, and how many are not as they should be"},
 	{StoreDamaged, "an object, its row or its key is not as it should be; the detail says what"},
+	{RepairBegun, "a repair that removes or writes an object is about to be tried; the detail says of which, and why. Where no store.repaired follows, nothing came of it, or it was cut short"},
 	{StoreRepaired, "something that was not as it should be was repaired; the detail says what was done"},
 	{BackupMade, "a backup was made; the detail names it, and counts rows and objects"},
 	{BackupPruned, "backups were removed because they had been kept as long as they may be"},

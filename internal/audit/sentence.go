@@ -74,6 +74,7 @@ var sentences = map[Type]string{
 	EmergencyEnded:    "{who} ended their emergency access",
 	StoreChecked:      "The pictures in the store were checked ({by}): {objects} read, {wrong} not as they should be",
 	StoreDamaged:      "[{item}|Something in the store] is not as it should be: {kind}",
+	RepairBegun:       "[{item}|Something in the store] is about to be repaired: {kind}",
 	StoreRepaired:     "[{item}|Something in the store] was repaired: {done}",
 	BackupMade:        "Backup {backup} was made",
 	BackupPruned:      "{backups} old backups were removed",

@@ -311,7 +311,7 @@ func (n *Intake) part(ctx context.Context, who access.Principal, u meta.Upload, 
 	if got.Size() == 0 {
 		return 0, nil
 	}
-	key, err := blob.ParseKey(fmt.Sprintf("intake/%s/%014d-%s", u.ID, u.Received, uuid.NewString()))
+	key, err := blob.ParseKey(fmt.Sprintf(Parts+"%s/%014d-%s", u.ID, u.Received, uuid.NewString()))
 	if err != nil {
 		return 0, err
 	}
