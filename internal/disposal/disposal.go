@@ -121,7 +121,7 @@ func (d *Desk) propose(ctx context.Context, who access.Principal, b retention.Ba
 	ev := audit.NewEvent(kind, who, audit.Subject{Batch: string(b.ID)}).With("ground", string(b.Ground)).With("items", strconv.Itoa(len(items)))
 	err := d.Store.AddBatch(ctx, b, items, d.Policy.CoolingOff, ev)
 	if errors.Is(err, meta.ErrNotEligible) {
-		return "", fault.New(fault.Conflict, "not-eligible", "At least one of these may not be destroyed: it is under a hold, its time has not come, or another batch has it. Nothing was proposed; open the list again.").With(err)
+		return "", fault.New(fault.Conflict, "not-eligible", "At least one of these may not be destroyed: it is under a hold, its time has not come, or another batch or a handover has it. Nothing was proposed; open the list again.").With(err)
 	}
 	return b.ID, transfer.Gone(err)
 }

@@ -97,7 +97,7 @@ type Annotation struct {
 type Package struct {
 	d         *Desk
 	to        archive.Party
-	items     []media.Item
+	patients  []media.PatientID // of the items, in their order
 	statement Statement
 	teams     map[access.TeamID]string
 }
@@ -126,9 +126,9 @@ func (d *Desk) Package(ctx context.Context, who access.Principal, id retention.H
 	if err := p.prepare(ctx, h); err != nil {
 		return nil, err
 	}
-	events := make([]audit.Event, 0, len(p.items))
-	for _, it := range p.items {
-		events = append(events, audit.NewEvent(audit.ItemHandedOver, who, audit.Subject{Item: string(it.ID), Rendition: string(media.Original), Patient: string(it.Patient), Handover: string(id)}))
+	events := make([]audit.Event, 0, len(p.patients))
+	for i, patient := range p.patients {
+		events = append(events, audit.NewEvent(audit.ItemHandedOver, who, audit.Subject{Item: string(p.statement.Items[i]), Rendition: string(media.Original), Patient: string(patient), Handover: string(id)}))
 	}
 	return p, decided(d.Store.SendHandover(ctx, id, who.Person.ID, events))
 }
@@ -169,7 +169,7 @@ func (p *Package) prepare(ctx context.Context, h retention.Handover) error {
 		if err != nil {
 			return transfer.Gone(err)
 		}
-		p.items = append(p.items, it)
+		p.patients = append(p.patients, it.Patient)
 	}
 	return nil
 }
@@ -188,8 +188,9 @@ wardseal retention open PACKAGE --identity FILE --key HEX -o DIR
 Ask the sender for HEX by another way than the package came.
 `
 
-// Write streams the package as a tar archive in an age file. What fails leaves
-// a file that has no statement and does not open to its end.
+// Write streams the package as a tar archive in an age file, in memory that does
+// not grow with it. What fails leaves a file that has no statement and does not
+// open to its end.
 func (p *Package) Write(ctx context.Context, out io.Writer) error {
 	sealed, err := p.to.Encrypt(out)
 	if err != nil {
@@ -199,11 +200,18 @@ func (p *Package) Write(ctx context.Context, out io.Writer) error {
 	if err := w.file("README.txt", []byte(readme)); err != nil {
 		return err
 	}
-	for _, it := range p.items {
+	for i, id := range p.statement.Items {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := p.item(ctx, w, it); err != nil {
+		it, err := p.d.Store.Item(ctx, id)
+		if err == nil && it.Patient != p.patients[i] {
+			err = errors.New("it was given to another patient meanwhile")
+		}
+		if err == nil {
+			err = p.item(ctx, w, it)
+		}
+		if err != nil {
 			return fmt.Errorf("pack an item: %w", err)
 		}
 	}

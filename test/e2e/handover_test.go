@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -312,6 +313,57 @@ func (h *house) forged(packed []byte, identity string, each func(text []byte)) {
 		}
 		each(out.Bytes())
 	}
+}
+
+// A package takes no more memory than its chunks, however large what is in it.
+func TestHandoverNeedsNoMemoryForMore(t *testing.T) { // not beside others, whose memory would count
+	h := open(t, "sqlite+filesystem", kept(retention.Scotland, time.Hour))
+	if err := h.guided(h.hire("records2", "records-officer")); err != nil {
+		t.Fatal(err)
+	}
+	one, two := h.as("records"), h.as("records2")
+	var f api.Filing
+	film := shot(t, ".mp4", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=12,noise=alls=100:allf=t", "-c:v", "mpeg4", "-q:v", "1")
+	h.as("nurse").upload(film, h.details()).into(t, &f)
+	if len(film) < 32<<20 {
+		t.Fatalf("a film of %d bytes proves nothing", len(film))
+	}
+	h.dead(f.Item.Patient)
+	recipient, _ := receiver(t, true)
+	var made struct{ ID retention.HandoverID }
+	one.must("POST", "/handovers", http.StatusCreated, body{"items": []media.ItemID{f.Item.ID}, "receiver": "Example Archive", "recipient": recipient, "reason": "x"}).into(t, &made)
+	two.proves().must("POST", "/handovers/"+string(made.ID)+"/approve", http.StatusNoContent, body{})
+	packed, err := h.sys.Flows().Handover.Package(t.Context(), one.proves().principal(), made.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	film = nil
+	w := &weighing{}
+	runtime.GC()
+	runtime.ReadMemStats(&w.before)
+	if err := packed.Write(t.Context(), w); err != nil || w.n < 32<<20 {
+		t.Fatalf("%d bytes, %v", w.n, err)
+	}
+	if w.most > 8<<20 {
+		t.Errorf("%d bytes of memory for a package of %d", w.most, w.n)
+	}
+}
+
+// weighing looks at the memory in use now and then.
+type weighing struct {
+	before  runtime.MemStats
+	n, most int64
+}
+
+func (w *weighing) Write(p []byte) (int, error) {
+	if w.n/(4<<20) != (w.n+int64(len(p)))/(4<<20) {
+		var now runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&now)
+		w.most = max(w.most, int64(now.HeapAlloc)-int64(w.before.HeapAlloc))
+	}
+	w.n += int64(len(p))
+	return len(p), nil
 }
 
 // The same by the pages; what is refused or taken back is due again.
