@@ -323,7 +323,7 @@ func TestHandoverNeedsNoMemoryForMore(t *testing.T) { // not beside others, whos
 	}
 	one, two := h.as("records"), h.as("records2")
 	var f api.Filing
-	film := shot(t, ".mp4", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=12,noise=alls=100:allf=t", "-c:v", "mpeg4", "-q:v", "1")
+	film := shot(t, ".mp4", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=2,noise=alls=100:allf=t", "-c:v", "mpeg4", "-q:v", "1")
 	h.as("nurse").upload(film, h.details()).into(t, &f)
 	if len(film) < 32<<20 {
 		t.Fatalf("a film of %d bytes proves nothing", len(film))
