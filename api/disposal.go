@@ -26,6 +26,8 @@ type DueItem struct {
 	FiledAt  time.Time       `json:"filed_at"`
 	ReviewOn string          `json:"review_on"`
 	Holds    int             `json:"holds"`
+
+	HandedOver *disposal.HandedOver `json:"handed_over,omitempty"`
 }
 
 func (s *Server) listDue(c *gin.Context) {
@@ -41,7 +43,7 @@ func (s *Server) listDue(c *gin.Context) {
 	}
 	out := make([]DueItem, 0, len(all))
 	for _, d := range all {
-		out = append(out, DueItem{d.Item, d.Patient, d.Team, d.Class, d.Why, d.Sure, d.BodySite, d.FiledAt, dayOf(d.DueOn), d.HeldBy})
+		out = append(out, DueItem{d.Item, d.Patient, d.Team, d.Class, d.Why, d.Sure, d.BodySite, d.FiledAt, dayOf(d.DueOn), d.HeldBy, d.HandedOver})
 	}
 	answer := gin.H{"items": out}
 	if more && len(out) > 0 {

@@ -114,6 +114,8 @@ type batchLine struct {
 	Sure     bool
 	Held     int
 	There    bool // its record can be looked at
+
+	HandedOver *disposal.HandedOver
 }
 
 type batchView struct {
@@ -176,11 +178,13 @@ func lineOf(l retention.BatchItem, b disposal.BatchView, teams []Team) batchLine
 	}
 	if d, ok := b.Why[l.Item]; ok {
 		out.BodySite, out.Team, out.Class, out.Why, out.Sure, out.Held, out.There = d.BodySite, teamName(teams, d.Team), d.Class, d.Why, d.Sure, d.HeldBy, true
+		out.HandedOver = d.HandedOver
 		return out
 	}
 	var line disposal.Line
 	if len(l.Facts) > 0 && json.Unmarshal(l.Facts, &line) == nil {
 		out.Team, out.Class, out.Why = line.Team, line.Class, line.Format+", filed "+line.FiledAt.In(ui.Zone).Format("2 January 2006")
+		out.HandedOver = line.HandedOver
 	}
 	return out
 }

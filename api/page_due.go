@@ -33,6 +33,8 @@ type dueRow struct {
 	Holds    int
 	Ticked   bool
 	Pictured bool // its thumbnail may be shown to who asks
+
+	HandedOver *disposal.HandedOver
 }
 
 type dueView struct {
@@ -82,7 +84,7 @@ func (s *Server) due(c *gin.Context, status int, q, typed url.Values, problem *u
 	}
 	for _, r := range rows {
 		v.Rows = append(v.Rows, dueRow{r.Item, r.Patient, r.BodySite, r.Format.Video(), r.Why, r.Class, r.Sure, teamName(teams, r.Team), r.FiledAt, r.DueOn, r.HeldBy, ticked[string(r.Item)],
-			access.Decide(who, access.ShowItem, 0) == access.Allow})
+			access.Decide(who, access.ShowItem, 0) == access.Allow, r.HandedOver})
 		if r.HeldBy == 0 {
 			v.Free++
 		}
@@ -132,15 +134,16 @@ func (s *Server) decideDueForm(c *gin.Context) {
 		}
 	}
 	next := "/due?" + to.Encode()
+	if decision == "hand-over" { // to whom is asked on a page of its own
+		s.newHandover(c, http.StatusOK, f, nil)
+		return
+	}
 	if decision == "destroy" {
 		var id retention.BatchID
 		id, err = s.Disposal.Propose(ctx, who, retention.PeriodEnded, items, f.Get("reason"))
 		next = "/disposals/" + string(id) + "?done=proposed"
 	} else {
 		err = s.Disposal.Keep(ctx, who, items, decision, dayIn(typedIn(f), "until"), f.Get("reason"))
-	}
-	if e := fault.From(err); err != nil && e.Code == "reason-missing" && decision == "transfer" {
-		err = fault.New(fault.Invalid, "transfer-to", "Say to whom they go, and why.").In("reason")
 	}
 	went(c, err, next, func(status int, p *ui.Problem) { s.due(c, status, q, f, p) })
 }

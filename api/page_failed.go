@@ -49,6 +49,7 @@ var formFields = map[string]bool{
 	"cause": true, "from": true, "aware": true, "aware_reason": true, "contain": true, "contain_reason": true, "decision": true, "decision_reason": true, "decision_at": true,
 	"people": true, "people_reason": true, "people_at": true, "lessons": true, "session": true, "link": true, "patient": true, "nature": true, "records": true, "contact": true, "consequences": true, "measures": true,
 	"event": true, "on": true, "class": true, "until": true, "authority": true, "criteria": true, "ground": true, "end_reason": true, "approved_reason": true, "refused_reason": true, "undone_reason": true, "scopes": true,
+	"receiver": true, "recipient": true, "confirmed_by": true, "reference": true,
 }
 
 // log writes down what a page does not tell, and gives the status.

@@ -28,6 +28,7 @@ func places(who access.Principal, here string) []ui.Place {
 		{"/records", "Records", access.ReadRecords},
 		{"/holds", "Holds", access.ReadRecords},
 		{"/disposals", "Disposals", access.ReadRecords},
+		{"/handovers", "Handovers", access.ReadRecords},
 		{"/schedule", "Schedule", access.ReadRecords},
 		{"/reports", "Reports", access.ReadReports},
 		{"/audit/patients", "Who looked", access.TellPatient},

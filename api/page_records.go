@@ -211,6 +211,7 @@ type recordView struct {
 	Events   []happened
 	Kinds    []choice
 	Items    []keptItem
+	Merges   []mergeRow
 	Typed    map[string]string
 	Keeps    bool
 	Holds    bool
@@ -243,6 +244,9 @@ func (s *Server) recordOf(c *gin.Context, status int, typed map[string]string, p
 	}
 	for _, i := range r.Items {
 		v.Items = append(v.Items, s.keptItem(i, teams))
+	}
+	for _, m := range r.Merges {
+		v.Merges = append(v.Merges, mergeRow{m, patient(m.Other), m.To == r.Patient.ID, personName(people, m.By), personName(people, m.UndoneBy), items(m.Since.Items, v.Items)})
 	}
 	render(c, status, "record", ui.Page{Title: v.Patient.Name, Wide: true, Problem: problem, Notice: doneWords[c.Query("done")], Data: v})
 }
@@ -284,18 +288,4 @@ func (s *Server) cancelEventForm(c *gin.Context, id media.PatientID, _ map[strin
 
 func (s *Server) classForm(c *gin.Context, id media.PatientID, typed map[string]string) error {
 	return s.Records.Classify(c.Request.Context(), principal(c), records.Target{Patient: id}, retention.Class(typed["class"]))
-}
-
-// mergeForm makes one patient of two numbers, and goes on with the other.
-func (s *Server) mergeForm(c *gin.Context) {
-	f, ok := fields(c)
-	if !ok {
-		return
-	}
-	typed := typedIn(f)
-	to, err := s.Records.Merge(c.Request.Context(), principal(c), media.PatientID(c.Param("id")), typed["patient_number_kind"], typed["patient_number"], dateOfBirth(typed), typed["reason"])
-	if err == nil {
-		s.redate(c, to)
-	}
-	went(c, err, "/records/"+string(to)+"?done=merge", func(status int, p *ui.Problem) { s.recordOf(c, status, typed, p) })
 }

@@ -29,22 +29,29 @@ type questionRow struct {
 }
 
 type inboxView struct {
-	Box   transfer.Box
-	State referral.State
-	Rows  []questionRow
-	Next  string
-	Sends bool
-	Boxes []ui.Place
+	Box    transfer.Box
+	State  referral.State
+	Order  referral.Order
+	Orders []choice
+	Rows   []questionRow
+	Next   string
+	Sends  bool
+	Boxes  []ui.Place
 }
 
 var stateWords = map[referral.State]string{
 	referral.Waiting: "Waiting for an answer", referral.More: "Another picture wanted", referral.Answered: "Answered", referral.Closed: "Closed",
 }
 
+// orderWords say how a list of questions is sorted.
+var orderWords = map[referral.Order]string{
+	referral.Latest: "Newest first", referral.Oldest: "Waiting longest first", referral.Unopened: "Not opened first", referral.ByPatient: "By patient",
+}
+
 // inboxPage lists questions: those for who looks, those they asked, those their teams asked.
 func (s *Server) inboxPage(c *gin.Context) {
 	who := principal(c)
-	o := transfer.ReferralOrder{Box: transfer.Box(c.Query("box")), State: referral.State(c.Query("state")), After: referral.ID(c.Query("after")), Limit: pageRows}
+	o := transfer.ReferralOrder{Box: transfer.Box(c.Query("box")), State: referral.State(c.Query("state")), Sort: referral.Order(c.Query("order")), After: referral.ID(c.Query("after")), Limit: pageRows}
 	if o.Box == "" {
 		o.Box = transfer.ToMe
 		if who.Person.Role == access.Clinician {
@@ -61,17 +68,26 @@ func (s *Server) inboxPage(c *gin.Context) {
 		failPage(c, err)
 		return
 	}
-	v := inboxView{Box: o.Box, State: o.State, Rows: questionRows(views, people, teams), Sends: access.May(who, access.UploadItem) == access.Allow}
+	v := inboxView{Box: o.Box, State: o.State, Order: o.Sort, Rows: questionRows(views, people, teams), Sends: access.May(who, access.UploadItem) == access.Allow}
 	for _, b := range []struct {
 		box  transfer.Box
 		text string
 	}{{transfer.ToMe, "For me"}, {transfer.Mine, "Asked by me"}, {transfer.Team, "Asked by my teams"}} {
-		v.Boxes = append(v.Boxes, ui.Place{Path: "/inbox?box=" + string(b.box), Text: b.text, Here: b.box == o.Box})
+		q := url.Values{"box": {string(b.box)}}
+		if o.Sort != "" {
+			q.Set("order", string(o.Sort))
+		}
+		v.Boxes = append(v.Boxes, ui.Place{Path: "/inbox?" + q.Encode(), Text: b.text, Here: b.box == o.Box})
+	}
+	for _, order := range referral.Orders() {
+		v.Orders = append(v.Orders, choice{string(order), orderWords[order]})
 	}
 	if more {
 		q := url.Values{"box": {string(o.Box)}, "after": {string(views[len(views)-1].ID)}}
-		if o.State != "" {
-			q.Set("state", string(o.State))
+		for name, value := range map[string]string{"state": string(o.State), "order": string(o.Sort)} {
+			if value != "" {
+				q.Set(name, value)
+			}
 		}
 		v.Next = "/inbox?" + q.Encode()
 	}

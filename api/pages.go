@@ -151,6 +151,7 @@ func (s *Server) recordsPages(p *gin.RouterGroup) {
 	p.POST("/records/:id/events/:event/cancel", s.recordForm("cancel", s.cancelEventForm))
 	p.POST("/records/:id/class", s.recordForm("class", s.classForm))
 	p.POST("/records/:id/merge", s.mergeForm)
+	p.POST("/records/:id/merges/:merge/undo", s.undoMergeForm)
 	p.GET("/records/:id/items/:item", s.keptItemPage)
 	p.POST("/records/:id/items/:item/class", s.keptForm("class", s.itemClassForm))
 	p.POST("/records/:id/items/:item/consent", s.keptForm("consent", s.endConsentForm))
@@ -173,6 +174,13 @@ func (s *Server) recordsPages(p *gin.RouterGroup) {
 	p.POST("/disposals/:id/refuse", s.batchForm("refused", s.refuseDisposal))
 	p.POST("/disposals/:id/undo", s.batchForm("undone", s.undoDisposal))
 	p.POST("/disposals/:id/match", s.matchForm)
+	p.GET("/handovers", s.handoversPage)
+	p.POST("/handovers", s.proposeHandoverForm)
+	p.GET("/handovers/:id", s.handoverPage)
+	p.POST("/handovers/:id/approve", s.handoverForm("approved", "approved_reason", s.Handover.Approve))
+	p.POST("/handovers/:id/end", s.handoverForm("ended", "undone_reason", s.Handover.End))
+	p.POST("/handovers/:id/confirm", s.confirmHandoverForm)
+	p.GET("/handovers/:id/package", s.handoverPackage(failPage))
 }
 
 func serveAsset(a ui.Asset) gin.HandlerFunc {

@@ -30,6 +30,38 @@ type Record struct {
 	Schedule    int64            `json:"schedule_version"`
 	Events      []PatientEvent   `json:"events"`
 	Items       []ItemDue        `json:"items"`
+	Merges      []Merge          `json:"merges"`
+}
+
+// Merge is two patient numbers that were made one.
+type Merge struct {
+	ID         string          `json:"id"`
+	From       media.PatientID `json:"from"`
+	To         media.PatientID `json:"to"`
+	Reason     string          `json:"reason"`
+	By         access.PersonID `json:"by"`
+	At         time.Time       `json:"at"`
+	UndoneBy   access.PersonID `json:"undone_by,omitempty"`
+	UndoneAt   *time.Time      `json:"undone_at,omitempty"`
+	UndoReason string          `json:"undo_reason,omitempty"`
+	Stays      Stays           `json:"stays"`
+}
+
+// Stays is what came to the surviving number after a merge, and stays there
+// when it is undone.
+type Stays struct {
+	Items       []media.ItemID `json:"items"`
+	Cases       int            `json:"cases"`
+	Referrals   int            `json:"referrals"`
+	Mixed       int            `json:"mixed_referrals"`
+	Events      int            `json:"events"`
+	Invitations int            `json:"invitations"`
+}
+
+func mergeOf(m records.MergeView) Merge {
+	n := m.Since
+	return Merge{m.ID, m.From, m.To, m.Reason, m.By, m.At, m.UndoneBy, at(m.UndoneAt), m.UndoReason,
+		Stays{append([]media.ItemID{}, n.Items...), n.Cases, n.Referrals, n.Mixed, n.Events, n.Invitations}}
 }
 
 // PatientEvent is something that happened to a patient.
@@ -90,7 +122,7 @@ func (s *Server) showRecord(c *gin.Context) {
 		return
 	}
 	p := v.Patient
-	out := Record{Patient: p.ID, Name: p.Name, NumberKind: p.Kind, Number: p.Number, DateOfBirth: p.DateOfBirth, Class: v.Class, ByAge: v.ByAge, LastEntry: at(v.LastEntry), Events: []PatientEvent{}, Items: []ItemDue{}}
+	out := Record{Patient: p.ID, Name: p.Name, NumberKind: p.Kind, Number: p.Number, DateOfBirth: p.DateOfBirth, Class: v.Class, ByAge: v.ByAge, LastEntry: at(v.LastEntry), Events: []PatientEvent{}, Items: []ItemDue{}, Merges: []Merge{}}
 	if v.Schedule != nil {
 		out.Schedule = v.Schedule.Version
 	}
@@ -99,6 +131,9 @@ func (s *Server) showRecord(c *gin.Context) {
 	}
 	for _, i := range v.Items {
 		out.Items = append(out.Items, itemDue(i))
+	}
+	for _, m := range v.Merges {
+		out.Merges = append(out.Merges, mergeOf(m))
 	}
 	c.JSON(http.StatusOK, out)
 }
@@ -216,6 +251,21 @@ func (s *Server) mergePatient(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"patient": to})
+}
+
+func (s *Server) undoMerge(c *gin.Context) {
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	if !s.read(c, &in) {
+		return
+	}
+	m, err := s.Records.UndoMerge(c.Request.Context(), principal(c), c.Param("id"), in.Reason)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, mergeOf(m))
 }
 
 func (s *Server) endConsent(c *gin.Context) {

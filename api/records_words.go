@@ -99,8 +99,9 @@ func (s *Server) redate(c *gin.Context, id media.PatientID) {
 // doneWords says what was done; the address carries only its name.
 var doneWords = map[string]string{
 	"event": "That is recorded, and the dates follow from it.", "cancel": "That no longer counts, and the dates follow.", "class": "The class is changed, and the dates follow.",
-	"team": "The team’s class is changed. The dates of its pictures follow within minutes.", "move": "The picture is this patient’s now.", "merge": "Both numbers find this patient now.",
+	"team": "The team’s class is changed. The dates of its pictures follow within minutes.", "move": "The picture is this patient’s now.", "merge": "Both numbers find this patient now.", "unmerge": "The two numbers are two patients again. What stayed here is listed under the merge.",
 	"consent": "What the patient agrees to is changed.", "confirm": "The rule is confirmed.", "apply": "The schedule counts now. Dates follow within minutes.",
-	"placed": "The hold is placed.", "released": "The hold is released.", "keep": "They are kept, and come back for review on that day.", "transfer": "The transfer is recorded. They come back for review on that day.",
+	"placed": "The hold is placed.", "released": "The hold is released.", "keep": "They are kept, and come back for review on that day.",
+	"handed": "Proposed. Nothing leaves this system yet: a different person decides.", "handover-approved": "Approved. The package can be fetched.", "handover-ended": "Ended. What is in it is due for review again.", "handover-confirmed": "Recorded. What is in it is due for review, and can be proposed for destruction.",
 	"proposed": "Proposed. Nothing is destroyed yet: a different person decides.", "approved": "Approved. It can be undone until the time below.", "refused": "Refused. Everything in it stays.", "undone": "Undone. Everything in it stays.",
 }

@@ -78,7 +78,7 @@ func (s *Server) makeReferral(c *gin.Context) {
 func (s *Server) listReferrals(c *gin.Context) {
 	o := transfer.ReferralOrder{
 		Box: transfer.Box(c.Query("box")), State: referral.State(c.Query("state")), Patient: media.PatientID(c.Query("patient")),
-		After: referral.ID(c.Query("after")), Limit: 50,
+		Sort: referral.Order(c.Query("order")), After: referral.ID(c.Query("after")), Limit: 50,
 	}
 	if !number(c, "limit", 1, 100, &o.Limit) {
 		return

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/wardseal/wardseal/internal/disposal"
+	"github.com/wardseal/wardseal/internal/handover"
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/internal/transfer"
@@ -42,6 +43,7 @@ type Flows struct {
 
 	Records     *records.Desk
 	Disposal    *disposal.Desk
+	Handover    *handover.Desk
 	Desk        *transfer.Desk
 	Reports     *transfer.Reports
 	Factors     *signin.Factors
@@ -215,6 +217,7 @@ func (s *Server) routes() {
 	v1.POST("/records/:id/events", s.addPatientEvent)
 	v1.POST("/records/:id/events/:event/cancel", s.cancelPatientEvent)
 	v1.POST("/records/:id/merge", s.mergePatient)
+	v1.POST("/merges/:id/undo", s.undoMerge)
 	v1.POST("/patient-events", s.importEvents)
 	v1.POST("/classes", s.classify)
 	v1.POST("/items/:id/move", s.moveItem)
@@ -238,6 +241,13 @@ func (s *Server) routes() {
 	v1.GET("/disposals/:id/certificate", s.showCertificate)
 	v1.GET("/disposals/:id/certificate.pdf", s.printCertificate)
 	v1.POST("/disposals/:id/match", s.matchCertificate)
+	v1.GET("/handovers", s.listHandovers)
+	v1.POST("/handovers", s.proposeHandover)
+	v1.GET("/handovers/:id", s.showHandover)
+	v1.POST("/handovers/:id/approve", s.decideHandover(s.Handover.Approve))
+	v1.POST("/handovers/:id/end", s.decideHandover(s.Handover.End))
+	v1.POST("/handovers/:id/confirm", s.confirmHandover)
+	v1.GET("/handovers/:id/package", s.handoverPackage(fail))
 	v1.GET("/audit/answers", s.answerQuestion)
 	v1.GET("/audit/export", s.exportAudit)
 	v1.GET("/audit/checkpoint", s.latestCheckpoint)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -24,9 +23,9 @@ type receiptCmd struct {
 
 // Run prints what the receipt says, and only if it is signed by the key.
 func (r *receiptCmd) Run(out io.Writer) error {
-	public, err := hex.DecodeString(r.Key)
-	if err != nil || len(public) != ed25519.PublicKeySize {
-		return errors.New("--key takes 64 hexadecimal digits")
+	public, err := publicKey(r.Key)
+	if err != nil {
+		return err
 	}
 	text, err := os.ReadFile(r.File)
 	if err != nil {

@@ -9,7 +9,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/wardseal/wardseal/crypto/archive"
 	"github.com/wardseal/wardseal/internal/disposal"
+	"github.com/wardseal/wardseal/internal/handover"
 	"github.com/wardseal/wardseal/internal/retention"
 )
 
@@ -17,6 +19,7 @@ import (
 type retentionCmd struct {
 	Verify retentionVerifyCmd `cmd:"" help:"Check a certificate of destruction, offline."`
 	Check  retentionCheckCmd  `cmd:"" help:"Check a retention schedule (YAML), and print its rules."`
+	Open   retentionOpenCmd   `cmd:"" help:"Check and unpack what another organisation handed over, offline."`
 }
 
 type retentionVerifyCmd struct {
@@ -26,9 +29,9 @@ type retentionVerifyCmd struct {
 
 // Run prints what the certificate says, and only if it is signed by the key.
 func (r *retentionVerifyCmd) Run(out io.Writer) error {
-	public, err := hex.DecodeString(r.Key)
-	if err != nil || len(public) != ed25519.PublicKeySize {
-		return errors.New("--key takes 64 hexadecimal digits")
+	public, err := publicKey(r.Key)
+	if err != nil {
+		return err
 	}
 	text, err := os.ReadFile(r.File)
 	if err != nil {
@@ -76,4 +79,50 @@ func (r *retentionCheckCmd) Run(out io.Writer) error {
 		fmt.Fprintf(out, "%-14s  %s (%s)\n", rule.Class, rule.Words(), rule.Kind)
 	}
 	return nil
+}
+
+type retentionOpenCmd struct {
+	Package  string `arg:"" type:"existingfile" help:"The package, as it was fetched: an age file."`
+	Identity string `required:"" type:"existingfile" placeholder:"FILE" help:"Your age identity, to whose recipient it is sealed."`
+	Key      string `required:"" placeholder:"HEX" help:"Public half of the key that the sender signs with. Ask them for it by another way than the package came."`
+	Out      string `required:"" short:"o" placeholder:"DIR" help:"Folder to unpack into, which must not be there yet."`
+}
+
+// Run unpacks a package that is whole and signed by the key, and leaves nothing
+// of another.
+func (r *retentionOpenCmd) Run(out io.Writer) error {
+	public, err := publicKey(r.Key)
+	if err != nil {
+		return err
+	}
+	secret, err := os.ReadFile(r.Identity)
+	if err != nil {
+		return err
+	}
+	ids, err := archive.ParseAnyIdentities(string(secret))
+	if err != nil {
+		return fmt.Errorf("read the identity: %w", err)
+	}
+	f, err := os.Open(r.Package)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s, err := handover.Unpack(f, ids, public, r.Out)
+	if err != nil {
+		return fmt.Errorf("REFUSED, and nothing is left of it: %w", err)
+	}
+	fmt.Fprintf(out, "signed    handover %s of %s, from %s to %s\n", s.Handover, s.MadeAt.Format(time.RFC3339), s.From, s.To)
+	fmt.Fprintf(out, "proposed  %s, %s\napproved  %s, %s\n", s.Proposed.Name, s.Proposed.At.Format(time.RFC3339), s.Approved.Name, s.Approved.At.Format(time.RFC3339))
+	fmt.Fprintf(out, "unpacked  %d items, %d files, all as their hashes say\n", len(s.Items), len(s.Files))
+	return nil
+}
+
+// publicKey reads the public half of a signing key, as keys public prints it.
+func publicKey(text string) (ed25519.PublicKey, error) {
+	public, err := hex.DecodeString(text)
+	if err != nil || len(public) != ed25519.PublicKeySize {
+		return nil, errors.New("--key takes 64 hexadecimal digits")
+	}
+	return public, nil
 }

@@ -89,3 +89,12 @@ func CheckHead(head []byte) error {
 	}
 	return checkHeader(head[:headerBytes])
 }
+
+// WholeChunks is how many bytes of plaintext the whole chunks hold that are in
+// the first n bytes of an object: so much of one that is not all there can be
+// authenticated.
+func WholeChunks(n int64) int64 { return max(0, n-payloadAt) / boxBytes * chunkBytes }
+
+// ChunkAt is where in an object the chunk begins that holds a byte of the
+// plaintext.
+func ChunkAt(plain int64) int64 { return payloadAt + plain/chunkBytes*boxBytes }

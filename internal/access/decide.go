@@ -86,8 +86,10 @@ const (
 	KeepRecords     Action = "records.keep"     // record what happened to patients, classify, put right
 	ApplySchedule   Action = "schedule.apply"   // confirm rules, apply a new schedule
 	PlaceHold       Action = "hold.place"       // and release
-	ProposeDisposal Action = "disposal.propose" // decide a review: keep, transfer, or propose to destroy
+	ProposeDisposal Action = "disposal.propose" // decide a review: keep, or propose to destroy
 	ApproveDisposal Action = "disposal.approve" // approve or refuse what another proposed; undo
+	ProposeHandover Action = "handover.propose" // and fetch its package, record that it arrived, take it back
+	ApproveHandover Action = "handover.approve" // what another proposed
 	TellPatient     Action = "audit.patient"    // who looked at one patient's pictures, for the patient to have
 )
 
@@ -157,11 +159,13 @@ func Table() []Rule {
 		{ReportIncident, "Report a problem or a breach", all(AnyRelation, Roles()...)},
 		{HandleIncidents, "List and close reports of problems and breaches", all(AnyRelation, Auditor)},
 		{ReadRecords, "See schedules, dates, holds, reviews, the destruction log and certificates", all(AnyRelation, RecordsOfficer, Auditor)},
-		{KeepRecords, "Record what happened to patients, classify records, merge two numbers, put right a picture filed to the wrong patient, end consent", all(AnyRelation, RecordsOfficer)},
+		{KeepRecords, "Record what happened to patients, classify records, merge two numbers and undo that, put right a picture filed to the wrong patient, end consent", all(AnyRelation, RecordsOfficer)},
 		{ApplySchedule, "Confirm the rules of a schedule, apply a new one", all(AnyRelation, RecordsOfficer)},
 		{PlaceHold, "Place and release holds", all(AnyRelation, RecordsOfficer)},
-		{ProposeDisposal, "Decide a review: keep, transfer, or propose to destroy", all(AnyRelation, RecordsOfficer)},
+		{ProposeDisposal, "Decide a review: keep, or propose to destroy", all(AnyRelation, RecordsOfficer)},
 		{ApproveDisposal, "Approve or refuse what another person proposed to destroy; undo it in time", all(AnyRelation, RecordsOfficer)},
+		{ProposeHandover, "Propose to hand items whose time has come over to another organisation; once approved, fetch the package, sealed to that organisation; record that it arrived; end it", all(AnyRelation, RecordsOfficer)},
+		{ApproveHandover, "Approve a handover that another person proposed", all(AnyRelation, RecordsOfficer)},
 		{Investigate, "Open an incident about a person: see what they could and did see, end their access, decide whether to report it", all(AnyRelation, Auditor)},
 		{ReadReports, "Read the reports: questions that nobody has seen, emergency accesses, failed sign-ins, incidents, what was filed. They hold nothing about a patient", all(AnyRelation, RecordsOfficer, Auditor)},
 		{WatchSystem, "See how each part of the system is", all(AnyRelation, Administrator)},

@@ -106,6 +106,7 @@ const (
 	PatientEvent      Type = "patient.event-recorded"
 	PatientEventEnded Type = "patient.event-cancelled"
 	PatientsMerged    Type = "patient.merged"
+	MergeUndone       Type = "patient.merge-undone"
 	ItemMoved         Type = "item.moved"
 	ConsentEnded      Type = "item.consent-ended"
 	HoldPlaced        Type = "hold.placed"
@@ -122,9 +123,16 @@ const (
 	DisposalCertified Type = "disposal.certified"
 	DisposalRepeated  Type = "disposal.repeated"
 
+	HandoverProposed  Type = "handover.proposed"
+	HandoverApproved  Type = "handover.approved"
+	HandoverEnded     Type = "handover.ended"
+	HandoverConfirmed Type = "handover.confirmed"
+	ItemHandedOver    Type = "item.handed-over"
+
 	StoreChecked  Type = "store.checked"
 	StoreDamaged  Type = "store.damage-found"
 	StoreRepaired Type = "store.repaired"
+	RepairBegun   Type = "store.repair-begun"
 	BackupMade    Type = "backup.made"
 	BackupPruned  Type = "backup.pruned"
 	Restored      Type = "backup.restored"
@@ -228,6 +236,7 @@ var typeDocs = []TypeDoc{
 	{PatientEvent, "something that dates depend on happened to a patient and was recorded"},
 	{PatientEventEnded, "a patient event was marked as recorded in error"},
 	{PatientsMerged, "a patient with two numbers became one; the detail names the patient that was merged"},
+	{MergeUndone, "a merge of two patient numbers was undone; the detail names the patient who is one of their own again, and counts the items that went back"},
 	{ItemMoved, "an item was given to another patient; the detail names the one before"},
 	{ConsentEnded, "consent to an item was withdrawn, wholly or for teaching or publication"},
 	{HoldPlaced, "a hold was placed: what meets its criteria cannot be destroyed"},
@@ -243,8 +252,14 @@ var typeDocs = []TypeDoc{
 	{ItemDestroyed, "every version of an item's objects was deleted, and what was written about it"},
 	{DisposalCertified, "the certificate of a batch was signed"},
 	{DisposalRepeated, "an item that had been destroyed was found again, after an old backup was restored, and destroyed again"},
+	{HandoverProposed, "items whose time has come were proposed for a handover to another organisation"},
+	{HandoverApproved, "a second person approved a handover: from here its package can be fetched"},
+	{HandoverEnded, "a handover was refused or taken back"},
+	{HandoverConfirmed, "it was recorded that the other organisation has what was handed over"},
+	{ItemHandedOver, "the original and what is recorded of it were fetched in a package sealed to another organisation; committed before its first byte"},
 	{StoreChecked, "the objects were compared with the database; the detail says how, how many, and how many are not as they should be"},
 	{StoreDamaged, "an object, its row or its key is not as it should be; the detail says what"},
+	{RepairBegun, "a repair that removes or writes an object is about to be tried; the detail says of which, and why. Where no store.repaired follows, nothing came of it, or it was cut short"},
 	{StoreRepaired, "something that was not as it should be was repaired; the detail says what was done"},
 	{BackupMade, "a backup was made; the detail names it, and counts rows and objects"},
 	{BackupPruned, "backups were removed because they had been kept as long as they may be"},
@@ -294,6 +309,8 @@ type Subject struct {
 
 	Hold  string `json:"hold,omitempty"`
 	Batch string `json:"batch,omitempty"` // of items to be destroyed
+
+	Handover string `json:"handover,omitempty"` // of items to another organisation
 }
 
 // NewEvent starts an event of type t done by who.

@@ -226,7 +226,7 @@ func entities(e Event) []entity {
 	if s.Item != "" {
 		add(s.Item, "2", "4", "Domain Resource", "picture or video")
 	} else {
-		for _, x := range []struct{ id, what string }{{s.Link, "link"}, {s.Case, "case"}, {s.Referral, "referral"}, {s.Incident, "incident"}, {s.Emergency, "emergency access"}, {s.Key, "key"}, {s.Token, "token"}} {
+		for _, x := range []struct{ id, what string }{{s.Link, "link"}, {s.Case, "case"}, {s.Referral, "referral"}, {s.Incident, "incident"}, {s.Emergency, "emergency access"}, {s.Key, "key"}, {s.Token, "token"}, {s.Handover, "handover"}} {
 			if x.id != "" {
 				add(x.id, "2", "4", "Domain Resource", x.what)
 				break

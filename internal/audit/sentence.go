@@ -10,7 +10,7 @@ import (
 // patient, or having got access to it.
 func Disclosing() []Type {
 	return []Type{PictureShown, AnnotationsShown, ItemDescribed, ItemsListed, PatientShown, PatientFound, ReferralRead, ReferralsListed,
-		LinkVisited, LinkOpened, GlassBroken, KeyReleased, RecordsRead}
+		LinkVisited, LinkOpened, GlassBroken, KeyReleased, RecordsRead, ItemHandedOver}
 }
 
 // Names says what identifiers stand for, for people to read.
@@ -29,6 +29,7 @@ var sentences = map[Type]string{
 	PatientEvent:      "{who} recorded of {patient}: {kind}",
 	PatientEventEnded: "{who} cancelled what had been recorded of {patient} in error",
 	PatientsMerged:    "{who} merged another number of the same person into {patient}",
+	MergeUndone:       "{who} undid a merge of another number into {patient}[: {items} items went back]",
 	ItemMoved:         "{who} gave {item} to the right patient, {patient}",
 	HoldPlaced:        "{who} placed a hold",
 	HoldReleased:      "{who} released a hold",
@@ -39,6 +40,11 @@ var sentences = map[Type]string{
 	KeyDestroyed:      "The keys of {item} were destroyed (batch {batch})",
 	ItemDestroyed:     "{item} was destroyed (batch {batch})",
 	DisposalSpared:    "{item} was spared (batch {batch}): {why}",
+	HandoverProposed:  "{who} proposed to hand {items} items over to another organisation",
+	HandoverApproved:  "{who} approved a handover to another organisation",
+	HandoverEnded:     "{who} ended a handover to another organisation",
+	HandoverConfirmed: "{who} recorded that another organisation has what was handed over",
+	ItemHandedOver:    "{who} fetched {item}[ of {patient}] for another organisation, sealed to its key",
 	SignInFailed:      "A sign-in[ as {person}] was refused[ ({reason})]",
 	SignInLocked:      "[{person}: ]the account was locked after too many failed sign-ins",
 	SignedOut:         "{who} signed out",
@@ -68,6 +74,7 @@ var sentences = map[Type]string{
 	EmergencyEnded:    "{who} ended their emergency access",
 	StoreChecked:      "The pictures in the store were checked ({by}): {objects} read, {wrong} not as they should be",
 	StoreDamaged:      "[{item}|Something in the store] is not as it should be: {kind}",
+	RepairBegun:       "[{item}|Something in the store] is about to be repaired: {kind}",
 	StoreRepaired:     "[{item}|Something in the store] was repaired: {done}",
 	BackupMade:        "Backup {backup} was made",
 	BackupPruned:      "{backups} old backups were removed",

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"slices"
@@ -51,6 +52,8 @@ type Verifier struct {
 	lastAt   int64
 	found    Account
 	findings []finding
+	restored []Event  // the events that say that the log was put back from a backup
+	before   []Signed // checkpoints from elsewhere that do not fit after such an event: of the line before it
 }
 
 // NewVerifier makes a Verifier of a log as the database keeps it, of whose
@@ -160,18 +163,34 @@ func (v *Verifier) take(e *Stored, f *finding) error {
 			}
 		}
 	}
+	if bytes.Contains(e.Body, restoredType) {
+		if ev, err := Parse(e.Body); err == nil && ev.Type == Restored {
+			v.restored = append(v.restored, ev)
+		}
+	}
+	covered := v.found.Covered
 	for ; v.met < len(v.known) && v.known[v.met].Size == seq; v.met++ {
 		c := v.known[v.met]
-		if root, _ := v.edge.Root(); root != c.Root {
-			return &Fault{From: v.found.Covered + 1, To: seq, Says: fmt.Sprintf("at least one of them is not what it was when the checkpoint of %d events (in %s) was signed", seq, c.Kept)}
+		root, _ := v.edge.Root()
+		switch {
+		case root == c.Root:
+			v.found.Checkpoints++
+			v.found.Covered = seq
+		case c.Kept != InDatabase && len(v.restored) > 0:
+			v.before = append(v.before, c)
+		default:
+			return &Fault{From: covered + 1, To: seq, Says: fmt.Sprintf("at least one of them is not what it was when the checkpoint of %d events (in %s) was signed: it was changed, or the database was put back to before it and went on", seq, c.Kept)}
 		}
-		v.found.Checkpoints++
-	}
-	if v.met > 0 {
-		v.found.Covered = v.known[v.met-1].Size
 	}
 	return nil
 }
+
+// InDatabase is where the checkpoints are kept that a log brings itself.
+const InDatabase = "the database"
+
+// restoredType is in the body of every event that says that the log was put
+// back from a backup.
+var restoredType = []byte(`"type":"` + string(Restored) + `"`)
 
 // Finish ends the log, which must have at least so many events, and gives the
 // account of it, or a *Fault.
@@ -179,6 +198,9 @@ func (v *Verifier) Finish(least int64) (Account, error) {
 	n := v.edge.size
 	v.found.Events = n
 	v.found.Root, _ = v.edge.Root()
+	if f := v.putBack(); f != nil {
+		return v.found, f
+	}
 	if v.met < len(v.known) {
 		c := v.known[len(v.known)-1]
 		says := fmt.Sprintf("missing: a checkpoint of %d events was signed (in %s), and the log ends at %d", c.Size, c.Kept, n)
@@ -191,6 +213,25 @@ func (v *Verifier) Finish(least int64) (Account, error) {
 		return v.found, &Fault{From: n + 1, To: most, Says: fmt.Sprintf("missing: %d events were recorded", most)}
 	}
 	return v.found, nil
+}
+
+// putBack tells of a log that was restored from a backup, as one of its own
+// events says, and of which somebody has checkpoints that are later than the
+// backup: what they prove is missing. Nobody can tell from this who restored it.
+func (v *Verifier) putBack() *Fault {
+	later := append(slices.Clone(v.before), v.known[v.met:]...)
+	if len(v.restored) == 0 || len(later) == 0 || slices.ContainsFunc(later, func(c Signed) bool { return c.Kept == InDatabase }) {
+		return nil
+	}
+	at := v.restored[0]
+	for _, r := range v.restored {
+		if r.Seq <= later[0].Size {
+			at = r
+		}
+	}
+	last := later[len(later)-1]
+	return &Fault{From: at.Seq, To: last.Size, Says: fmt.Sprintf("missing: event %d says that this log was restored from backup %s of %s, and %d later checkpoints of the line before it are in %s, up to %d events. What was recorded in that line after the backup is not here; what is here from before event %d is as it was signed. If nobody restored it on purpose, it was put back by somebody else",
+		at.Seq, at.Detail["backup"], at.Detail["taken"], len(later), last.Kept, last.Size, at.Seq)}
 }
 
 // Leaves checks events on their own, the first of which must have the number

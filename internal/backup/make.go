@@ -19,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/disposal"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -260,7 +261,7 @@ type document struct {
 }
 
 func (m *Maker) eachDocument(ctx context.Context, each func(key string, body []byte) error) error {
-	return m.Objects.List(ctx, "disposals/", func(i blob.Info) error {
+	return m.Objects.List(ctx, disposal.Accounts, func(i blob.Info) error {
 		body, err := readAll(ctx, m.Objects, i.Key)
 		if err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/internal/disposal"
 	"github.com/wardseal/wardseal/internal/fsck"
+	"github.com/wardseal/wardseal/internal/handover"
 	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/jobs"
 	"github.com/wardseal/wardseal/internal/ledger"
@@ -53,6 +54,7 @@ type System struct {
 
 	records   *records.Desk
 	disposal  *disposal.Desk
+	handover  *handover.Desk
 	locks     *records.Locks // nil without
 	runners   []*jobs.Runner
 	metrics   *api.Metrics
@@ -263,6 +265,7 @@ func (s *System) compose() error {
 
 		Records:     s.records,
 		Disposal:    s.disposal,
+		Handover:    s.handover,
 		Reports:     &transfer.Reports{Gate: db, Store: db},
 		Factors:     factors,
 		Desk:        &transfer.Desk{Gate: db, Store: db, Ring: s.Ring},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/internal/disposal"
+	"github.com/wardseal/wardseal/internal/handover"
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/signin"
@@ -50,6 +51,7 @@ func (s *System) desks(door *signin.Door) error {
 		Store: s.Store, Records: s.records, Ring: s.Ring, Objects: s.Objects, StepUp: door.SteppedUp, Clock: time.Now,
 		Policy: disposal.Policy{Organisation: r.Organisation, CoolingOff: r.CoolingOff, Backups: r.Backups, Automatic: r.Automatic},
 	}
+	s.handover = &handover.Desk{Store: s.Store, Ring: s.Ring, Objects: s.Objects, StepUp: door.SteppedUp, Clock: time.Now, Organisation: r.Organisation}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/storage/meta"
 )
 
 // The kinds of signed documents of a batch.
@@ -87,6 +89,16 @@ type Line struct {
 	ObjectSHA256 string       `json:"object_sha256"`
 	Renditions   int          `json:"renditions"` // each with a key and an object of its own
 	KeysGoneAt   time.Time    `json:"keys_destroyed_at"`
+	HandedOver   *HandedOver  `json:"handed_over,omitempty"` // where it is now, if anywhere
+}
+
+// HandedOver says to which organisation an item went, and what it said.
+type HandedOver struct {
+	Handover    retention.HandoverID `json:"handover"`
+	To          string               `json:"to"`
+	ConfirmedBy string               `json:"confirmed_by"` // there
+	ConfirmedOn string               `json:"confirmed_on"`
+	Reference   string               `json:"reference"`
 }
 
 // SparedLine is one item that was not destroyed.
@@ -158,7 +170,32 @@ func (d *Desk) facts(ctx context.Context, b retention.Batch, it media.Item, team
 	if !why.DueOn.IsZero() {
 		line.DueOn = why.DueOn.Format(time.DateOnly)
 	}
+	if line.HandedOver, err = d.handedOver(ctx, id); err != nil {
+		return nil, err
+	}
 	return json.Marshal(line)
+}
+
+// handedOver tells of the last handover of an item that was confirmed; nil when
+// there is none.
+func (d *Desk) handedOver(ctx context.Context, id media.ItemID) (*HandedOver, error) {
+	h, err := d.Store.HandedOver(ctx, id)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, transfer.Down(err)
+	}
+	f := transfer.FieldsOf(d.Ring, "handovers", string(h.ID))
+	to, text := f.Open("receiver", h.Receiver), f.Open("confirmation", h.Confirmation)
+	if f.Err() != nil {
+		return nil, f.Err()
+	}
+	var c retention.Confirmation
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return nil, fmt.Errorf("read the confirmation of a handover: %w", err)
+	}
+	return &HandedOver{h.ID, to, c.By, c.On, c.Reference}, nil
 }
 
 // certify writes and signs the certificate of a batch.

@@ -36,6 +36,7 @@ type Store interface {
 	DueItems(ctx context.Context, f meta.DueFilter) ([]meta.Dated, error)
 	CountDue(ctx context.Context) (items, underHold int, err error)
 	CountWaiting(ctx context.Context, by access.PersonID, most int) (items, proposals int, err error)
+	HandedOver(ctx context.Context, item media.ItemID) (retention.Handover, error)
 	AddReview(ctx context.Context, r meta.Review, ev audit.Event) error
 	AddBatch(ctx context.Context, b retention.Batch, items []media.ItemID, coolingOff time.Duration, ev audit.Event) error
 	DecideBatch(ctx context.Context, id retention.BatchID, to retention.BatchState, by access.PersonID, words media.Sealed, coolingOff time.Duration, ev audit.Event) error
@@ -120,7 +121,7 @@ func (d *Desk) propose(ctx context.Context, who access.Principal, b retention.Ba
 	ev := audit.NewEvent(kind, who, audit.Subject{Batch: string(b.ID)}).With("ground", string(b.Ground)).With("items", strconv.Itoa(len(items)))
 	err := d.Store.AddBatch(ctx, b, items, d.Policy.CoolingOff, ev)
 	if errors.Is(err, meta.ErrNotEligible) {
-		return "", fault.New(fault.Conflict, "not-eligible", "At least one of these may not be destroyed: it is under a hold, its time has not come, or another batch has it. Nothing was proposed; open the list again.").With(err)
+		return "", fault.New(fault.Conflict, "not-eligible", "At least one of these may not be destroyed: it is under a hold, its time has not come, or another batch or a handover has it. Nothing was proposed; open the list again.").With(err)
 	}
 	return b.ID, transfer.Gone(err)
 }

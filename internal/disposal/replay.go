@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
@@ -21,9 +20,8 @@ import (
 // destroyed.
 func (d *Desk) Replay(ctx context.Context) (int, error) {
 	var began []retention.BatchID
-	err := d.Objects.List(ctx, "disposals/", func(i blob.Info) error {
-		id := retention.BatchID(strings.TrimSuffix(strings.TrimPrefix(string(i.Key), "disposals/"), "/start.json"))
-		if media.ValidID(string(id)) && i.Key == startKey(id) {
+	err := d.Objects.List(ctx, Accounts, func(i blob.Info) error {
+		if id, ok := AccountOf(i.Key); ok && i.Key == StartKey(id) {
 			began = append(began, id)
 		}
 		return nil
@@ -53,7 +51,7 @@ func (d *Desk) Replay(ctx context.Context) (int, error) {
 }
 
 func (d *Desk) replay(ctx context.Context, id retention.BatchID) (int, error) {
-	signed, text, err := d.readOutside(ctx, certificateKey(id), kindCertificate, id)
+	signed, text, err := d.readOutside(ctx, CertificateKey(id), kindCertificate, id)
 	if errors.Is(err, blob.ErrNotFound) {
 		return d.replayStart(ctx, id)
 	}
@@ -103,7 +101,7 @@ func (d *Desk) replayStart(ctx context.Context, id retention.BatchID) (int, erro
 
 // started is the account of a batch from before its first key was destroyed.
 func (d *Desk) started(ctx context.Context, id retention.BatchID) (s start, err error) {
-	_, text, err := d.readOutside(ctx, startKey(id), kindStart, id)
+	_, text, err := d.readOutside(ctx, StartKey(id), kindStart, id)
 	if err != nil {
 		return s, err
 	}

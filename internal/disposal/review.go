@@ -27,6 +27,8 @@ type DueView struct {
 	Consent  media.Consent
 	Format   media.Format
 	HeldBy   int // holds
+
+	HandedOver *HandedOver // it went to another organisation, which has confirmed it; nil otherwise
 }
 
 // Due lists items whose time has come, a page at a time, and whether there
@@ -76,7 +78,11 @@ func (d *Desk) dueView(ctx context.Context, r meta.Dated) (DueView, error) {
 	r.Team, r.FiledAt, r.Patient = it.Team, it.FiledAt, it.Patient // of a batch only the item is known so far
 	f := transfer.FieldsOf(d.Ring, "items", string(it.ID))
 	v := DueView{Dated: r, Why: why.Due.Why, Class: why.Due.Rule.Title, Sure: why.Confirmed, BodySite: f.Open("body_site", it.BodySite), Captured: it.CapturedAt, Consent: it.Consent, Format: it.Format, HeldBy: len(holds)}
-	return v, f.Err()
+	if f.Err() != nil {
+		return v, f.Err()
+	}
+	v.HandedOver, err = d.handedOver(ctx, r.Item)
+	return v, err
 }
 
 // Count counts what is due, and how much of it is under a hold. It discloses
@@ -103,8 +109,8 @@ func (d *Desk) Waiting(ctx context.Context, who access.Principal) (review, appro
 	return review, approve, transfer.Down(err)
 }
 
-// Keep decides that items whose time has come are kept longer, or go to
-// another organisation ("transfer"), until the day on which they come back.
+// Keep decides that items whose time has come are kept longer, until the day
+// on which they come back.
 func (d *Desk) Keep(ctx context.Context, who access.Principal, items []media.ItemID, decision, until, reason string) error {
 	if err := d.guard().Role(ctx, who, access.ProposeDisposal); err != nil {
 		return err
@@ -112,8 +118,8 @@ func (d *Desk) Keep(ctx context.Context, who access.Principal, items []media.Ite
 	if err := someItems(items); err != nil {
 		return err
 	}
-	if decision != "keep" && decision != "transfer" {
-		return fault.New(fault.Invalid, "decision-unknown", "Choose whether to keep these, to transfer them or to propose them for destruction.").In("decision")
+	if decision != "keep" {
+		return fault.New(fault.Invalid, "decision-unknown", "Choose whether to keep these, to hand them over or to propose them for destruction.").In("decision")
 	}
 	day, err := time.Parse(time.DateOnly, until)
 	if err != nil || !day.After(d.Clock()) {
@@ -123,7 +129,7 @@ func (d *Desk) Keep(ctx context.Context, who access.Principal, items []media.Ite
 		return err
 	}
 	for _, id := range items {
-		r := meta.Review{ID: string(retention.NewEventID()), Item: id, Decision: decision, Until: day, By: who.Person.ID}
+		r := meta.Review{ID: string(retention.NewEventID()), Item: id, Until: day, By: who.Person.ID}
 		f := transfer.FieldsOf(d.Ring, "reviews", r.ID)
 		r.Reason = f.Seal("reason", reason)
 		if f.Err() != nil {

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/media"
@@ -41,15 +40,6 @@ type start struct {
 	Batch retention.BatchID `json:"batch"`
 	Items []media.ItemID    `json:"items"`
 	Salt  media.Sealed      `json:"salt"` // of the references to patients
-}
-
-// startKey and certificateKey are where the account of a batch is kept outside
-// the database, so that restoring an old backup brings nothing back.
-func startKey(id retention.BatchID) blob.Key {
-	return blob.Key("disposals/" + string(id) + "/start.json")
-}
-func certificateKey(id retention.BatchID) blob.Key {
-	return blob.Key("disposals/" + string(id) + "/certificate.json")
 }
 
 // Run destroys the batches whose time of cooling off has ended, and gives how
@@ -117,7 +107,7 @@ func (d *Desk) begin(ctx context.Context, b retention.Batch) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.keepOutside(ctx, startKey(b.ID), kindStart, b.ID, signed); err != nil {
+	if _, err := d.keepOutside(ctx, StartKey(b.ID), kindStart, b.ID, signed); err != nil {
 		return err
 	}
 	ev := audit.NewEvent(audit.DisposalStarted, access.Principal{}, audit.Subject{Batch: string(b.ID)}).With("items", strconv.Itoa(len(s.Items)))
@@ -156,14 +146,8 @@ func (d *Desk) readOutside(ctx context.Context, key blob.Key, kind string, id re
 	if len(signed) > maxDocument {
 		return nil, nil, errors.New("an account of a disposal is too long")
 	}
-	if text, err = d.Ring.VerifyOwn(kind, signed); err != nil {
-		return nil, nil, err
-	}
-	var of struct{ Batch retention.BatchID }
-	if err := json.Unmarshal(text, &of); err != nil || of.Batch != id {
-		return nil, nil, fmt.Errorf("it is of another batch: %w", keyring.ErrDocument)
-	}
-	return signed, text, nil
+	text, err = verifyAccount(d.Ring, kind, id, signed)
+	return signed, text, err
 }
 
 func (d *Desk) items(ctx context.Context, b retention.Batch, teams map[access.TeamID]string) error {
@@ -242,7 +226,7 @@ func (d *Desk) finish(ctx context.Context, b retention.Batch) error {
 	if err != nil {
 		return fmt.Errorf("certify: %w", err)
 	}
-	if signed, err = d.keepOutside(ctx, certificateKey(b.ID), kindCertificate, b.ID, signed); err != nil {
+	if signed, err = d.keepOutside(ctx, CertificateKey(b.ID), kindCertificate, b.ID, signed); err != nil {
 		return err
 	}
 	return d.Store.FinishBatch(ctx, b.ID, signed, audit.NewEvent(audit.DisposalCertified, access.Principal{}, audit.Subject{Batch: string(b.ID)}))

@@ -13,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -55,6 +56,7 @@ type Finding struct {
 	suspect *suspect
 	row     *meta.Kept
 	mend    func(context.Context) (string, error) // nil when nothing safe can be done
+	begun   bool                                  // an event says so before mend is called
 }
 
 // String is the finding in a line.
@@ -90,6 +92,12 @@ type Store interface {
 	ItemsWithoutOriginal(ctx context.Context, each func(meta.Stray) error) error
 	ObjectKeyExists(ctx context.Context, key string) (bool, error)
 	Item(ctx context.Context, id media.ItemID) (media.Item, error)
+	UploadsWithParts(ctx context.Context, after string, limit int) ([]meta.Upload, error)
+	Upload(ctx context.Context, id string) (meta.Upload, error)
+	Parts(ctx context.Context, id string) ([]meta.UploadPart, error)
+	PartKeyExists(ctx context.Context, key string) (bool, error)
+	Batch(ctx context.Context, id retention.BatchID) (retention.Batch, error)
+	Batches(ctx context.Context, after retention.BatchID, limit int) ([]retention.Batch, error)
 	DropDerivative(ctx context.Context, row media.RenditionRow, job meta.Job, ev audit.Event) error
 	AppendEvent(ctx context.Context, ev audit.Event) error
 	Now(ctx context.Context) (time.Time, error)
@@ -132,6 +140,7 @@ type Checker struct {
 	total    int64
 	versions blob.Versioner // nil where there are none
 	suspects []*Finding
+	hid      map[blob.Key]bool // accounts of disposals that were found under a delete marker
 }
 
 // mostSuspects bounds what is kept to find out what was exchanged with what.
@@ -140,8 +149,9 @@ const mostSuspects = 400
 // prefix is where the objects of items are.
 const prefix = "items/"
 
-// Run checks everything after the object from, reports each finding in the
-// order of object keys, and records that it did. A failure to reach the store
+// Run checks every item's objects after the object from, then the parts of
+// uploads and the accounts of disposals, reports each finding, and records that
+// it did. A failure to reach the store
 // or the database as a whole is an error; what was found until then counts.
 func (c *Checker) Run(ctx context.Context, from string) (Summary, error) {
 	c.summary = Summary{Found: map[Kind]int64{}, Last: from}
@@ -157,6 +167,12 @@ func (c *Checker) Run(ctx context.Context, from string) (Summary, error) {
 		return c.summary, err
 	}
 	if err := c.identify(ctx); err != nil {
+		return c.summary, err
+	}
+	if err := c.intake(ctx); err != nil {
+		return c.summary, err
+	}
+	if err := c.accounts(ctx); err != nil {
 		return c.summary, err
 	}
 	c.summary.Whole = true

@@ -22,6 +22,8 @@ import (
 func (c *Checker) repair(ctx context.Context, f *Finding) error {
 	if f.mend == nil && f.row != nil && f.row.Rendition != media.Original && f.Kind != MustBeGone && f.Kind != OldVersion && f.Kind != BadRow {
 		f.mend = func(ctx context.Context) (string, error) { return c.again(ctx, f) }
+	} else {
+		f.begun = true // with rows, the event is in the same transaction
 	}
 	switch {
 	case f.mend == nil && f.Rendition == media.Original && f.Kind != MustBeGone && f.Kind != OldVersion:
@@ -30,6 +32,12 @@ func (c *Checker) repair(ctx context.Context, f *Finding) error {
 	case f.mend == nil:
 		f.Unmended = "nothing can be done here without a doubt"
 		return nil
+	}
+	// First, so that nothing goes without an account of it.
+	if f.begun {
+		if err := c.Store.AppendEvent(ctx, begun(f)); err != nil {
+			return fmt.Errorf("record that a repair begins: %w", err)
+		}
 	}
 	done, err := f.mend(ctx)
 	switch {
@@ -56,6 +64,14 @@ func (c *Checker) repair(ctx context.Context, f *Finding) error {
 		return fmt.Errorf("record a repair: %w", err)
 	}
 	return nil
+}
+
+func begun(f *Finding) audit.Event {
+	ev := audit.NewEvent(audit.RepairBegun, access.Principal{}, audit.Subject{Item: string(f.Item), Rendition: string(f.Rendition)}).With("kind", string(f.Kind)).With("object", f.Object)
+	if f.Version != "" {
+		ev = ev.With("version", f.Version)
+	}
+	return ev
 }
 
 func repaired(f *Finding, done string) audit.Event {
@@ -157,18 +173,7 @@ func (c *Checker) hidden(ctx context.Context, k meta.Kept, o object, found finde
 		} else if f.mend == nil && c.verifies(ctx, k, v) {
 			f.Says = "a delete marker hides the object, which is as it should be under it"
 			f.Version = v.Version
-			f.mend = func(ctx context.Context) (string, error) {
-				for _, m := range marks {
-					if err := c.versions.DeleteVersion(ctx, m.Key, m.Version); err != nil {
-						return "", err
-					}
-				}
-				info, err := c.Objects.Stat(ctx, o.key)
-				if err != nil || info.Bytes != k.ObjectBytes {
-					return "", fmt.Errorf("%w: it did not come back", errDoubt)
-				}
-				return "the delete marker was removed", nil
-			}
+			f.mend = func(ctx context.Context) (string, error) { return c.unhide(ctx, o.key, marks, k.ObjectBytes) }
 		}
 	}
 	f.Kind = OldVersion
@@ -176,6 +181,21 @@ func (c *Checker) hidden(ctx context.Context, k meta.Kept, o object, found finde
 		f.Kind = Missing
 	}
 	return f
+}
+
+// unhide takes delete markers away, and looks whether what lay under them came
+// back.
+func (c *Checker) unhide(ctx context.Context, key blob.Key, marks []blob.Version, size int64) (string, error) {
+	for _, m := range marks {
+		if err := c.versions.DeleteVersion(ctx, m.Key, m.Version); err != nil {
+			return "", err
+		}
+	}
+	info, err := c.Objects.Stat(ctx, key)
+	if err != nil || info.Bytes != size {
+		return "", fmt.Errorf("%w: it did not come back", errDoubt)
+	}
+	return "the delete marker was removed", nil
 }
 
 // verifies reports whether a version is what its row, its key and, of an

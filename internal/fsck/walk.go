@@ -44,7 +44,7 @@ func (c *Checker) walk(ctx context.Context, from string) (err error) {
 	failed := make(chan error, 1)
 	go func() {
 		defer close(listed)
-		failed <- c.list(ctx, from, func(o object) error {
+		failed <- c.list(ctx, prefix, from, func(o object) error {
 			select {
 			case listed <- o:
 				return nil
@@ -124,9 +124,9 @@ func (p *pages) next() {
 	p.page = p.page[1:]
 }
 
-// list gives what the store has under each key after from, in order. A store
+// list gives what the store has under each key of a prefix after from, in order. A store
 // that lists out of order cannot be compared with anything.
-func (c *Checker) list(ctx context.Context, from string, each func(object) error) error {
+func (c *Checker) list(ctx context.Context, prefix, from string, each func(object) error) error {
 	var last object
 	flush := func() error {
 		if last.key == "" || string(last.key) <= from {

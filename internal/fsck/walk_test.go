@@ -11,6 +11,7 @@ import (
 
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -52,7 +53,10 @@ func (e *endless) KeptAfter(_ context.Context, after string, limit int) (out []m
 	return out, nil
 }
 
-func (e shelf) List(_ context.Context, _ string, each func(blob.Info) error) error {
+func (e shelf) List(_ context.Context, under string, each func(blob.Info) error) error {
+	if under != prefix {
+		return nil
+	}
 	for i := range e.n {
 		if e.backward {
 			i = e.n - 1 - i
@@ -70,6 +74,14 @@ func (e *endless) KeysOfDestroyed(context.Context, func(meta.Stray) error) error
 func (e *endless) ItemsWithoutOriginal(context.Context, func(meta.Stray) error) error { return nil }
 func (e *endless) ObjectKeyExists(context.Context, string) (bool, error)              { return false, nil }
 func (e *endless) AppendEvent(context.Context, audit.Event) error                     { e.events++; return nil }
+
+func (e *endless) UploadsWithParts(context.Context, string, int) ([]meta.Upload, error) {
+	return nil, nil
+}
+
+func (e *endless) Batches(context.Context, retention.BatchID, int) ([]retention.Batch, error) {
+	return nil, nil
+}
 
 func (e *endless) Item(context.Context, media.ItemID) (media.Item, error) {
 	return media.Item{}, meta.ErrNotFound

@@ -46,13 +46,14 @@ func Verify(ctx context.Context, db VerifyStore, key note.Verifier, sinks []sink
 	if err != nil {
 		return out, err
 	}
+	var gone error // checkpoints that the database has lost
 	for _, k := range sinks {
-		remarks, more, err := copies(ctx, db, key, k, known)
+		found, err := copies(ctx, key, k, known)
 		if err != nil {
 			return out, err
 		}
-		out.Remarks = append(out.Remarks, remarks...)
-		known = append(known, more...)
+		out.Remarks = append(out.Remarks, found.remarks...)
+		known, gone = append(known, found.known...), errors.Join(gone, found.gone)
 	}
 	now, err := db.Ledger(ctx) // after the checkpoints: what they cover is there by now
 	if err != nil {
@@ -74,6 +75,9 @@ func Verify(ctx context.Context, db VerifyStore, key note.Verifier, sinks []sink
 	}
 	out.Account, err = v.Finish(l.Recorded)
 	out.Remarks = append(out.Remarks, remarks(out.Account)...)
+	if err == nil { // else that tells more
+		err = gone
+	}
 	return out, err
 }
 
@@ -157,18 +161,25 @@ func kept(ctx context.Context, db VerifyStore, key note.Verifier) ([]audit.Signe
 			if err != nil || c.Size != r.Size || c.Root != r.Root {
 				return nil, fmt.Errorf("the checkpoint of %d events in the database was not signed by this key, or was changed", r.Size)
 			}
-			out = append(out, audit.Signed{Checkpoint: c, Kept: "the database"})
+			out = append(out, audit.Signed{Checkpoint: c, Kept: audit.InDatabase})
 			after = r.Size
 		}
 	}
 }
 
+// copied is what a sink has.
+type copied struct {
+	remarks []string
+	known   []audit.Signed
+	gone    error // a checkpoint that is in the sink, and no longer in the database
+}
+
 // copies gives the checkpoints in a sink, each with its signature checked, and
 // compares which are there with which are in the database.
-func copies(ctx context.Context, db VerifyStore, key note.Verifier, k sink.Sink, known []audit.Signed) (remarks []string, out []audit.Signed, err error) {
+func copies(ctx context.Context, key note.Verifier, k sink.Sink, known []audit.Signed) (out copied, err error) {
 	r, ok := k.(sink.Reader)
 	if !ok {
-		return []string{"the copies in the " + k.Name() + " cannot be read back from here"}, nil, nil
+		return copied{remarks: []string{"the copies in the " + k.Name() + " cannot be read back from here"}}, nil
 	}
 	here, there := map[int64]bool{}, map[int64]bool{}
 	for _, c := range known {
@@ -185,37 +196,37 @@ func copies(ctx context.Context, db VerifyStore, key note.Verifier, k sink.Sink,
 			return errForeign
 		}
 		there[c.Size] = true
-		out = append(out, audit.Signed{Checkpoint: c, Kept: "the " + k.Name()})
+		out.known = append(out.known, audit.Signed{Checkpoint: c, Kept: "the " + k.Name()})
 		return nil
 	})
 	if errors.Is(err, errForeign) {
-		return nil, nil, fmt.Errorf("the %s has a checkpoint that was not signed by this key", k.Name())
+		return out, fmt.Errorf("the %s has a checkpoint that was not signed by this key", k.Name())
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the copies in the %s: %w", k.Name(), err)
+		return out, fmt.Errorf("read the copies in the %s: %w", k.Name(), err)
 	}
 	largest := int64(0)
 	for _, c := range known {
 		largest = max(largest, c.Size)
 	}
-	for _, c := range out { // a later one is told by the events that are missing, or was signed meanwhile
+	for _, c := range out.known { // a later one is told by the events that are missing, or was signed meanwhile
 		if !here[c.Size] && c.Size < largest {
-			return nil, nil, fmt.Errorf("the checkpoint of %d events is in the %s, and no longer in the database", c.Size, k.Name())
+			out.gone = fmt.Errorf("the checkpoint of %d events is in the %s, and no longer in the database", c.Size, k.Name())
 		}
 	}
 	if torn > 0 {
-		remarks = append(remarks, fmt.Sprintf("%d things in the %s are no checkpoints", torn, k.Name()))
+		out.remarks = append(out.remarks, fmt.Sprintf("%d things in the %s are no checkpoints", torn, k.Name()))
 	}
 	missing := 0
 	for _, c := range known {
-		if c.Kept == "the database" && !there[c.Size] {
+		if c.Kept == audit.InDatabase && !there[c.Size] {
 			missing++
 		}
 	}
 	if missing > 0 {
-		remarks = append(remarks, fmt.Sprintf("%d checkpoints of the database are not in the %s", missing, k.Name()))
+		out.remarks = append(out.remarks, fmt.Sprintf("%d checkpoints of the database are not in the %s", missing, k.Name()))
 	}
-	return remarks, out, nil
+	return out, nil
 }
 
 var errForeign = errors.New("foreign")

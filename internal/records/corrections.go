@@ -3,7 +3,6 @@ package records
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
@@ -114,36 +113,4 @@ func (d *Desk) move(who access.Principal, id media.ItemID, from, to media.Patien
 	f := transfer.FieldsOf(d.Ring, "moves", m.ID)
 	m.Reason = f.Seal("reason", reason)
 	return m, f.Err()
-}
-
-// Merge gives everything of one patient to another who is the same person
-// under another number; both numbers find them from then on.
-func (d *Desk) Merge(ctx context.Context, who access.Principal, from media.PatientID, kind, number, born, reason string) (media.PatientID, error) {
-	if err := d.guard().Role(ctx, who, access.KeepRecords); err != nil {
-		return "", err
-	}
-	to, err := d.finder().Find(ctx, kind, number, born)
-	if err != nil {
-		return "", transfer.Down(err)
-	}
-	if to.ID == from {
-		return "", fault.New(fault.Invalid, "same-patient", "Both numbers are this patient's already.").In("patient_number")
-	}
-	if reason, err = transfer.Written(reason, "reason", true); err != nil {
-		return "", err
-	}
-	items, err := d.Store.ItemIDsOf(ctx, from)
-	if err != nil {
-		return "", transfer.Down(err)
-	}
-	moves := make([]meta.Move, 0, len(items))
-	for _, id := range items {
-		m, err := d.move(who, id, from, to.ID, reason)
-		if err != nil {
-			return "", err
-		}
-		moves = append(moves, m)
-	}
-	ev := audit.NewEvent(audit.PatientsMerged, who, audit.Subject{Patient: string(to.ID)}).With("from", string(from)).With("items", fmt.Sprint(len(items)))
-	return to.ID, transfer.Gone(d.Store.MergePatients(ctx, from, to.ID, moves, ev))
 }

@@ -33,7 +33,12 @@ type Store interface {
 	ClassifyItem(ctx context.Context, id media.ItemID, c retention.Class, ev audit.Event) error
 	TeamClasses(ctx context.Context) (map[access.TeamID]retention.Class, error)
 	MoveItem(ctx context.Context, m meta.Move, ev audit.Event) error
-	MergePatients(ctx context.Context, from, to media.PatientID, moves []meta.Move, ev audit.Event) error
+	MergePatients(ctx context.Context, m meta.Merge, moves []meta.Move, ev audit.Event) error
+	UndoMerge(ctx context.Context, m meta.Merge, moves []meta.Move, ev audit.Event) error
+	Merge(ctx context.Context, id string) (meta.Merge, error)
+	MergesOf(ctx context.Context, p media.PatientID) ([]meta.Merge, error)
+	MergedItems(ctx context.Context, m meta.Merge) ([]media.ItemID, error)
+	SinceMerge(ctx context.Context, m meta.Merge) (meta.SinceMerge, error)
 	EndConsent(ctx context.Context, id media.ItemID, level media.Consent, on time.Time, ev audit.Event) error
 	StalePatients(ctx context.Context, limit int) ([]media.PatientID, error)
 	PatientsAfter(ctx context.Context, after media.PatientID, limit int) ([]media.PatientID, error)
@@ -71,6 +76,7 @@ type RecordView struct {
 	LastEntry time.Time
 	Events    []EventView
 	Items     []ItemDue
+	Merges    []MergeView   // newest first
 	Schedule  *meta.Applied // nil when none was applied: then nothing has a date
 }
 
@@ -103,6 +109,9 @@ func (d *Desk) Record(ctx context.Context, who access.Principal, id media.Patien
 		return v, err
 	}
 	if err := d.facts(ctx, v.Items); err != nil {
+		return v, err
+	}
+	if v.Merges, err = d.merges(ctx, id); err != nil {
 		return v, err
 	}
 	return v, d.guard().Record(ctx, audit.NewEvent(audit.RecordsRead, who, audit.Subject{Patient: string(id)}).With("what", "record"))

@@ -5,6 +5,7 @@
 package referral
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,6 +40,22 @@ const (
 
 // Valid reports whether s is a known state.
 func (s State) Valid() bool { return s == Waiting || s == More || s == Answered || s == Closed }
+
+// Order is how a list of referrals is sorted.
+type Order string
+
+const (
+	Latest    Order = "latest"   // the latest message first
+	Oldest    Order = "oldest"   // what waits first, and of that what has waited longest
+	Unopened  Order = "unopened" // what waits and nobody whom it asks has opened first, and of that what has waited longest
+	ByPatient Order = "patient"  // those of one patient together, the latest message first
+)
+
+// Orders lists every order, as pages offer them.
+func Orders() []Order { return []Order{Latest, Oldest, Unopened, ByPatient} }
+
+// Valid reports whether o is one of Orders.
+func (o Order) Valid() bool { return slices.Contains(Orders(), o) }
 
 // Kind is what a message of the thread does.
 type Kind string

@@ -344,6 +344,6 @@ func (n *Intake) Sweep(ctx context.Context, now time.Time) error {
 	if err := n.Store.ForgetUploads(ctx, keptFor); err != nil {
 		return fmt.Errorf("forget old uploads: %w", err)
 	}
-	_, err = sweep(ctx, n.Objects, "intake/", n.Store.PartKeyExists, now)
+	_, err = sweep(ctx, n.Objects, Parts, n.Store.PartKeyExists, now)
 	return err
 }

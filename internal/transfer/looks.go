@@ -59,6 +59,7 @@ const lookMost = 10_000
 // told are the types that the list is made of, with what a patient reads.
 var told = map[audit.Type]string{
 	audit.PictureShown: "looked at", audit.ItemFiled: "took or filed", audit.GlassBroken: "took emergency access to your pictures",
+	audit.ItemHandedOver: "fetched, sealed for another organisation,",
 }
 
 // Find finds the patient that somebody asks about, by number and date of birth.

@@ -305,18 +305,20 @@ const (
 	Team Box = "team"  // that the teams of who looks asked
 )
 
-// ReferralOrder chooses referrals to list; the zero State is any.
+// ReferralOrder chooses referrals to list; the zero State is any, and the zero
+// Sort the latest first.
 type ReferralOrder struct {
 	Box     Box
 	State   referral.State
 	Patient media.PatientID
 	Live    bool // only those that are not closed
+	Sort    referral.Order
 	After   referral.ID
 	Limit   int
 }
 
 func (o ReferralOrder) filter(who access.Principal) (meta.ReferralFilter, bool) {
-	f := meta.ReferralFilter{Reader: who.Person.ID, Patient: o.Patient, State: o.State, Live: o.Live, After: o.After}
+	f := meta.ReferralFilter{Reader: who.Person.ID, Patient: o.Patient, State: o.State, Live: o.Live, Order: o.Sort, After: o.After}
 	switch o.Box {
 	case ToMe:
 		f.To = &meta.Visibility{Person: who.Person.ID, Teams: who.Teams, Role: who.Person.Role}
@@ -330,15 +332,15 @@ func (o ReferralOrder) filter(who access.Principal) (meta.ReferralFilter, bool) 
 	return f, true
 }
 
-// List gives referrals with their patients, the latest first, and whether there
-// are more.
+// List gives referrals with their patients, in the order that is asked for, and
+// whether there are more.
 func (s *Referrals) List(ctx context.Context, who access.Principal, o ReferralOrder) ([]ReferralView, bool, error) {
 	if err := (gate{s.Gate}).role(ctx, who, access.ListReferrals); err != nil {
 		return nil, false, err
 	}
 	f, ok := o.filter(who)
-	if !ok || o.State != "" && !o.State.Valid() || o.After != "" && !media.ValidID(string(o.After)) || o.Patient != "" && !media.ValidID(string(o.Patient)) {
-		return nil, false, fault.New(fault.Invalid, "filter-wrong", "Choose the box to-me, mine or team, and a state that is known.")
+	if !ok || o.State != "" && !o.State.Valid() || o.After != "" && !media.ValidID(string(o.After)) || o.Patient != "" && !media.ValidID(string(o.Patient)) || o.Sort != "" && !o.Sort.Valid() {
+		return nil, false, fault.New(fault.Invalid, "filter-wrong", "Choose the box to-me, mine or team, a state that is known, and an order that is known.")
 	}
 	limit := min(max(o.Limit, 1), 100)
 	f.Limit = limit + 1

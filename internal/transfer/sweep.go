@@ -75,6 +75,19 @@ func RemoveOrphan(ctx context.Context, objects blob.Store, rows SweepStore, o bl
 	return removeOrphan(ctx, objects, rows.ObjectKeyExists, o, now)
 }
 
+// RemovePart is RemoveOrphan for what is left of an upload.
+func RemovePart(ctx context.Context, objects blob.Store, rows PartStore, o blob.Info, now time.Time) (bool, error) {
+	return removeOrphan(ctx, objects, rows.PartKeyExists, o, now)
+}
+
+// PartStore tells which parts of uploads there are.
+type PartStore interface {
+	PartKeyExists(ctx context.Context, key string) (bool, error)
+}
+
+// Parts is where the parts of uploads that can be resumed are kept.
+const Parts = "intake/"
+
 func removeOrphan(ctx context.Context, objects blob.Store, named func(context.Context, string) (bool, error), o blob.Info, now time.Time) (bool, error) {
 	if !Stale(o.Modified, now) {
 		return false, nil

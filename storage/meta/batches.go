@@ -2,7 +2,6 @@ package meta
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -23,17 +22,8 @@ func (s *Store) AddBatch(ctx context.Context, b retention.Batch, items []media.I
 			return err
 		}
 		for _, id := range slices.Sorted(slices.Values(items)) { // in one order, so that two of these do not wait for each other
-			why, err := t.eligible(id, b.Ground)
-			if err != nil {
+			if err := t.claim(id, b.Ground); err != nil {
 				return err
-			}
-			var claimed bool
-			err = t.row(`SELECT EXISTS (SELECT 1 FROM batch_items bi JOIN batches b ON b.id = bi.batch WHERE bi.item = ? AND bi.state <> 'spared' AND b.state IN ('proposed', 'approved', 'running'))`, string(id)).Scan(&claimed)
-			if err != nil {
-				return err
-			}
-			if why != "" || claimed {
-				return fmt.Errorf("%w: %s", ErrNotEligible, why)
 			}
 			if _, err := t.exec("INSERT INTO batch_items (batch, item, state, facts) VALUES (?,?,'waiting',?)", string(b.ID), string(id), []byte{}); err != nil {
 				return err

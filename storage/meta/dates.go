@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/wardseal/wardseal/internal/access"
@@ -301,6 +300,11 @@ func (s *Store) MoveItem(ctx context.Context, m Move, ev audit.Event) error {
 		if err := t.lookBelow(m.Item); err != nil {
 			return err
 		}
+		// What somebody decided about the one picture counts: undoing a merge
+		// moves it no more.
+		if _, err := t.exec("DELETE FROM merged_rows WHERE kind = 'items' AND row_id = ?", string(m.Item)); err != nil {
+			return err
+		}
 		return t.moved(m)
 	})
 }
@@ -315,64 +319,4 @@ func (t *tx) moved(m Move) error {
 		return err
 	}
 	return t.stir(m.To)
-}
-
-// MergePatients gives everything of one patient to another, under whom both
-// numbers are found from then on. Holds on the one are on the other too. The
-// moves are those of its items, each with an identifier and its reason;
-// ErrNotFound when either has been merged.
-func (s *Store) MergePatients(ctx context.Context, from, to media.PatientID, moves []Move, ev audit.Event) error {
-	return s.change(ctx, ev, func(t *tx) error {
-		if err := t.gate(); err != nil {
-			return err
-		}
-		if _, err := t.exec("UPDATE holds SET placed_below = FALSE WHERE id IN (SELECT hold FROM hold_patients WHERE patient = ? OR patient = ?)", string(from), string(to)); err != nil {
-			return err
-		}
-		if _, err := t.exec("INSERT INTO hold_patients (hold, patient) SELECT hold, ? FROM hold_patients WHERE patient = ? ON CONFLICT DO NOTHING", string(to), string(from)); err != nil {
-			return err
-		}
-		if err := t.must("UPDATE patients SET stale = stale + 1 WHERE id = ? AND merged_into IS NULL", string(to)); err != nil {
-			return err
-		}
-		if err := t.must("UPDATE patients SET merged_into = ? WHERE id = ? AND merged_into IS NULL", string(to), string(from)); err != nil {
-			return err
-		}
-		if _, err := t.exec("UPDATE patients SET merged_into = ? WHERE merged_into = ?", string(to), string(from)); err != nil {
-			return err
-		}
-		for _, m := range moves {
-			if err := t.must("UPDATE items SET patient = ? WHERE id = ? AND patient = ?", string(to), string(m.Item), string(from)); err != nil {
-				return err
-			}
-			if err := t.moved(m); err != nil {
-				return err
-			}
-		}
-		var left int
-		if err := t.row("SELECT COUNT(*) FROM items WHERE patient = ?", string(from)).Scan(&left); err != nil {
-			return err
-		}
-		if left > 0 {
-			return ErrNotFound // one was filed meanwhile
-		}
-		for _, table := range strings.Fields("cases referrals emergencies invitations patient_events") {
-			if _, err := t.exec("UPDATE "+table+" SET patient = ? WHERE patient = ?", string(to), string(from)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// ItemIDsOf lists every item of a patient, destroyed ones too.
-func (s *Store) ItemIDsOf(ctx context.Context, p media.PatientID) ([]media.ItemID, error) {
-	var out []media.ItemID
-	err := s.all(ctx, func(scan func(...any) error) error {
-		var id media.ItemID
-		err := scan(&id)
-		out = append(out, id)
-		return err
-	}, "SELECT id FROM items WHERE patient = ? ORDER BY id", string(p))
-	return out, err
 }

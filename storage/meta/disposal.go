@@ -184,6 +184,11 @@ func (t *tx) forgetPatient(item media.ItemID) error {
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
+	for _, id := range append(merged, patient) {
+		if _, err := t.exec("UPDATE merges SET reason = ?, undo_reason = ? WHERE from_patient = ? OR to_patient = ?", []byte{}, []byte{}, string(id), string(id)); err != nil {
+			return err
+		}
+	}
 	for i, id := range merged {
 		index := append([]byte{byte(i)}, other...)
 		if _, err := t.exec("UPDATE patients SET details = ?, number_index = ?, stale = 0 WHERE id = ?", []byte{}, index, string(id)); err != nil {

@@ -138,8 +138,36 @@ type ReferralFilter struct {
 	Patient media.PatientID // narrows
 	State   referral.State  // narrows
 	Live    bool            // narrows to those that are not closed
+	Order   referral.Order  // latest when empty
 	After   referral.ID     // to page: those after this one in the list
 	Limit   int
+}
+
+// referralOrders are what lists are sorted by: each a key of referral r, and
+// which way it goes. The last part of a key is unique.
+var referralOrders = map[referral.Order]struct {
+	key []string
+	way string
+}{
+	referral.Latest:    {[]string{"r.changed_at", "r.id"}, "DESC"},
+	referral.Oldest:    {[]string{"CASE WHEN r.state = 'waiting' THEN 0 ELSE 1 END", "r.changed_at", "r.id"}, "ASC"},
+	referral.Unopened:  {[]string{"CASE WHEN r.state <> 'waiting' THEN 2 WHEN r.seen_at < r.changed_at THEN 0 ELSE 1 END", "r.changed_at", "r.id"}, "ASC"},
+	referral.ByPatient: {[]string{"r.patient", "-r.changed_at", "r.id"}, "ASC"}, // names are sealed: no database can sort by them
+}
+
+// order gives the condition that a referral comes after another in the list, and
+// what the list is sorted by.
+func (f ReferralFilter) order() (after, by string) {
+	o, ok := referralOrders[f.Order]
+	if !ok {
+		o = referralOrders[referral.Latest]
+	}
+	key, than := strings.Join(o.key, ", "), ">"
+	if o.way == "DESC" {
+		than = "<"
+	}
+	after = "(" + key + ") " + than + " (SELECT " + strings.ReplaceAll(key, "r.", "a.") + " FROM referrals a WHERE a.id = ?)"
+	return after, strings.Join(o.key, " "+o.way+", ") + " " + o.way
 }
 
 func (f ReferralFilter) where() (string, []any) {
@@ -166,7 +194,8 @@ func (f ReferralFilter) where() (string, []any) {
 		add("r.state <> 'closed'")
 	}
 	if f.After != "" {
-		add("(r.changed_at, r.id) < (SELECT a.changed_at, a.id FROM referrals a WHERE a.id = ?)", string(f.After))
+		after, _ := f.order()
+		add(after, string(f.After))
 	}
 	return strings.Join(conds, " AND "), args
 }
@@ -178,15 +207,16 @@ func (v Visibility) asked() (string, []any) {
 		append([]any{string(v.Person), string(v.Role)}, args...)
 }
 
-// Referrals lists referrals, those with the latest message first.
+// Referrals lists referrals in the order of the filter.
 func (s *Store) Referrals(ctx context.Context, f ReferralFilter) ([]referral.Referral, error) {
 	where, args := f.where()
+	_, by := f.order()
 	var out []referral.Referral
 	err := s.all(ctx, func(scan func(...any) error) error {
 		r, err := scanReferral(scan)
 		out = append(out, r)
 		return err
-	}, "SELECT "+referralColumns+" FROM referrals r WHERE "+where+" ORDER BY r.changed_at DESC, r.id DESC LIMIT ?", append(append([]any{string(f.Reader)}, args...), max(f.Limit, 1))...)
+	}, "SELECT "+referralColumns+" FROM referrals r WHERE "+where+" ORDER BY "+by+" LIMIT ?", append(append([]any{string(f.Reader)}, args...), max(f.Limit, 1))...)
 	return out, err
 }
 

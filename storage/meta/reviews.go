@@ -21,11 +21,10 @@ type DueFilter struct {
 
 // The clock is read once, by a query of its own: PostgreSQL could not use an
 // index for it otherwise.
-const due = `i.destroyed_at = 0 AND i.due_on > 0 AND i.due_on <= (SELECT {now})
-	AND NOT EXISTS (SELECT 1 FROM batch_items bi JOIN batches b ON b.id = bi.batch WHERE bi.item = i.id AND bi.state <> 'spared' AND b.state IN ('proposed', 'approved', 'running'))`
+const due = `i.destroyed_at = 0 AND i.due_on > 0 AND i.due_on <= (SELECT {now}) AND NOT ` + claimed
 
-// DueItems lists items whose time has come and that no batch has yet, in the
-// order of identifiers.
+// DueItems lists items whose time has come and that neither a batch nor a
+// handover has, in the order of identifiers.
 func (s *Store) DueItems(ctx context.Context, f DueFilter) ([]Dated, error) {
 	where, args := []string{due, "i.id > ?"}, []any{string(f.After)}
 	if f.Team != "" {
@@ -55,14 +54,13 @@ func (s *Store) CountWaiting(ctx context.Context, by access.PersonID, most int) 
 	return items, proposals, s.d.classify(err)
 }
 
-// Review is a decision to keep an item, or to give it to another organisation.
+// Review is a decision to keep an item.
 type Review struct {
-	ID       string
-	Item     media.ItemID
-	Decision string // "keep" or "transfer"
-	Until    time.Time
-	Reason   media.Sealed
-	By       access.PersonID
+	ID     string
+	Item   media.ItemID
+	Until  time.Time
+	Reason media.Sealed
+	By     access.PersonID
 }
 
 // AddReview records a decision, which moves the item's date.
@@ -74,8 +72,8 @@ func (s *Store) AddReview(ctx context.Context, r Review, ev audit.Event) error {
 		if err := t.stirOf(r.Item); err != nil {
 			return err
 		}
-		_, err := t.exec("INSERT INTO reviews (id, item, decision, until, reason, decided_by, at) VALUES (?,?,?,?,?,?,{now})",
-			r.ID, string(r.Item), r.Decision, at(r.Until), blob(r.Reason), string(r.By))
+		_, err := t.exec("INSERT INTO reviews (id, item, decision, until, reason, decided_by, at) VALUES (?,?,'keep',?,?,?,{now})",
+			r.ID, string(r.Item), at(r.Until), blob(r.Reason), string(r.By))
 		return err
 	})
 }

@@ -210,6 +210,18 @@ func (s *Store) UploadsWithLeftParts(ctx context.Context) ([]Upload, error) {
 	return s.uploadsWhere(ctx, "state <> 'open' AND EXISTS (SELECT 1 FROM upload_parts p WHERE p.upload = uploads.id)")
 }
 
+// UploadsWithParts pages through the uploads of which parts are kept, in the
+// order of identifiers.
+func (s *Store) UploadsWithParts(ctx context.Context, after string, limit int) ([]Upload, error) {
+	var out []Upload
+	err := s.all(ctx, func(scan func(...any) error) error {
+		u, err := scanUpload(scan)
+		out = append(out, u)
+		return err
+	}, "SELECT "+uploadColumns+" FROM uploads WHERE id > ? AND (received > 0 OR EXISTS (SELECT 1 FROM upload_parts p WHERE p.upload = uploads.id)) ORDER BY id LIMIT ?", after, max(limit, 1))
+	return out, err
+}
+
 // PrincipalOf gives a person as a principal without a session, for work that is
 // finished on their behalf.
 func (s *Store) PrincipalOf(ctx context.Context, id access.PersonID) (access.Principal, error) {

@@ -295,6 +295,79 @@ async function destroys() {
   return batch;
 }
 
+/** Two numbers become one person and two again. */
+async function merges(width) {
+  const s = await enter("records", width), p = s.page;
+  s.expected = [422];
+  await find(s, "999 000 0034");
+  const third = path(s);
+  await p.click("summary:has-text('The same person has another number')");
+  await s.type({ number: "999 000 0026" });
+  await p.fill("#reason", "the registry says so");
+  await p.click("button:text-is('Merge into that patient')");
+  await p.waitForSelector(".ws-notice");
+  assert.match(await text(s), /Merged into this record: Third Patient/);
+  await s.check("merged");
+  await p.click("summary:has-text('Undo the merge')");
+  await p.click("button:text-is('Undo the merge')");
+  await p.waitForSelector("#problem");
+  await s.check("merged-wrong");
+  await p.fill("#merges ~ ul textarea", "they are two people");
+  await p.click("button:text-is('Undo the merge')");
+  await p.waitForSelector(".ws-notice");
+  assert.match(await text(s), /Was merged into this record: Third Patient[^]*they are two people/);
+  await s.check("merge-undone");
+  await s.go(third);
+  assert.match(await text(s), /left hand[^]*This record was merged into another: Other Patient/);
+  await s.check("merge-undone-there");
+  await s.context.close();
+}
+
+/** What is due goes to another organisation, as far as its package; then it is taken back. */
+async function handsOver(width) {
+  const s = await enter("records", width, "/due"), p = s.page;
+  s.expected = [422];
+  await p.check("label:has-text('right knee')");
+  await p.check("#decision-hand-over");
+  assert.ok(!await p.locator(".ws-until").isVisible(), "a handover needs no day");
+  await p.click("text=Record the decision");
+  await p.waitForSelector("h1:has-text('Hand over 1 picture')");
+  await s.check("handover-new");
+  await p.click("button:text-is('Propose the handover')");
+  await p.waitForSelector("#problem");
+  await s.check("handover-wrong");
+  await p.fill("#receiver", "Example Archive");
+  await p.fill("#recipient", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p");
+  await p.fill("#reason", "the collection moves there");
+  await p.click("button:text-is('Propose the handover')");
+  await p.waitForURL("**/handovers/*");
+  await s.check("handover-own");
+  const at = path(s), second = await enter("records2", width, at), q = second.page;
+  await second.check("handover-proposed");
+  await q.click("button:text-is('Approve the handover')");
+  await q.waitForURL("**/step-up**");
+  await q.fill("#password", process.env.PASSWORD);
+  await q.click("main button");
+  await q.waitForURL("**" + at);
+  await q.click("button:text-is('Approve the handover')");
+  await q.waitForSelector("text=Fetch the package");
+  await second.check("handover-approved");
+  const [file] = await Promise.all([q.waitForEvent("download"), q.click("main a:text-is('Fetch the package')")]);
+  assert.match(file.suggestedFilename(), /^handover-[0-9a-f-]{36}\.tar\.age$/);
+  assert.match(readFileSync(await file.path(), "latin1"), /^age-encryption\.org\/v1\n-> X25519 /);
+  await second.go(at);
+  await q.waitForSelector("text=They have it");
+  await second.check("handover-sent");
+  await q.fill("#undone_reason", "they closed");
+  await q.click("button:text-is('End the handover')");
+  await q.waitForSelector(".ws-notice");
+  await second.check("handover-ended");
+  await second.go("/handovers");
+  await second.check("handovers");
+  await second.context.close();
+  await s.context.close();
+}
+
 /** At the width of a phone everything is there too; the auditor changes nothing. */
 async function others(width, record, batch) {
   const s = await enter("records", width), p = s.page;
@@ -313,7 +386,7 @@ async function others(width, record, batch) {
   await s.check("item-kept");
   await s.context.close();
   const auditor = await enter("auditor", width);
-  for (const where of ["/records", record, "/holds", "/disposals", batch, "/schedule"]) {
+  for (const where of ["/records", record, "/holds", "/disposals", batch, "/handovers", "/schedule"]) {
     await auditor.go(where);
     await auditor.check("auditor" + where.replace(/\/|[0-9a-f-]{36}/g, "-"));
     const forms = await auditor.page.locator("main form[method=post]").evaluateAll((all) => all.map((f) => f.getAttribute("action")));
@@ -341,9 +414,10 @@ try {
   let record, batch;
   for (const [name, walk] of [
     ["pictures are filed", files], ["records at 1280", () => records(1280)], ["records at 390", () => records(390)], ["a file of events", () => imports(1280)], ["a file of events at 390", () => imports(390)],
+    ["a merge at 1280", () => merges(1280)], ["a merge at 390", () => merges(390)],
     ["a death", async () => { record = await dies(); }], ["a hold at 1280", () => holds(1280)], ["its release", () => releases(1280)], ["a hold at 390", () => holds(390)],
     ["destruction", async () => { batch = await destroys(); }], ["the release at 390", () => releases(390)],
-    ["others at 390", () => others(390, record, batch)], ["others at 1280", () => others(1280, record, batch)], ["without script", withoutScript],
+    ["others at 390", () => others(390, record, batch)], ["others at 1280", () => others(1280, record, batch)], ["a handover at 1280", () => handsOver(1280)], ["a handover at 390", () => handsOver(390)], ["without script", withoutScript],
   ]) {
     if (ONLY && !new RegExp(ONLY).test(name)) continue;
     const started = Date.now();

@@ -177,6 +177,7 @@ var guards = map[string]guard{
 	"POST /records/:id/events":               {action: access.KeepRecords, allowed: "422 event-unknown", ask: ask("POST", "/records/{patient}/events", body{"event": "", "on": "2026-01-01"})},
 	"POST /records/:id/events/:event/cancel": {action: access.KeepRecords, allowed: "404 not-found", ask: ask("POST", "/records/{patient}/events/{item}/cancel", nil)},
 	"POST /records/:id/merge":                {action: access.KeepRecords, allowed: "422 patient-number-missing", ask: ask("POST", "/records/{patient}/merge", body{"patient_number_kind": "nhs", "reason": "x"})},
+	"POST /merges/:id/undo":                  {action: access.KeepRecords, allowed: "404 not-found", ask: ask("POST", "/merges/{item}/undo", body{"reason": "x"})},
 	"POST /patient-events": {action: access.KeepRecords, allowed: "200", ask: func(f *fixture) answer {
 		return f.csv("patient_number_kind,patient_number,date_of_birth,event,on,note\n")
 	}},
@@ -202,6 +203,13 @@ var guards = map[string]guard{
 	"GET /disposals/:id/certificate":     {action: access.ReadRecords, allowed: "404 not-found", ask: ask("GET", "/disposals/{item}/certificate", nil)},
 	"GET /disposals/:id/certificate.pdf": {action: access.ReadRecords, allowed: "404 not-found", ask: ask("GET", "/disposals/{item}/certificate.pdf", nil)},
 	"POST /disposals/:id/match":          {action: access.ReadRecords, allowed: "404 not-found", ask: ask("POST", "/disposals/{item}/match", body{"patient_number_kind": "nhs", "patient_number": "9990000018"})},
+	"GET /handovers":                     {action: access.ReadRecords, allowed: "200", ask: ask("GET", "/handovers", nil)},
+	"POST /handovers":                    {action: access.ProposeHandover, allowed: "422 items-missing", ask: ask("POST", "/handovers", body{"items": []string{}})},
+	"GET /handovers/:id":                 {action: access.ReadRecords, allowed: "404 not-found", ask: ask("GET", "/handovers/{item}", nil)},
+	"POST /handovers/:id/approve":        {action: access.ApproveHandover, allowed: "404 not-found", ask: ask("POST", "/handovers/{item}/approve", body{})},
+	"POST /handovers/:id/end":            {action: access.ProposeHandover, allowed: "404 not-found", ask: ask("POST", "/handovers/{item}/end", body{"reason": "no"})},
+	"POST /handovers/:id/confirm":        {action: access.ProposeHandover, allowed: "404 not-found", ask: ask("POST", "/handovers/{item}/confirm", body{"by": "x", "on": "2026-01-01", "reference": "x"})},
+	"GET /handovers/:id/package":         {action: access.ProposeHandover, allowed: "404 not-found", ask: ask("GET", "/handovers/{item}/package", nil)},
 
 	"GET /audit":                    {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit?limit=1", nil)},
 	"GET /audit/answers":            {action: access.ReadAudit, allowed: "200", ask: ask("GET", "/audit/answers?patient={patient}&limit=1", nil)},

@@ -16,13 +16,13 @@ import (
 var (
 	// deletesObjects are the callers of the object store's Delete.
 	deletesObjects = map[string]string{
-		"internal/transfer/sweep.go":  "objects that no row names: no item, so nothing to hold",
-		"internal/transfer/intake.go": "parts of an upload, before there is an item",
-		"internal/disposal/run.go":    "after DestroyKeys has passed the gate",
-		"internal/disposal/replay.go": "what passed the gate before a backup brought it back",
-		"internal/fsck/repair.go":     "a version beside the one that is there, when its bytes are the same, and delete markers",
-		"internal/backup/copy.go":     "in the place of backups: a copy of the wrong length, which is made again",
-		"internal/backup/prune.go":    "in the place of backups: what has been kept as long as it may be",
+		"internal/transfer/sweep.go":      "objects that no row names: no item, so nothing to hold",
+		"internal/transfer/intake_end.go": "parts of an upload, before there is an item",
+		"internal/disposal/run.go":        "after DestroyKeys has passed the gate",
+		"internal/disposal/replay.go":     "what passed the gate before a backup brought it back",
+		"internal/fsck/repair.go":         "a version beside the one that is there, when its bytes are the same, and delete markers",
+		"internal/backup/copy.go":         "in the place of backups: a copy of the wrong length, which is made again",
+		"internal/backup/prune.go":        "in the place of backups: what has been kept as long as it may be",
 	}
 	// deletesRows are the functions of storage/meta with a statement that
 	// removes a key, a rendition or an item, or marks one destroyed.

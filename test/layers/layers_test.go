@@ -41,7 +41,7 @@ func layer(dir string) (n int, root string) {
 		return 1, "breached"
 	case "oidc":
 		return 1, "oidc"
-	case "transfer", "records", "disposal", "signin", "ledger", "custody", "fsck", "backup":
+	case "transfer", "records", "disposal", "handover", "signin", "ledger", "custody", "fsck", "backup":
 		return 2, ""
 	case "config":
 		return 4, ""

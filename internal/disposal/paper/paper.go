@@ -127,6 +127,9 @@ func (p *page) lines(c disposal.Certificate) {
 		p.SetFont("go", "", 9)
 		p.MultiCell(width, 4.5, fmt.Sprintf("%s, %d bytes, filed %s by %s. %s (%s). %s; could be reviewed from %s. %d renditions; their keys were destroyed %s.",
 			l.Format, l.Bytes, moment(l.FiledAt), l.Team, l.Class, l.Rule, triggers[l.Trigger], dayOr(l.DueOn), l.Renditions, moment(l.KeysGoneAt)), "", "L", false)
+		if o := l.HandedOver; o != nil {
+			p.MultiCell(width, 4.5, fmt.Sprintf("Handed over to %s, confirmed by %s on %s, reference %s (handover %s).", o.To, o.ConfirmedBy, dayOr(o.ConfirmedOn), o.Reference, o.Handover), "", "L", false)
+		}
 		p.SetFont("mono", "", 7.5)
 		p.MultiCell(width, 4, "patient "+l.Patient+"\npicture SHA-256 "+l.PlainSHA256+"\nobject  SHA-256 "+l.ObjectSHA256, "", "L", false)
 		p.Ln(1)
