@@ -10,6 +10,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 type staffView struct {
@@ -21,7 +22,7 @@ type staffView struct {
 }
 
 // staffDone says what was done; the address carries only its name.
-var staffDone = map[string]string{
+var staffDone = map[string]words.Text{
 	"person": "The person is added and can sign in.", "suspend": "The person is suspended. Sessions, tokens and links ended with it.",
 	"restore": "The suspension is lifted.", "unlock": "The account is unlocked.", "reset": "The second steps are removed. Sessions and tokens ended with them; the password stays.", "team": "The team is added.",
 	"join": "The person is in the team now.", "leave": "The person is out of the team now.",

@@ -74,7 +74,7 @@ func problemFor(c *gin.Context, e *fault.Error) Problem {
 	status := statuses[e.Kind]
 	return Problem{
 		Type: "https://wardseal.example/problems/" + e.Code, Title: http.StatusText(status), Status: status,
-		Detail: e.Message, Code: e.Code, Field: e.Field, Instance: "urn:request:" + requestID(c),
+		Detail: e.Message.String(), Code: e.Code, Field: e.Field, Instance: "urn:request:" + requestID(c),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/wardseal/wardseal/imaging/splice"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Limits on the structure of a JPEG, far above what cameras write.
@@ -231,7 +232,7 @@ func checkPixels(width, height int, opt Options) error {
 	case width <= 0 || height <= 0:
 		return refuse("damaged", "This picture says that it has no pixels. Take or export it again.")
 	case int64(width)*int64(height) > opt.MaxPixels:
-		return refuse("too-many-pixels", fmt.Sprintf("This picture says that it has %d × %d pixels, and the limit is %d million. Send a smaller one.", width, height, opt.MaxPixels/1_000_000))
+		return refuse("too-many-pixels", words.Say("This picture says that it has {width} × {height} pixels, and the limit is {limit} million. Send a smaller one.", width, height, opt.MaxPixels/1_000_000))
 	}
 	return nil
 }

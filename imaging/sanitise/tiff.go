@@ -9,6 +9,7 @@ import (
 
 	"github.com/wardseal/wardseal/imaging/splice"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Limits on the structure of a TIFF, far above what scanners write.
@@ -30,8 +31,8 @@ var (
 )
 
 // notBaseline refuses what this reader cannot account for, by its name.
-func notBaseline(what string) error {
-	return fault.New(fault.Unsupported, "format-not-accepted", "This TIFF uses "+what+", which is not accepted here. Export it as an ordinary TIFF, JPEG or PNG.").In("file")
+func notBaseline(what words.Text) error {
+	return fault.New(fault.Unsupported, "format-not-accepted", words.Say("This TIFF uses {what}, which is not accepted here. Export it as an ordinary TIFF, JPEG or PNG.", what)).In("file")
 }
 
 // tiffFile is a walk over one TIFF (TIFF 6.0, and Adobe's supplements of it).

@@ -9,6 +9,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // params are OWASP's second choice for argon2id (19 MiB, 2 passes). The
@@ -63,9 +64,9 @@ func (h *hasher) waste(ctx context.Context, password string) {
 func HashPassword(username, password string) (string, error) {
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
-		return "", fault.New(fault.Invalid, "password-short", fmt.Sprintf("Choose a password of at least %d characters. Three random words do well.", minPassword)).In("password")
+		return "", fault.New(fault.Invalid, "password-short", words.Say("Choose a password of at least {n} characters. Three random words do well.", minPassword)).In("password")
 	case len(password) > maxPassword:
-		return "", fault.New(fault.Invalid, "password-long", fmt.Sprintf("A password can have at most %d characters.", maxPassword)).In("password")
+		return "", fault.New(fault.Invalid, "password-long", words.Say("A password can have at most {n} characters.", maxPassword)).In("password")
 	case strings.EqualFold(password, username):
 		return "", fault.New(fault.Invalid, "password-username", "Choose a password that is not the username.").In("password")
 	}

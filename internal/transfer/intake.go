@@ -20,6 +20,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -335,7 +336,7 @@ func (n *Intake) head(ctx context.Context, who access.Principal, u meta.Upload, 
 	head := make([]byte, keyring.IntakeHeadBytes)
 	if got.Size() < int64(len(head)) {
 		if errors.Is(body.err, io.EOF) && got.Size() > 0 {
-			return false, fault.New(fault.Invalid, "upload-start-short", fmt.Sprintf("The first part of an upload has at least %d bytes.", len(head)))
+			return false, fault.New(fault.Invalid, "upload-start-short", words.Say("The first part of an upload has at least {n} bytes.", len(head)))
 		}
 		return false, nil // the signal was lost at once
 	}
@@ -422,13 +423,14 @@ func (n *Intake) delete(ctx context.Context, key blob.Key) {
 // problem is how the reason of a refusal is kept. It is what the phone is
 // told, which never says anything about a person.
 type problem struct {
-	Kind                 fault.Kind
-	Code, Message, Field string
+	Kind        fault.Kind
+	Code, Field string
+	Message     words.Text // in English
 }
 
 func writeProblem(e *fault.Error) string {
 	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(problem{e.Kind, e.Code, e.Message, e.Field}); err != nil {
+	if err := json.NewEncoder(&b).Encode(problem{e.Kind, e.Code, e.Field, e.Message}); err != nil {
 		panic(err) // strings and a number
 	}
 	return b.String()

@@ -330,7 +330,7 @@ func TestAuditQuestions(t *testing.T) {
 				if i > 0 && e.Seq >= page.Events[i-1].Seq {
 					t.Errorf("%s: event %d comes after %d", q, e.Seq, page.Events[i-1].Seq)
 				}
-				out = append(out, e.Says)
+				out = append(out, e.Says.String())
 			}
 			return strings.Join(out, "\n") + "\n"
 		}
