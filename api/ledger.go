@@ -205,11 +205,11 @@ type Look struct {
 	First   time.Time   `json:"first"`
 	Last    time.Time   `json:"last"`
 	Times   int         `json:"times"`
-	Name    string      `json:"name"`
+	Name    words.Text  `json:"name"`
 	Role    access.Role `json:"role"`
 	Teams   []string    `json:"teams"`
-	What    string      `json:"what"`
-	Picture string      `json:"picture,omitempty"`
+	What    words.Text  `json:"what"`
+	Picture words.Text  `json:"picture,omitempty"`
 	FiledAt *time.Time  `json:"filed_at,omitempty"`
 }
 
@@ -253,7 +253,7 @@ func looksCSV(c *gin.Context, found transfer.Looked) error {
 			filed = l.FiledAt.In(ui.Zone).Format("2 January 2006")
 		}
 		lines = append(lines, []string{l.First.In(ui.Zone).Format("2 January 2006"), l.First.In(ui.Zone).Format("15:04"), l.Last.In(ui.Zone).Format("15:04"), fmt.Sprint(l.Times),
-			l.Name, roleName(l.Role).String(), strings.Join(l.Teams, ", "), strings.TrimSuffix(l.What, ","), l.Picture, filed})
+			l.Name.String(), roleName(l.Role).String(), strings.Join(l.Teams, ", "), strings.TrimSuffix(l.What.String(), ","), l.Picture.String(), filed})
 	}
 	for _, l := range lines {
 		for i := range l {

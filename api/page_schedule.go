@@ -34,7 +34,7 @@ type classCount struct {
 
 type scheduleView struct {
 	Version   int64
-	Title     string
+	Title     words.Text
 	Edition   string
 	Source    string
 	Automatic bool
@@ -64,7 +64,7 @@ func (s *Server) schedule(c *gin.Context, status int, change *records.Change, pr
 		return
 	}
 	a := r.Applied
-	v := scheduleView{Version: a.Version, Title: a.Schedule.Title, Edition: a.Schedule.Edition, Source: a.Schedule.Source, Automatic: a.Schedule.Automatic, AppliedBy: "the system, at its first start", AppliedAt: a.AppliedAt,
+	v := scheduleView{Version: a.Version, Title: words.Text(a.Schedule.Title), Edition: a.Schedule.Edition, Source: a.Schedule.Source, Automatic: a.Schedule.Automatic, AppliedBy: "the system, at its first start", AppliedAt: a.AppliedAt,
 		Offered: r.Offered, Applies: may(c, access.ApplySchedule), Change: change}
 	if a.AppliedBy != "" {
 		v.AppliedBy = personName(people, a.AppliedBy)

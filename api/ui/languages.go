@@ -1,13 +1,17 @@
 package ui
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -35,9 +39,13 @@ const enough = 0.95
 // none, is English.
 type Language struct {
 	Tag   string
+	among *Languages
 	po    *gotext.Po
 	all   map[string]map[string]*gotext.Translation // by context and English
 	pages func() map[string]*template.Template
+
+	rule   string // see ruleOf
+	script Asset  // what the pages' script says, as a script that runs before it
 }
 
 // Languages are English, which comes first, and those whose catalogues have
@@ -56,12 +64,17 @@ var Offered = func() *Languages {
 	return l
 }()
 
+// pot is what there is to translate.
+var pot = sync.OnceValue(func() *Language {
+	pot, err := catalogues.ReadFile("words/wardseal.pot")
+	if err != nil {
+		panic(err) // embedded
+	}
+	return translated("", pot)
+})
+
 func offered(files fs.FS) (*Languages, error) {
 	paths, err := fs.Glob(files, "words/*.po")
-	if err != nil {
-		return nil, err
-	}
-	pot, err := fs.ReadFile(files, "words/wardseal.pot")
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +84,7 @@ func offered(files fs.FS) (*Languages, error) {
 		if err != nil {
 			return nil, err
 		}
-		if share(translated("", po), translated("", pot)) < enough {
+		if share(translated("", po)) < enough {
 			continue
 		}
 		if l, err = l.With(strings.TrimSuffix(path.Base(p), ".po"), po); err != nil {
@@ -83,7 +96,9 @@ func offered(files fs.FS) (*Languages, error) {
 
 // NewLanguages is English alone.
 func NewLanguages() *Languages {
-	return &Languages{all: []*Language{{Tag: "en"}}, match: language.NewMatcher([]language.Tag{language.BritishEnglish})}
+	l := &Languages{match: language.NewMatcher([]language.Tag{language.BritishEnglish})}
+	l.all = []*Language{{Tag: "en", among: l}}
+	return l
 }
 
 // With is these and one more, however much its catalogue has.
@@ -93,10 +108,15 @@ func (l *Languages) With(tag string, po []byte) (*Languages, error) {
 	}
 	more := translated(tag, po)
 	more.pages = sync.OnceValue(func() map[string]*template.Template { return compile(more) })
-	out := &Languages{all: append(append([]*Language{}, l.all...), more)}
-	tags := []language.Tag{language.BritishEnglish}
-	for _, x := range out.all[1:] {
-		tags = append(tags, language.MustParse(x.Tag))
+	if more.rule = ruleOf(more.po); len(more.rule) != pluralsTo {
+		return nil, fmt.Errorf("the catalogue of %s has no rule for plurals that can be used", tag)
+	}
+	more.script = scriptOf(more)
+	out, tags := NewLanguages(), []language.Tag{language.BritishEnglish}
+	for _, x := range append(slices.Clone(l.all[1:]), more) {
+		own := *x
+		own.among = out
+		out.all, tags = append(out.all, &own), append(tags, language.MustParse(x.Tag))
 	}
 	out.match = language.NewMatcher(tags)
 	return out, nil
@@ -168,9 +188,9 @@ func sureOnly(po []byte) []byte {
 var fuzzy = regexp.MustCompile(`(?m)^#,.*\bfuzzy\b`)
 
 // share is how much of what there is to translate a language has.
-func share(l, template *Language) float64 {
+func share(l *Language) float64 {
 	has, all := 0, 0
-	for context, messages := range template.all {
+	for context, messages := range pot().all {
 		for id, m := range messages {
 			if id == "" {
 				continue // the head of the file
@@ -194,7 +214,7 @@ func share(l, template *Language) float64 {
 // Form gives a sentence in the language, unless the catalogue has none or one
 // that has not the same gaps and elements.
 func (l *Language) Form(context, english string) (string, bool) {
-	if l.english() {
+	if l.english() || english == "" {
 		return english, true
 	}
 	m := l.all[context][english]
@@ -206,12 +226,88 @@ func (l *Language) Form(context, english string) (string, bool) {
 
 // Plural gives the form for n things.
 func (l *Language) Plural(one, many string, n int) (string, bool) {
-	if l.english() || !l.po.IsTranslatedN(one, n) {
+	if l.english() {
+		if n == 1 {
+			return one, true
+		}
+		return many, true
+	}
+	if !l.po.IsTranslatedN(one, n) {
 		return "", false
 	}
 	s := l.po.GetN(one, many, n)
 	// One thing needs no number: "un llun".
-	return s, fits(one, s) || fits(strings.ReplaceAll(one, "{n}", ""), s)
+	return s, fits(many, s) || fits(strings.ReplaceAll(many, "{n}", ""), s)
+}
+
+// scriptOf makes the script that gives the pages' script its messages in a
+// language. In English there is none: the script says what stands in it.
+func scriptOf(l *Language) Asset {
+	said := map[string]any{}
+	for id, m := range pot().all[""] {
+		if !slices.ContainsFunc(m.Refs, func(ref string) bool { return strings.HasPrefix(ref, "api/ui/src/") }) {
+			continue
+		}
+		if form, ok := l.Form("", id); ok && m.PluralID == "" {
+			said[id] = form
+		}
+		var forms []string
+		for n := 0; m.PluralID != "" && n < pluralsTo; n++ {
+			form, ok := l.Plural(id, m.PluralID, n)
+			if !ok {
+				forms = nil
+				break
+			}
+			if k := int(l.rule[n] - '0'); k >= len(forms) {
+				forms = append(forms, make([]string, k+1-len(forms))...)
+			}
+			forms[l.rule[n]-'0'] = form
+		}
+		if forms != nil {
+			said[id] = forms
+		}
+	}
+	b, err := json.Marshal(map[string]any{"rule": l.rule, "said": said})
+	if err != nil {
+		panic(err) // strings
+	}
+	body := append([]byte("globalThis.wardsealWords="), b...)
+	sum := sha256.Sum256(body)
+	return Asset{"/assets/words-" + l.Tag + "-" + hex.EncodeToString(sum[:8]) + ".js", "text/javascript; charset=utf-8", body, ""}
+}
+
+// pluralsTo is how far plurals are looked up by number: no language looks
+// further than the last two figures of a larger one.
+const pluralsTo = 200
+
+// ruleOf says for the numbers up to pluralsTo which form a catalogue has for
+// them, a figure for each.
+func ruleOf(po *gotext.Po) string {
+	probe := gotext.NewPo()
+	probe.Parse([]byte("msgid \"\"\nmsgstr \"\"\n\"Plural-Forms: " + po.GetDomain().Headers.Get("Plural-Forms") + "\\n\"\n\nmsgid \"one\"\nmsgid_plural \"many\"\n" +
+		"msgstr[0] \"0\"\nmsgstr[1] \"1\"\nmsgstr[2] \"2\"\nmsgstr[3] \"3\"\nmsgstr[4] \"4\"\nmsgstr[5] \"5\"\n"))
+	var rule strings.Builder
+	for n := range pluralsTo {
+		rule.WriteString(probe.GetN("one", "many", n))
+	}
+	return rule.String()
+}
+
+// Assets are the scripts of the languages.
+func (l *Languages) Assets() []Asset {
+	var out []Asset
+	for _, x := range l.all[1:] {
+		out = append(out, x.script)
+	}
+	return out
+}
+
+// Script is the address of the language's script, and empty for English.
+func (l *Language) Script() string {
+	if l.english() {
+		return ""
+	}
+	return l.script.Path
 }
 
 // english reports whether the pages are shown as they are written.

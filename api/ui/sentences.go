@@ -36,6 +36,7 @@ type walker struct {
 
 	button bool   // within one
 	bare   string // the element around, where that can hold text only
+	still  string // the element around that is in no language
 }
 
 // Where in the HTML a list of nodes begins.
@@ -100,7 +101,7 @@ func translate(t *template.Template, form func(context, english string) (string,
 	slices.SortFunc(all, func(a, b *template.Template) int { return int(a.Tree.Root.Pos - b.Tree.Root.Pos) })
 	for _, d := range all {
 		w.found = func(m Message) { found(d.Tree.ParseName, m) }
-		w.button, w.bare = false, ""
+		w.button, w.bare, w.still = false, "", ""
 		w.list(d.Tree.Root, inText)
 	}
 }
@@ -226,6 +227,19 @@ func (w *walker) html(s string, nodes []parse.Node) string {
 	}
 	for _, p := range w.parts(s, nodes) {
 		name := strings.TrimPrefix(p.name, "/")
+		if w.still != "" && p.name != "/"+w.still {
+			out.WriteString(w.as(p))
+			continue
+		}
+		if p.name != "" && !inline[name] && p.name == name && untold(p.raw) {
+			flush()
+			w.still = name
+			out.WriteString(w.tag(p))
+			continue
+		}
+		if p.name != "" && p.name == "/"+w.still {
+			w.still = ""
+		}
 		if p.name != "" && !inline[name] || p.node != nil && !w.within(p.node, nil) {
 			flush()
 			if p.node != nil {
@@ -248,6 +262,30 @@ func (w *walker) html(s string, nodes []parse.Node) string {
 	}
 	flush()
 	return out.String()
+}
+
+// untold reports whether a tag says that what it holds is in no language: a
+// code, or what an organisation wrote itself.
+func untold(tag string) bool { return strings.Contains(tag, ` translate="no"`) }
+
+// as gives a part as it is.
+func (w *walker) as(p part) string {
+	if p.node != nil {
+		w.node(p.node, inText)
+	}
+	if p.name != "" {
+		return w.tag(p)
+	}
+	return p.raw
+}
+
+// whole gives an element as it is.
+func (w *walker) whole(e element) string {
+	out := w.as(e.part)
+	for _, h := range e.held {
+		out += w.whole(h)
+	}
+	return out + e.end
 }
 
 // tag goes through a tag's attributes.
@@ -457,9 +495,8 @@ func (w *walker) elements(es []element) string {
 		out := lead
 		for _, e := range es {
 			switch {
-			case e.node != nil:
-				w.node(e.node, inText)
-				out += e.raw
+			case e.node != nil, untold(e.raw):
+				out += w.whole(e)
 			case e.name != "":
 				out += w.tag(e.part) + w.elements(e.held) + e.end
 			default:
@@ -523,6 +560,8 @@ func (m *sentence) add(w *walker, es []element) {
 			name := m.free("{", gapName(e.node), e.raw)
 			w.node(e.node, inText)
 			m.form.WriteString("{" + name + "}")
+		case e.name != "" && untold(e.raw):
+			m.form.WriteString("{" + m.free("{", e.name, w.whole(e)) + "}")
 		case e.name != "":
 			name := m.free("<", e.name, w.tag(e.part))
 			m.stands["</"+name+">"] = e.end
@@ -624,5 +663,5 @@ func fits(english, form string) bool {
 			return false
 		}
 	}
-	return true
+	return strings.Count(english, "[") == strings.Count(form, "[")
 }

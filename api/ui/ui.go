@@ -42,9 +42,16 @@ type Page struct {
 	IdleSeconds int  // after which the session ends by itself; 0 when nobody is signed in
 	Data        any
 
-	Language *Language   // English when there is none
-	Choices  []*Language // to choose from at the foot of the page
-	Address  string      // where the page is, to come back to
+	Language *Language // English when there is none
+	Address  string    // where the page is, to come back to
+}
+
+// Choices are the languages to choose from at the foot of the page.
+func (p Page) Choices() []*Language {
+	if p.Language == nil {
+		return nil
+	}
+	return p.Language.among.Choices()
 }
 
 // Lang is what browsers and screen readers call the page's language.

@@ -85,7 +85,7 @@ func removed(r media.Receipt) string {
 	}
 	kinds := make([]string, 0, len(r.Removed))
 	for _, t := range r.Removed {
-		k := t.Kind
+		k := t.Kind.String()
 		if t.Count > 1 {
 			k = fmt.Sprintf("%s (%d)", k, t.Count)
 		}

@@ -222,7 +222,7 @@ func (j *jpegFile) segment(marker byte, off, n int64) (int64, error) {
 	case marker == 0xfe:
 		j.acc.removed("comment", n+2)
 	default:
-		j.acc.removed(fmt.Sprintf("unknown segment %02X", marker), n+2)
+		j.acc.removed(words.Say("unknown segment {code}", fmt.Sprintf("%02X", marker)), n+2)
 	}
 	return next, nil
 }
@@ -270,7 +270,7 @@ func (j *jpegFile) app(marker byte, body []byte) error {
 			j.adobe = segment(0xee, []byte{'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, body[11]})
 		}
 	default:
-		j.acc.removed(fmt.Sprintf("application segment APP%d", marker-0xe0), n)
+		j.acc.removed(words.Say("application segment {code}", fmt.Sprintf("APP%d", marker-0xe0)), n)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package sanitise
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"slices"
 
@@ -127,7 +126,7 @@ func (t *tiffFile) walk(at int64) error {
 		return errTIFFDamaged
 	}
 	if len(t.pages) > 1 {
-		t.acc.kept(fmt.Sprintf("%d pages", len(t.pages)), "a document is sent whole")
+		t.acc.kept(words.Count(len(t.pages), "{n} page", "{n} pages"), "a document is sent whole")
 	}
 	return nil
 }
@@ -135,7 +134,7 @@ func (t *tiffFile) walk(at int64) error {
 // lesser says why a directory is not a page of its own: it is marked as a
 // reduced copy or a mask, or it is the small second picture that cameras and
 // their programs leave beside the EXIF block without marking it.
-func (t *tiffFile) lesser(d tiffIFD, camera bool, first tiffIFD) string {
+func (t *tiffFile) lesser(d tiffIFD, camera bool, first tiffIFD) words.Text {
 	switch kind := t.number(d, tagNewSubfileType, 0); {
 	case kind&1 != 0, t.number(d, tagSubfileType, 0) == 2:
 		return "embedded thumbnail"

@@ -384,7 +384,7 @@ func TestTIFFPages(t *testing.T) {
 	if n := bytes.Count(out, []byte(greyPixels)); n != 3 || bytes.Contains(out, []byte("MARKER")) {
 		t.Errorf("%d pages", n)
 	}
-	if len(r.Receipt.Kept) != 1 || r.Receipt.Kept[0].Kind != "3 pages" {
+	if len(r.Receipt.Kept) != 1 || r.Receipt.Kept[0].Kind.String() != "3 pages" {
 		t.Errorf("%+v", r.Receipt.Kept)
 	}
 }

@@ -79,6 +79,11 @@ var renditionWords = map[string]words.Text{
 	"original-clean": "the original of", "preview": "the preview of", "thumbnail": "a small copy of", "poster": "a frame of", "playable": "the playable form of",
 }
 
+// detailWords are what details say that are words, and not codes.
+var detailWords = map[string]words.Text{
+	"due": "due", "disposals": "disposals", "disposal": "disposal", "holds": "holds", "schedule": "schedule", "record": "record", "records": "records", "reports": "reports", "export": "export", "certificate": "certificate", "found": "found",
+}
+
 // Sentence tells the event in a plain sentence. Patients, items and links go
 // by the end of their identifier, since nothing else of them is in the audit.
 func (e Event) Sentence(n Names) words.Text {
@@ -98,6 +103,9 @@ func (e Event) Sentence(n Names) words.Text {
 	for name, value := range e.Detail {
 		if values[name] == "" {
 			values[name] = words.Data(value)
+			if t, ok := detailWords[value]; ok {
+				values[name] = t
+			}
 		}
 	}
 	form, ok := sentences[e.Type]

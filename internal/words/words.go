@@ -125,7 +125,7 @@ func (t Text) In(l Language) (text string, translated bool) {
 }
 
 func form(l Language, english string) (string, bool) {
-	if l != nil {
+	if l != nil && english != "" {
 		if s, ok := l.Form("", english); ok {
 			return s, true
 		}

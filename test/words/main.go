@@ -23,6 +23,7 @@ import (
 	"golang.org/x/tools/go/packages"
 
 	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/words"
 )
 
@@ -112,7 +113,24 @@ func messages(root string) ([]message, error) {
 	if err := scripts(root, add); err != nil {
 		return nil, err
 	}
+	for _, j := range retention.Jurisdictions() {
+		s, err := retention.Shipped(j)
+		if err != nil {
+			return nil, err
+		}
+		for _, title := range titles(s) {
+			add("internal/retention/schedules/"+string(j)+".yaml", ui.Message{English: title})
+		}
+	}
 	return all, code(root, add)
+}
+
+func titles(s retention.Schedule) []string {
+	out := []string{s.Title}
+	for _, r := range s.Rules {
+		out = append(out, r.Title)
+	}
+	return out
 }
 
 // rank puts what is on every page first.
