@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/gin-gonic/gin"
 
@@ -40,12 +41,23 @@ func (s *Server) languageForm(c *gin.Context) {
 	if l := s.cfg.Languages.Named(f.Get("language")); l != nil {
 		http.SetCookie(c.Writer, &http.Cookie{Name: languageCookie, Value: l.Tag, Path: "/", MaxAge: 365 * 24 * 3600, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	}
-	c.Redirect(http.StatusSeeOther, local(f.Get("next")))
+	next := f.Get("next")
+	if u, err := url.Parse(next); err == nil && u.Path == "/sign-in" {
+		next = "/sign-in?" + url.Values{"next": {local(u.Query().Get("next"))}}.Encode()
+	} else {
+		next = local(next)
+	}
+	c.Redirect(http.StatusSeeOther, next)
 }
 
 // here is where a page can be found again: its own address or, for what a form
 // answered, that of the form.
+// It is empty where the address has a secret part, which nothing brings back.
 func here(c *gin.Context) string {
+	switch c.FullPath() {
+	case "/l", "/invited":
+		return ""
+	}
 	if c.Request.Method == http.MethodGet {
 		return c.Request.URL.RequestURI()
 	}

@@ -43,12 +43,12 @@ type Page struct {
 	Data        any
 
 	Language *Language // English when there is none
-	Address  string    // where the page is, to come back to
+	Address  string    // where the page is, to come back to; empty when nothing leads back
 }
 
 // Choices are the languages to choose from at the foot of the page.
 func (p Page) Choices() []*Language {
-	if p.Language == nil {
+	if p.Language == nil || p.Address == "" {
 		return nil
 	}
 	return p.Language.among.Choices()

@@ -429,3 +429,52 @@ func (h *house) everyPage(post servers.SMTP) {
 	admin.page("/status", ok)
 	_ = api.Item{}
 }
+
+// A reader's choice comes first, then what their browser asks for; what there
+// is none of is English.
+func TestTheReadersLanguage(t *testing.T) {
+	t.Parallel()
+	h := open(t, "sqlite+filesystem", nil)
+	lang := func(header, cookie string) string {
+		headers := []string{"Accept-Language", header}
+		if cookie != "" {
+			headers = append(headers, "Cookie", "__Host-wardseal-language="+cookie)
+		}
+		return regexp.MustCompile(`<html lang="([^"]*)">`).FindStringSubmatch(string(h.nobody().send("GET", "/sign-in", nil, headers...).body))[1]
+	}
+	page := h.nobody().page("/sign-in", http.StatusOK)
+	if strings.Contains(page, `action="/language"`) || lang("cy,gd;q=0.5", "cy") != "en-GB" {
+		t.Error("a language without a catalogue is offered")
+	}
+	h.languages = pseudoLanguage(t)
+	h.serve()
+	for header, want := range map[string]string{"": "en-GB", "cy": "en-GB", "en-GB,qps;q=0.5": "en-GB", "qps,en;q=0.5": pseudo, "cy,qps;q=0.9,en;q=0.1": pseudo, "*": "en-GB", "qps;q=": "en-GB"} {
+		if got := lang(header, ""); got != want {
+			t.Errorf("%q gives %s, want %s", header, got, want)
+		}
+	}
+	for cookie, want := range map[string]string{"en": "en-GB", "cy": pseudo, `"><script>`: pseudo} {
+		if got := lang(pseudo, cookie); got != want {
+			t.Errorf("the choice %q gives %s, want %s", cookie, got, want)
+		}
+	}
+	h.stay(func() {
+		a := h.nobody().submit("/language", url.Values{"language": {pseudo}, "next": {"/sign-in?next=/send"}})
+		if len(a.cookies) != 1 || a.cookies[0].Value != pseudo || !a.cookies[0].Secure || !a.cookies[0].HttpOnly || a.header.Get("Location") != "/sign-in?next=%2Fsend" {
+			t.Errorf("a choice: %d %v %s", a.status, a.cookies, a.header.Get("Location"))
+		}
+		if a := h.nobody().submit("/language", url.Values{"language": {"xx"}, "next": {"https://evil.example/"}}); len(a.cookies) != 0 || a.header.Get("Location") != "/" {
+			t.Errorf("a language that there is not: %v %s", a.cookies, a.header.Get("Location"))
+		}
+	})
+	if a := h.nobody().submit("/language", url.Values{"language": {pseudo}}, "Sec-Fetch-Site", "cross-site"); a.status != http.StatusForbidden {
+		t.Errorf("a choice that another site makes: %d", a.status)
+	}
+	// What the API tells people follows too; without a wish it is English.
+	if a := h.nobody().ask("GET", "/session", nil, "Accept-Language", pseudo); !strings.Contains(string(a.body), marked("Sign in")) {
+		t.Errorf("a problem: %s", a.body)
+	}
+	if a := h.nobody().ask("GET", "/session", nil); !strings.Contains(string(a.body), "Sign in") {
+		t.Errorf("a problem in English: %s", a.body)
+	}
+}
