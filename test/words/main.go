@@ -232,8 +232,14 @@ func plurals(n ast.Node, f *ast.File, text func(ast.Node) (string, bool)) bool {
 }
 
 var (
-	told    = regexp.MustCompile(`\bt\(\s*("(?:[^"\\]|\\.)*")`)
-	counted = regexp.MustCompile(`\btn\([^"]*?,\s*("(?:[^"\\]|\\.)*"),\s*("(?:[^"\\]|\\.)*")`)
+	told    = regexp.MustCompile(`\btr\(\s*("(?:[^"\\]|\\.)*")`)
+	counted = regexp.MustCompile(`\btrn\([^"]*?,\s*("(?:[^"\\]|\\.)*"),\s*("(?:[^"\\]|\\.)*")`)
+)
+
+// The rows of the map of the body: each names a place, and what is finer.
+var (
+	places = regexp.MustCompile(`(?m)^  \["[a-z ]+", \d.*$`)
+	quoted = regexp.MustCompile(`"([A-Za-z ]+)"`)
 )
 
 // scripts finds what the scripts say.
@@ -268,6 +274,11 @@ func inScript(s string) []ui.Message {
 	}
 	for _, m := range told.FindAllStringSubmatch(s, -1) {
 		out = append(out, ui.Message{English: unquote(m[1])})
+	}
+	for _, row := range places.FindAllString(s, -1) {
+		for _, m := range quoted.FindAllStringSubmatch(row, -1) {
+			out = append(out, ui.Message{English: m[1]})
+		}
 	}
 	for _, m := range counted.FindAllStringSubmatch(s, -1) {
 		out = append(out, ui.Message{English: unquote(m[1]), Plural: unquote(m[2])})

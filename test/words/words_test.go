@@ -43,8 +43,8 @@ func TestTranslationsAreKept(t *testing.T) {
 }
 
 func TestScripts(t *testing.T) {
-	got := inScript(`say(t("It is \"sent\".")); x.split("no"); t(
-  "Over lines", {a: 1}); tn(list.length, "{n} picture", "{n} pictures")`)
+	got := inScript(`say(tr("It is \"sent\".")); x.split("no"); tr(
+  "Over lines", {a: 1}); trn(list.length, "{n} picture", "{n} pictures")`)
 	want := []ui.Message{{English: `It is "sent".`}, {English: "Over lines"}, {English: "{n} picture", Plural: "{n} pictures"}}
 	if len(got) != len(want) {
 		t.Fatalf("%q", got)
