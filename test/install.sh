@@ -13,7 +13,7 @@ need() { # need PROGRAM PACKAGE
 }
 need exiftool libimage-exiftool-perl
 need ffmpeg ffmpeg
-need convert imagemagick
+need identify imagemagick
 need djpeg libjpeg-turbo-progs
 need heif-enc libheif-examples
 need avifenc libavif-bin

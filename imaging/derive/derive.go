@@ -21,11 +21,12 @@
 // profile, wider colours and HDR are converted to it, and the rest is taken
 // for sRGB. A PNG's gAMA and cHRM chunks are not applied.
 //
-// Of animated pictures the first frame is shown. JPEG coded arithmetically,
-// losslessly or with 12 bits, and what the other decoders do not know, gives
-// ErrUndecodable.
+// Of animated pictures the first frame is shown. JPEG coded losslessly or with
+// 12 bits, and what the other decoders do not know, gives ErrUndecodable; so
+// does one coded arithmetically, until a Recoder has written it anew.
 //
-// Videos are another matter: see Films. There the child becomes ffmpeg.
+// Videos are another matter: see Films. There the child becomes ffmpeg, and
+// that of Recoder becomes jpegtran.
 package derive
 
 import (

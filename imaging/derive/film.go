@@ -1,20 +1,15 @@
 package derive
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/wardseal/wardseal/internal/media"
@@ -41,14 +36,11 @@ type FilmConfig struct {
 // is a child that has no network, opens no file but its own libraries, and
 // gets the video on standard input: what is decrypted never touches a disk.
 type Films struct {
+	tools
 	cfg           FilmConfig
 	ffmpeg, probe string
-	isolated      bool
 	tones         bool // it can turn HDR into SDR
 }
-
-// probeReach has the child try to get out instead of becoming the tool.
-const probeReach = "?"
 
 // NewFilms looks for the tool and tries it in its confinement. Its error wraps
 // ErrNoFilms when the tool is missing or cannot be confined.
@@ -63,7 +55,7 @@ func NewFilms(cfg FilmConfig) (*Films, error) {
 	if cfg.FFmpeg == "" {
 		cfg.FFmpeg = "ffmpeg"
 	}
-	f := &Films{cfg: cfg, isolated: true}
+	f := &Films{cfg: cfg, tools: tools{command: cfg.Command, memory: cfg.MemoryBytes, within: cfg.FrameFor}}
 	var err error
 	if f.ffmpeg, err = program(cfg.FFmpeg); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoFilms, err)
@@ -71,39 +63,14 @@ func NewFilms(cfg FilmConfig) (*Films, error) {
 	if f.probe, err = program(filepath.Join(filepath.Dir(f.ffmpeg), "ffprobe")); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoFilms, err)
 	}
-	if err = f.try(); err != nil {
-		f.isolated = false // containers often forbid new user namespaces
-		if err = f.try(); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrNoFilms, err)
-		}
+	if err = f.start(f.try); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoFilms, err)
 	}
 	return f, nil
 }
 
-// program finds a program's real file, which is what Landlock lets run.
-func program(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return "", err
-	}
-	if path, err = filepath.Abs(path); err != nil {
-		return "", err
-	}
-	return filepath.EvalSymlinks(path)
-}
-
-// try starts the child twice: to see that it cannot get out, and that the tool
-// works in there.
-func (f *Films) try() error {
-	ctx, cancel := context.WithTimeout(context.Background(), f.cfg.FrameFor)
-	defer cancel()
-	reached, err := f.output(ctx, 64<<10, strings.NewReader(""), probeReach, "-")
-	if err != nil {
-		return err
-	}
-	if len(reached) > 0 {
-		return fmt.Errorf("the tool would not be confined: it reaches %s", strings.Join(strings.Fields(string(reached)), " "))
-	}
+// try sees that the tool works in its confinement.
+func (f *Films) try(ctx context.Context) error {
 	filters, err := f.output(ctx, 1<<20, strings.NewReader(""), f.ffmpeg, "-hide_banner", "-v", "error", "-filters")
 	if err != nil {
 		return err
@@ -282,97 +249,4 @@ func (f *Films) Play(ctx context.Context, src io.Reader, format media.Format, fi
 		err = fmt.Errorf("%w: nothing came of it", ErrUndecodable)
 	}
 	return err
-}
-
-type counted struct {
-	w   io.Writer
-	n   int64
-	err error
-}
-
-func (c *counted) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	if err != nil {
-		c.err = err
-	}
-	return n, err
-}
-
-// output runs a program to its end and gives the first max bytes it wrote; it
-// is an error if there are more.
-func (f *Films) output(ctx context.Context, max int64, src io.Reader, program string, args ...string) ([]byte, error) {
-	out := &capped{max: max, fail: true}
-	err := f.run(ctx, f.cfg.FrameFor, src, out, nil, program, args...)
-	got, over := out.kept()
-	if over {
-		return nil, fmt.Errorf("%w: the tool says too much", ErrUndecodable)
-	}
-	return got, err
-}
-
-// run starts the tool in its confinement. said gets each line of the third
-// pipe, if it is not nil.
-func (f *Films) run(ctx context.Context, within time.Duration, src io.Reader, out io.Writer, said func(string), program string, args ...string) error {
-	line := append(append([]string{}, f.cfg.Command[1:]...), strconv.FormatInt(f.cfg.MemoryBytes, 10),
-		strconv.FormatInt(int64((within+time.Second-1)/time.Second)*int64(runtime.NumCPU()), 10), program)
-	cmd := exec.CommandContext(ctx, f.cfg.Command[0], append(line, args...)...) // #nosec G204 -- the operator's ffmpeg, without a shell, confined
-	cmd.Env = []string{}
-	cmd.Dir = "/"
-	in := &source{r: src, left: 1 << 62, open: true}
-	words := &capped{max: 8 << 10}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, words
-	cmd.WaitDelay = time.Second
-	isolate(cmd, f.isolated)
-	var telling sync.WaitGroup
-	if said != nil {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return fmt.Errorf("derive: make a pipe: %w", err)
-		}
-		cmd.ExtraFiles = []*os.File{w}
-		telling.Go(func() {
-			for s := bufio.NewScanner(r); s.Scan(); {
-				said(s.Text())
-			}
-			_, _ = io.Copy(io.Discard, r)
-		})
-		defer func() {
-			_ = w.Close()
-			telling.Wait()
-			_ = r.Close()
-		}()
-	}
-	// The kernel kills the child when the thread that started it ends.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := cmd.Run()
-	if c, ok := out.(*counted); ok && c.err != nil {
-		return c.err
-	}
-	return f.verdict(ctx, err, in, words)
-}
-
-func (f *Films) verdict(ctx context.Context, err error, in *source, words *capped) error {
-	if err == nil {
-		return nil
-	}
-	if failed := in.failed(); failed != nil {
-		return fmt.Errorf("derive: read the video: %w", failed)
-	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%w: no answer in time", ErrLimit)
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	said, _ := words.kept()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == exitConfine {
-		return errors.New("derive: the tool could not be confined and started: " + strings.TrimSpace(string(said)))
-	}
-	if bytes.Contains(said, []byte("Cannot allocate memory")) {
-		return fmt.Errorf("%w: no memory left", ErrLimit)
-	}
-	return verdict(err, nil, true)
 }

@@ -29,7 +29,8 @@ type Config struct {
 	TLSKey     string   `type:"path" env:"WARDSEAL_TLS_KEY" help:"Private key of the certificate (PEM)."`
 	Proxies    []string `env:"WARDSEAL_PROXIES" help:"Addresses or networks of proxies whose X-Forwarded-For is believed."`
 
-	FFmpeg string `name:"ffmpeg" env:"WARDSEAL_FFMPEG" placeholder:"PATH" help:"The ffmpeg program, for posters and playable forms of videos; ffprobe must be beside it. Default: ffmpeg in PATH; without one, videos are kept and shown as they are."`
+	JPEGTran string `name:"jpegtran" env:"WARDSEAL_JPEGTRAN" placeholder:"PATH" help:"The jpegtran program of libjpeg-turbo, for previews of JPEGs that are coded arithmetically. Default: jpegtran in PATH; without one, they are kept and have no preview."`
+	FFmpeg   string `name:"ffmpeg" env:"WARDSEAL_FFMPEG" placeholder:"PATH" help:"The ffmpeg program, for posters and playable forms of videos; ffprobe must be beside it. Default: ffmpeg in PATH; without one, videos are kept and shown as they are."`
 
 	GuidanceFile string `type:"path" env:"WARDSEAL_GUIDANCE_FILE" help:"Text (UTF-8) that every member of staff must acknowledge before they go on, and again when it changes. An empty line ends a paragraph; a line that starts with # is a heading. Default: guidance that comes with the program."`
 

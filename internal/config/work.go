@@ -90,6 +90,11 @@ func (s *System) jobs(box *spool.Spool) (films bool, err error) {
 		slog.Warn("videos get no posters and no playable form on this server", "error", err)
 		d.Films = nil
 	}
+	d.Recoder, err = derive.NewRecoder(derive.RecoderConfig{Command: []string{self, FilmArgument}, JPEGTran: s.Config.JPEGTran})
+	if err != nil {
+		slog.Info("JPEGs that are coded arithmetically get no preview on this server", "error", err)
+		d.Recoder = nil
+	}
 	s.runners = append(s.runners, jobs.New(queue{s.Store}, d.Handlers(), jobs.Config{}))
 	if d.Films != nil {
 		s.runners = append(s.runners, jobs.New(queue{s.Store}, d.SlowHandlers(), jobs.Config{}))

@@ -48,7 +48,8 @@ type Derivations struct {
 	Objects   blob.Store
 	Ring      *keyring.Ring
 	Maker     *derive.Maker
-	Films     *derive.Films // nil when there is no video tool
+	Films     *derive.Films   // nil when there is no video tool
+	Recoder   *derive.Recoder // nil when there is no tool to recode JPEGs
 	Spool     *spool.Spool
 	MaxBytes  int64 // of a playable form
 	MaxPixels int64
@@ -150,6 +151,9 @@ func (d *Derivations) pictures(ctx context.Context, job jobs.Job) error {
 	}
 	defer done()
 	out, err := d.Maker.Derive(ctx, original, original.Size(), format, missing)
+	if errors.Is(err, derive.ErrUndecodable) && format == media.JPEG && d.Recoder != nil {
+		out, err = d.recoded(ctx, original, missing)
+	}
 	if err != nil {
 		return fmt.Errorf("derive: %w", err)
 	}
@@ -161,6 +165,19 @@ func (d *Derivations) pictures(ctx context.Context, job jobs.Job) error {
 		return fmt.Errorf("keep the quality: %w", err)
 	}
 	return nil
+}
+
+// recodedBytes bounds a JPEG in Huffman codes beside the one in arithmetic
+// codes that it was made of: it is some tenths larger.
+func recodedBytes(original int64) int64 { return 2*original + 1<<20 }
+
+// recoded derives from a JPEG that the decoder does not know, written anew.
+func (d *Derivations) recoded(ctx context.Context, original *io.SectionReader, sizes []derive.Size) (derive.Output, error) {
+	b, err := d.Recoder.Huffman(ctx, io.NewSectionReader(original, 0, original.Size()), recodedBytes(original.Size()))
+	if err != nil {
+		return derive.Output{}, fmt.Errorf("recode: %w", err)
+	}
+	return d.Maker.Derive(ctx, bytes.NewReader(b), int64(len(b)), media.JPEG, sizes)
 }
 
 // original opens an item's original-clean rendition from its start.

@@ -109,7 +109,7 @@ func TestDockerfile(t *testing.T) {
 		}
 	}
 	last := text[strings.LastIndex(text, "\nFROM "):]
-	for _, need := range []string{"ffmpeg", "ca-certificates", "chmod a-s"} {
+	for _, need := range []string{"ffmpeg", "libjpeg-turbo-progs", "ca-certificates", "chmod a-s"} {
 		if !strings.Contains(last, need) {
 			t.Errorf("the last stage lacks %s", need)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -198,14 +199,41 @@ func TestDerivationsSurviveARestart(t *testing.T) {
 func TestUndecodablePicturesSayWhy(t *testing.T) {
 	t.Parallel()
 	h := working(t, "sqlite+filesystem", nil)
-	arithmetic := phone(t)
-	arithmetic[bytes.LastIndex(arithmetic, []byte{0xff, 0xc0, 0, 17})+1] = 0xc9
-	d := h.settled(h.put(arithmetic))
+	twelve := phone(t)
+	twelve[bytes.LastIndex(twelve, []byte{0xff, 0xc0, 0, 17})+4] = 12 // bits
+	d := h.settled(h.put(twelve))
 	if d.Deriving != "failed" || d.Reason != "undecodable" || d.Quality != nil || !slices.Equal(names(d), []string{"original-clean"}) {
 		t.Errorf("%s %s %v", d.Deriving, d.Reason, names(d))
 	}
 	if n := h.events("item.rendition-failed"); n != 1 {
 		t.Errorf("%d failures are recorded", n)
+	}
+}
+
+// A JPEG that is coded arithmetically gets the same pictures as the one it was
+// made of; without the tool for it, the item says that it has none.
+func TestArithmeticJPEGsAreSeen(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(servers.Binary(t, "jpegtran"), "-copy", "all", "-arithmetic")
+	plain := phone(t)
+	cmd.Stdin = bytes.NewReader(plain)
+	arithmetic, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := working(t, "sqlite+filesystem", nil)
+	want, got := h.settled(h.put(plain)), h.settled(h.put(arithmetic))
+	if got.Deriving != "done" || got.Quality == nil || !reflect.DeepEqual(got.Quality, want.Quality) {
+		t.Fatalf("%s %s %v", got.Deriving, got.Reason, got.Quality)
+	}
+	for _, r := range []string{"preview", "thumbnail"} {
+		if !bytes.Equal(h.show(string(got.ID), r), h.show(string(want.ID), r)) {
+			t.Errorf("the %s is another", r)
+		}
+	}
+	h = working(t, "sqlite+filesystem", func(c *config.Config) { c.JPEGTran = "/nonexistent/jpegtran" })
+	if d := h.settled(h.put(arithmetic)); d.Deriving != "failed" || d.Reason != "undecodable" {
+		t.Errorf("without jpegtran: %s %s", d.Deriving, d.Reason)
 	}
 }
 

@@ -45,7 +45,7 @@ type Config struct {
 	SecretKey Secret
 	CAFile    string // PEM, when the certificate is not of a public authority
 	Insecure  bool   // plain HTTP; only for tests on one machine
-	PartBytes int64  // of a large object, kept in memory; default 8 MiB
+	PartBytes int64  // of a large object, kept in memory; default 5 MiB, the least that S3 allows
 }
 
 // Store is a blob.Store over a bucket.
@@ -58,7 +58,7 @@ type Store struct {
 
 // singleParts is how many parts' worth of bytes still go in one request, which
 // needs no memory; larger objects go in parts, each of which can be retried.
-const singleParts = 8
+const singleParts = 12
 
 // Open makes a Store. It asks the server for nothing.
 func Open(cfg Config) (*Store, error) {
@@ -67,7 +67,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	if cfg.PartBytes == 0 {
-		cfg.PartBytes = 8 << 20
+		cfg.PartBytes = 5 << 20
 	}
 	c, err := minio.NewCore(cfg.Endpoint, &minio.Options{
 		Creds:  credentials.NewStaticV4(cfg.AccessKey, string(cfg.SecretKey), ""),
