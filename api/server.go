@@ -86,7 +86,7 @@ func New(flows Flows, cfg Config) (*Server, error) {
 		cfg.Traces = noop.NewTracerProvider()
 	}
 	if cfg.Languages == nil {
-		cfg.Languages = ui.Offered
+		cfg.Languages = ui.Offered()
 	}
 	gin.SetMode(gin.ReleaseMode)
 	s := &Server{Flows: flows, cfg: cfg, engine: gin.New(), tracer: cfg.Traces.Tracer("wardseal"), paces: newPaces()}

@@ -56,22 +56,27 @@ type Languages struct {
 }
 
 // Offered are the languages of the catalogues in the program.
-var Offered = func() *Languages {
+var Offered = sync.OnceValue(func() *Languages {
 	l, err := offered(catalogues)
 	if err != nil {
 		panic(err) // embedded
 	}
 	return l
-}()
+})
 
-// pot is what there is to translate.
-var pot = sync.OnceValue(func() *Language {
+// begun finds a translation in what follows the head of a catalogue. One that
+// nobody has begun need not be read.
+var begun = regexp.MustCompile(`(?m)^(?:msgstr(?:\[\d\])? )?"[^"]`)
+
+// pot is what there is to translate. It is read when a language is made, and not
+// kept.
+func pot() *Language {
 	pot, err := catalogues.ReadFile("words/wardseal.pot")
 	if err != nil {
 		panic(err) // embedded
 	}
 	return translated("", pot)
-})
+}
 
 func offered(files fs.FS) (*Languages, error) {
 	paths, err := fs.Glob(files, "words/*.po")
@@ -84,7 +89,7 @@ func offered(files fs.FS) (*Languages, error) {
 		if err != nil {
 			return nil, err
 		}
-		if share(translated("", po)) < enough {
+		if _, rest, _ := strings.Cut(string(po), "\n\n"); !begun.MatchString(rest) || share(translated("", po)) < enough {
 			continue
 		}
 		if l, err = l.With(strings.TrimSuffix(path.Base(p), ".po"), po); err != nil {
