@@ -77,12 +77,8 @@ type viewer struct {
 	Mark          watermark
 }
 
-// browsers show these as they are; of the rest they need a rendition. The
-// moving ones are shown as they are so that they move.
-var (
-	shown  = map[media.Format]bool{media.JPEG: true, media.PNG: true, media.GIF: true, media.WebP: true, media.AVIF: true}
-	moving = map[media.Format]bool{media.PNG: true, media.GIF: true, media.WebP: true}
-)
+// moving pictures are shown as they are so that they move.
+var moving = map[media.Format]bool{media.PNG: true, media.GIF: true, media.WebP: true}
 
 // viewerOf chooses the renditions to show; base is the address they are under.
 func viewerOf(v transfer.ItemView, base string) *viewer {
@@ -119,13 +115,18 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 		w.Src = w.Original
 	case at(media.Preview) != "":
 		w.Src = at(media.Preview)
-		if shown[v.Format] {
+		switch whole := have[media.Detail]; {
+		case whole.Rendition != "":
+			w.Full, w.Width, w.Height = at(media.Detail), whole.Width, whole.Height
+		case v.Format.Shown():
 			w.Full = w.Original
+		default:
+			w.Wanted = base + string(media.Detail)
 		}
-	case shown[v.Format]:
+	case v.Format.Shown():
 		w.Src = w.Original
 	}
-	w.Foreign, w.Moving = !shown[v.Format], moving[v.Format] && v.Format != media.PNG
+	w.Foreign, w.Moving = !v.Format.Shown(), moving[v.Format] && v.Format != media.PNG
 	return w
 }
 

@@ -51,7 +51,7 @@ func (k *keysInitCmd) Run(out io.Writer) error {
 type keysItemCmd struct {
 	config.Config `group:"Settings, as for serve"`
 	ID            media.ItemID    `arg:"" help:"The item."`
-	Rendition     media.Rendition `default:"original-clean" help:"Which rendition: original-clean, preview, thumbnail, poster or playable."`
+	Rendition     media.Rendition `default:"original-clean" help:"Which rendition: original-clean, preview, detail, thumbnail, poster or playable."`
 }
 
 // Run prints the identity after the release has been recorded: no event, no key.

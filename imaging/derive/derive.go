@@ -81,8 +81,12 @@ type Size struct {
 
 // Sizes are the renditions that every photo gets.
 func Sizes() []Size {
-	return []Size{{media.Preview, 2048}, {media.Thumbnail, 320}}
+	return []Size{{media.Preview, previewEdge}, {media.Thumbnail, 320}}
 }
+
+// Details is the rendition with every pixel, or nearly, of a photo that no
+// browser shows as it is.
+func Details() []Size { return []Size{{media.Detail, maxLongEdge}} }
 
 // Picture is one finished rendition.
 type Picture struct {
@@ -102,6 +106,7 @@ type Output struct {
 const (
 	maxSource   = 256 << 20 // bytes of a picture that is read at all
 	maxLongEdge = 8192
+	previewEdge = 2048
 	maxSizes    = 8
 )
 
@@ -188,8 +193,11 @@ func (m *Maker) Derive(ctx context.Context, src io.Reader, n int64, f media.Form
 			return Output{}, errors.New("derive: a size out of range")
 		}
 		quality := 85
-		if s.Rendition == media.Thumbnail {
+		switch s.Rendition {
+		case media.Thumbnail:
 			quality = 80
+		case media.Detail: // looked at pixel by pixel
+			quality = 92
 		}
 		req.Sizes = append(req.Sizes, target{LongEdge: s.LongEdge, Quality: quality})
 	}
@@ -239,11 +247,13 @@ func fit(w, h, edge int) (int, int) {
 }
 
 // sizeLimit is the most bytes that an answer to req may have. A JPEG at the
-// qualities used stays under three bytes a pixel.
+// qualities used stays under three bytes a pixel; a large one is a photo, of
+// which half a byte is usual, and the answer is held in memory.
 func (r request) sizeLimit() int64 {
 	n := int64(maxHeader)
 	for _, s := range r.Sizes {
-		n += 3*int64(s.LongEdge)*int64(s.LongEdge) + maxProfile + 1<<16
+		edge := int64(s.LongEdge)
+		n += min(3*edge*edge, max(3*previewEdge*previewEdge, r.MaxPixels)) + maxProfile + 1<<16
 	}
 	return n
 }

@@ -75,8 +75,11 @@ func (c *Checker) again(ctx context.Context, f *Finding) (string, error) {
 	if it.Format.Video() {
 		kind = transfer.PosterJob
 	}
-	if f.Rendition == media.Playable {
+	switch f.Rendition {
+	case media.Playable:
 		kind = transfer.PlayableJob
+	case media.Detail:
+		kind = transfer.DetailJob
 	}
 	job := meta.Job{ID: uuid.NewString(), Kind: kind, Item: f.Item}
 	err = c.Store.DropDerivative(ctx, f.row.RenditionRow, job, repaired(f, madeAgain))

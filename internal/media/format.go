@@ -78,12 +78,23 @@ func ParseFormat(name string) (Format, bool) {
 	return Unknown, false
 }
 
+// Shown reports whether the browsers in use show a picture of this format as
+// it is; of the rest they need a rendition.
+func (f Format) Shown() bool {
+	switch f {
+	case JPEG, PNG, GIF, WebP, AVIF:
+		return true
+	}
+	return false
+}
+
 // Rendition is one form in which an item is kept.
 type Rendition string
 
 const (
 	Original  Rendition = "original-clean" // as taken, less every trace
 	Preview   Rendition = "preview"        // of a picture: upright JPEG, at most 2,048 px a side
+	Detail    Rendition = "detail"         // of a picture that browsers do not show as it is: upright JPEG, at most 8,192 px a side
 	Thumbnail Rendition = "thumbnail"      // of a picture or video: upright JPEG, at most 320 px a side
 	Poster    Rendition = "poster"         // of a video: one frame, upright JPEG, at most 2,048 px a side
 	Playable  Rendition = "playable"       // of a video that browsers may not play: MP4, H.264 and AAC
@@ -91,7 +102,7 @@ const (
 
 // Renditions lists every rendition.
 func Renditions() []Rendition {
-	return []Rendition{Original, Preview, Thumbnail, Poster, Playable}
+	return []Rendition{Original, Preview, Detail, Thumbnail, Poster, Playable}
 }
 
 // Valid reports whether r is one of Renditions.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/google/uuid"
+
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/seal"
 	"github.com/wardseal/wardseal/crypto/spool"
@@ -27,6 +29,7 @@ import (
 // no photo waits for a long video.
 const (
 	DeriveJob   = "derive"   // a picture's preview and thumbnail
+	DetailJob   = "detail"   // a picture's every pixel, for browsers that do not show its format
 	PosterJob   = "poster"   // a video's poster and thumbnail
 	PlayableJob = "playable" // a video's playable form
 )
@@ -58,7 +61,7 @@ type Derivations struct {
 
 // Handlers gives what handles each kind of job of pictures and posters.
 func (d *Derivations) Handlers() map[string]jobs.Handler {
-	h := map[string]jobs.Handler{DeriveJob: d.handler(d.pictures)}
+	h := map[string]jobs.Handler{DeriveJob: d.handler(d.pictures), DetailJob: d.handler(d.detail)}
 	if d.Films != nil {
 		h[PosterJob] = d.handler(d.poster)
 	}
@@ -145,17 +148,14 @@ func (d *Derivations) pictures(ctx context.Context, job jobs.Job) error {
 	if missing == nil {
 		return nil
 	}
-	original, format, done, err := d.original(ctx, job.Item)
+	out, recoded, err := d.derive(ctx, job.Item, missing)
 	if err != nil {
 		return err
 	}
-	defer done()
-	out, err := d.Maker.Derive(ctx, original, original.Size(), format, missing)
-	if errors.Is(err, derive.ErrUndecodable) && format == media.JPEG && d.Recoder != nil {
-		out, err = d.recoded(ctx, original, missing)
-	}
-	if err != nil {
-		return fmt.Errorf("derive: %w", err)
+	if recoded || !item.Format.Shown() { // after what is looked at first
+		if err := d.add(ctx, DetailJob, job); err != nil {
+			return err
+		}
 	}
 	if err := d.keepAll(ctx, job.Item, out.Pictures); err != nil || item.Quality != nil {
 		return err
@@ -167,17 +167,50 @@ func (d *Derivations) pictures(ctx context.Context, job jobs.Job) error {
 	return nil
 }
 
-// recodedBytes bounds a JPEG in Huffman codes beside the one in arithmetic
-// codes that it was made of: it is some tenths larger.
-func recodedBytes(original int64) int64 { return 2*original + 1<<20 }
-
-// recoded derives from a JPEG that the decoder does not know, written anew.
-func (d *Derivations) recoded(ctx context.Context, original *io.SectionReader, sizes []derive.Size) (derive.Output, error) {
-	b, err := d.Recoder.Huffman(ctx, io.NewSectionReader(original, 0, original.Size()), recodedBytes(original.Size()))
-	if err != nil {
-		return derive.Output{}, fmt.Errorf("recode: %w", err)
+// detail makes a photo's form with every pixel.
+func (d *Derivations) detail(ctx context.Context, job jobs.Job) error {
+	missing, err := d.missing(ctx, job.Item, derive.Details())
+	if err != nil || missing == nil {
+		return err
 	}
-	return d.Maker.Derive(ctx, bytes.NewReader(b), int64(len(b)), media.JPEG, sizes)
+	out, _, err := d.derive(ctx, job.Item, missing)
+	if err != nil {
+		return err
+	}
+	return d.keepAll(ctx, job.Item, out.Pictures)
+}
+
+// derive makes pictures of an item's original, and reports whether it had to
+// be recoded for that.
+func (d *Derivations) derive(ctx context.Context, id media.ItemID, sizes []derive.Size) (out derive.Output, recoded bool, err error) {
+	original, format, done, err := d.original(ctx, id)
+	if err != nil {
+		return out, false, err
+	}
+	defer done()
+	out, err = d.Maker.Derive(ctx, original, original.Size(), format, sizes)
+	if errors.Is(err, derive.ErrUndecodable) && format == media.JPEG && d.Recoder != nil {
+		recoded = true
+		// In Huffman codes it is some tenths larger.
+		b, rerr := d.Recoder.Huffman(ctx, io.NewSectionReader(original, 0, original.Size()), 2*original.Size()+1<<20)
+		if err = rerr; err == nil {
+			out, err = d.Maker.Derive(ctx, bytes.NewReader(b), int64(len(b)), media.JPEG, sizes)
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("derive: %w", err)
+	}
+	return out, recoded, err
+}
+
+// add files a further job that follows from one, once.
+func (d *Derivations) add(ctx context.Context, kind string, from jobs.Job) error {
+	more := meta.Job{ID: uuid.NewSHA1(uuid.MustParse(from.ID), []byte(kind)).String(), Kind: kind, Item: from.Item}
+	if err := d.Store.AddJob(ctx, more); err != nil && !errors.Is(err, meta.ErrExists) {
+		return fmt.Errorf("file the job %s: %w", kind, err)
+	}
+	d.Wake()
+	return nil
 }
 
 // original opens an item's original-clean rendition from its start.

@@ -2,17 +2,13 @@ package transfer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/jobs"
 	"github.com/wardseal/wardseal/internal/media"
-	"github.com/wardseal/wardseal/storage/meta"
 )
 
 // filmSizes are the pictures that every video gets.
@@ -43,11 +39,9 @@ func (d *Derivations) poster(ctx context.Context, job jobs.Job) error {
 		return err
 	}
 	if !film.Plays(format) {
-		more := meta.Job{ID: uuid.NewSHA1(uuid.MustParse(job.ID), []byte(PlayableJob)).String(), Kind: PlayableJob, Item: job.Item}
-		if err := d.Store.AddJob(ctx, more); err != nil && !errors.Is(err, meta.ErrExists) {
-			return fmt.Errorf("file the job of making it playable: %w", err)
+		if err := d.add(ctx, PlayableJob, job); err != nil {
+			return err
 		}
-		d.Wake()
 	}
 	missing, err := d.missing(ctx, job.Item, filmSizes())
 	if err != nil || missing == nil {

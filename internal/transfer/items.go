@@ -79,7 +79,11 @@ func (s *Items) List(ctx context.Context, who access.Principal, f meta.ItemFilte
 
 // Describe gives one item with its patient, renditions and receipt.
 func (s *Items) Describe(ctx context.Context, who access.Principal, id media.ItemID) (ItemView, error) {
+	deriving, unknown := s.deriving(ctx, id) // before the rest, which then has all that this calls done
 	it, err := findItem(ctx, s.Store, gate{s.Gate}, who, access.DescribeItem, id)
+	if err == nil {
+		err = unknown
+	}
 	if err != nil {
 		return ItemView{}, err
 	}
@@ -87,11 +91,9 @@ func (s *Items) Describe(ctx context.Context, who access.Principal, id media.Ite
 	if err != nil {
 		return v, err
 	}
+	v.Deriving = deriving
 	if v.Renditions, err = s.Store.Renditions(ctx, id); err != nil {
 		return v, down(fmt.Errorf("list the renditions: %w", err))
-	}
-	if v.Deriving, err = s.deriving(ctx, id); err != nil {
-		return v, err
 	}
 	row, err := s.Store.Patient(ctx, it.Patient)
 	if err != nil {
@@ -142,7 +144,7 @@ func (s *Items) deriving(ctx context.Context, id media.ItemID) (Deriving, error)
 		switch {
 		case j.State == meta.JobDead:
 			return Deriving{State: "failed", Reason: j.LastError}, nil
-		case j.State == meta.JobReady && j.Kind != DeriveJob && !s.Films:
+		case j.State == meta.JobReady && (j.Kind == PosterJob || j.Kind == PlayableJob) && !s.Films:
 			out = Deriving{State: "unavailable"}
 		case j.State == meta.JobReady:
 			out = Deriving{State: "waiting"}

@@ -153,6 +153,42 @@ func TestPicturesGetPreviewAndQuality(t *testing.T) {
 	}
 }
 
+// What browsers do not show can be looked at to its last pixel all the same.
+func TestEveryPixelOfHEIC(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	png, file := filepath.Join(dir, "a.png"), filepath.Join(dir, "a.heic")
+	for _, args := range [][]string{
+		{"convert", "-size", "2600x1400", "-seed", "1", "plasma:fractal", png},
+		{"heif-enc", "-q", "60", png, "-o", file},
+	} {
+		if out, err := exec.Command(servers.Binary(t, args[0]), args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	photo, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := working(t, "sqlite+filesystem", nil)
+	item := h.put(photo)
+	d := h.settled(item)
+	if want := []string{"detail", "original-clean", "preview", "thumbnail"}; d.Deriving != "done" || !slices.Equal(names(d), want) {
+		t.Fatalf("%s %s %v", d.Deriving, d.Reason, names(d))
+	}
+	for r, width := range map[string]int{"preview": 2048, "detail": 2600} {
+		if img, err := jpeg.DecodeConfig(bytes.NewReader(h.show(item, r))); err != nil || img.Width != width {
+			t.Errorf("%s: %d pixels wide, %v", r, img.Width, err)
+		}
+	}
+	page := h.as("nurse").send("GET", "/pictures/"+item, nil)
+	for _, want := range []string{`/renditions/detail" data-width="2600" data-height="1400"`, "The original ("} {
+		if !strings.Contains(string(page.body), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+}
+
 // A server that dies in the middle of a derivation is no reason for a picture
 // to stay without a preview.
 func TestDerivationsSurviveARestart(t *testing.T) {
@@ -224,7 +260,10 @@ func TestArithmeticJPEGsAreSeen(t *testing.T) {
 	h := working(t, "sqlite+filesystem", nil)
 	want, got := h.settled(h.put(plain)), h.settled(h.put(arithmetic))
 	if got.Deriving != "done" || got.Quality == nil || !reflect.DeepEqual(got.Quality, want.Quality) {
-		t.Fatalf("%s %s %v", got.Deriving, got.Reason, got.Quality)
+		t.Fatalf("%s %s %v, not %v", got.Deriving, got.Reason, got.Quality, want.Quality)
+	}
+	if want := []string{"detail", "original-clean", "preview", "thumbnail"}; !slices.Equal(names(got), want) {
+		t.Errorf("it has %v", names(got))
 	}
 	for _, r := range []string{"preview", "thumbnail"} {
 		if !bytes.Equal(h.show(string(got.ID), r), h.show(string(want.ID), r)) {
