@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/net/html"
 
-	"github.com/wardseal/wardseal/api"
 	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/config"
@@ -427,7 +426,6 @@ func (h *house) everyPage(post servers.SMTP) {
 	admin.submit("/staff/teams", url.Values{"team_name": {"Burns"}})
 	admin.submit("/staff/members", url.Values{"do": {"join"}, "person": {string(h.ids["outsider"])}, "team": {string(h.team)}})
 	admin.page("/status", ok)
-	_ = api.Item{}
 }
 
 // A reader's choice comes first, then what their browser asks for; what there
