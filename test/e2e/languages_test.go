@@ -3,10 +3,8 @@ package e2e
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,79 +17,9 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/config"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/test/pseudo"
 	"github.com/wardseal/wardseal/test/servers"
 )
-
-// pseudo is a language that nobody speaks: English with every letter marked,
-// so that a letter without a mark is one that no catalogue was asked about.
-const pseudo = "qps"
-
-// marked gives every English letter of a sentence another one. What stands
-// within it, such as {name} and <a>, stays.
-func marked(s string) string {
-	const plain, other = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "àbçdéfgħíjķłmñóþqŕšţúvŵxýž" + "ÀBÇÐÉFGĦÍJĶŁMÑÓÞQŔŠŢÚVŴXÝŽ"
-	letters := map[rune]rune{'b': 'ƀ', 'd': 'đ', 'f': 'ƒ', 'g': 'ĝ', 'j': 'ĵ', 'm': 'ɱ', 'q': 'ʠ', 'v': 'ṽ', 'x': 'ẋ', 'B': 'Ɓ', 'F': 'Ƒ', 'G': 'Ĝ', 'J': 'Ĵ', 'M': 'Ṁ', 'Q': 'Ɋ', 'V': 'Ṽ', 'X': 'Ẋ'}
-	marks := []rune(other)
-	for i, r := range plain {
-		if _, ok := letters[r]; !ok {
-			letters[r] = marks[i]
-		}
-	}
-	var b strings.Builder
-	within := rune(0)
-	for _, r := range s {
-		switch {
-		case within != 0:
-			if r == within {
-				within = 0
-			}
-		case r == '{':
-			within = '}'
-		case r == '<':
-			within = '>'
-		case letters[r] != 0:
-			r = letters[r]
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// pseudoLanguage makes a catalogue of it from what there is to translate.
-func pseudoLanguage(t *testing.T) *ui.Languages {
-	t.Helper()
-	pot, err := os.ReadFile("../../api/ui/words/wardseal.pot")
-	if err != nil {
-		t.Fatal(err)
-	}
-	quoted := func(line string) string {
-		_, s, _ := strings.Cut(line, `"`)
-		return marked(strings.TrimSuffix(s, `"`))
-	}
-	var po strings.Builder
-	po.WriteString("msgid \"\"\nmsgstr \"\"\n\"Content-Type: text/plain; charset=UTF-8\\n\"\n\"Plural-Forms: nplurals=2; plural=(n != 1);\\n\"\n")
-	_, rest, _ := strings.Cut(string(pot), "\n\n")
-	one := ""
-	for line := range strings.Lines(rest) {
-		line = strings.TrimSuffix(line, "\n")
-		switch {
-		case strings.HasPrefix(line, "msgid "):
-			one = quoted(line)
-			fmt.Fprintln(&po, line)
-		case strings.HasPrefix(line, "msgid_plural "):
-			fmt.Fprintf(&po, "%s\nmsgstr[0] \"%s\"\nmsgstr[1] \"%s\"\n", line, one, quoted(line))
-		case line == `msgstr ""`:
-			fmt.Fprintf(&po, "msgstr \"%s\"\n", one)
-		case !strings.HasPrefix(line, "msgstr["):
-			fmt.Fprintln(&po, line)
-		}
-	}
-	l, err := ui.NewLanguages().With(pseudo, []byte(po.String()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
 
 // data is what stands on the pages of this test and is in no language: names
 // and what was typed; and what is the same in every language.
@@ -167,17 +95,17 @@ func TestPagesSpeakTheReadersLanguage(t *testing.T) {
 	for name := range h.ids {
 		known = append(known, "Example "+name, name)
 	}
-	h.languages = pseudoLanguage(t)
+	h.languages = pseudo.Languages(t, "../..")
 	h.serve()
-	h.reads = pseudo
-	known = append(known, strings.TrimPrefix(h.url, "http://"), pseudo)
+	h.reads = pseudo.Tag
+	known = append(known, strings.TrimPrefix(h.url, "http://"), pseudo.Tag)
 	for _, d := range h.details() {
 		known = append(known, d)
 	}
 	slices.SortFunc(known, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
 	said, seen := map[string]bool{}, &strings.Builder{}
 	h.looked = func(path string, page []byte) {
-		if !bytes.Contains(page, []byte(`<html lang="`+pseudo+`">`)) {
+		if !bytes.Contains(page, []byte(`<html lang="`+pseudo.Tag+`">`)) {
 			t.Errorf("%s is in another language", path)
 		}
 		for _, s := range unmarked(t, page, known) {
@@ -216,7 +144,7 @@ func everyTemplate(t *testing.T, pages string) {
 	for file, messages := range all {
 		shown := 0
 		for _, m := range messages {
-			if len(files[m.English]) == 1 && !slices.ContainsFunc(within.Split(marked(m.English), -1), func(s string) bool { return !strings.Contains(pages, s) }) {
+			if len(files[m.English]) == 1 && !slices.ContainsFunc(within.Split(pseudo.Mark(m.English), -1), func(s string) bool { return !strings.Contains(pages, s) }) {
 				shown++
 			}
 		}
@@ -444,32 +372,32 @@ func TestTheReadersLanguage(t *testing.T) {
 	if strings.Contains(page, `action="/language"`) || lang("cy,gd;q=0.5", "cy") != "en-GB" {
 		t.Error("a language without a catalogue is offered")
 	}
-	h.languages = pseudoLanguage(t)
+	h.languages = pseudo.Languages(t, "../..")
 	h.serve()
-	for header, want := range map[string]string{"": "en-GB", "cy": "en-GB", "en-GB,qps;q=0.5": "en-GB", "qps,en;q=0.5": pseudo, "cy,qps;q=0.9,en;q=0.1": pseudo, "*": "en-GB", "qps;q=": "en-GB"} {
+	for header, want := range map[string]string{"": "en-GB", "cy": "en-GB", "en-GB,qps;q=0.5": "en-GB", "qps,en;q=0.5": pseudo.Tag, "cy,qps;q=0.9,en;q=0.1": pseudo.Tag, "*": "en-GB", "qps;q=": "en-GB"} {
 		if got := lang(header, ""); got != want {
 			t.Errorf("%q gives %s, want %s", header, got, want)
 		}
 	}
-	for cookie, want := range map[string]string{"en": "en-GB", "cy": pseudo, `"><script>`: pseudo} {
-		if got := lang(pseudo, cookie); got != want {
+	for cookie, want := range map[string]string{"en": "en-GB", "cy": pseudo.Tag, `"><script>`: pseudo.Tag} {
+		if got := lang(pseudo.Tag, cookie); got != want {
 			t.Errorf("the choice %q gives %s, want %s", cookie, got, want)
 		}
 	}
 	h.stay(func() {
-		a := h.nobody().submit("/language", url.Values{"language": {pseudo}, "next": {"/sign-in?next=/send"}})
-		if len(a.cookies) != 1 || a.cookies[0].Value != pseudo || !a.cookies[0].Secure || !a.cookies[0].HttpOnly || a.header.Get("Location") != "/sign-in?next=%2Fsend" {
+		a := h.nobody().submit("/language", url.Values{"language": {pseudo.Tag}, "next": {"/sign-in?next=/send"}})
+		if len(a.cookies) != 1 || a.cookies[0].Value != pseudo.Tag || !a.cookies[0].Secure || !a.cookies[0].HttpOnly || a.header.Get("Location") != "/sign-in?next=%2Fsend" {
 			t.Errorf("a choice: %d %v %s", a.status, a.cookies, a.header.Get("Location"))
 		}
 		if a := h.nobody().submit("/language", url.Values{"language": {"xx"}, "next": {"https://evil.example/"}}); len(a.cookies) != 0 || a.header.Get("Location") != "/" {
 			t.Errorf("a language that there is not: %v %s", a.cookies, a.header.Get("Location"))
 		}
 	})
-	if a := h.nobody().submit("/language", url.Values{"language": {pseudo}}, "Sec-Fetch-Site", "cross-site"); a.status != http.StatusForbidden {
+	if a := h.nobody().submit("/language", url.Values{"language": {pseudo.Tag}}, "Sec-Fetch-Site", "cross-site"); a.status != http.StatusForbidden {
 		t.Errorf("a choice that another site makes: %d", a.status)
 	}
 	// What the API tells people follows too; without a wish it is English.
-	if a := h.nobody().ask("GET", "/session", nil, "Accept-Language", pseudo); !strings.Contains(string(a.body), marked("Sign in")) {
+	if a := h.nobody().ask("GET", "/session", nil, "Accept-Language", pseudo.Tag); !strings.Contains(string(a.body), pseudo.Mark("Sign in")) {
 		t.Errorf("a problem: %s", a.body)
 	}
 	if a := h.nobody().ask("GET", "/session", nil); !strings.Contains(string(a.body), "Sign in") {

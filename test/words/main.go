@@ -314,9 +314,7 @@ func catalogue(head string, has map[string]string, all []message) []byte {
 				}
 			}
 		}
-		for _, f := range m.files {
-			b.WriteString("#: " + f + "\n")
-		}
+		b.WriteString("#: " + strings.Join(m.files, " ") + "\n")
 		b.WriteString(key)
 		switch {
 		case ok:

@@ -40,7 +40,7 @@ func TestTranslationsAreKept(t *testing.T) {
 	got := string(catalogue(head, has, []message{
 		{ui.Message{Context: "button", English: "Send"}, []string{"a.html", "b.html"}}, {ui.Message{English: "Send"}, []string{"c.html"}}, {ui.Message{English: "{n} link", Plural: "{n} links"}, []string{"d.html"}},
 	}))
-	want := "# By a translator.\nmsgid \"\"\nmsgstr \"\"\n\"Plural-Forms: nplurals=2; plural=n!=1;\\n\"\n\n# Said twice.\n#, fuzzy\n#: a.html\n#: b.html\nmsgctxt \"button\"\nmsgid \"Send\"\nmsgstr \"dneS\"\n\n#: c.html\nmsgid \"Send\"\nmsgstr \"\"\n\n#: d.html\nmsgid \"{n} link\"\nmsgid_plural \"{n} links\"\nmsgstr[0] \"a\"\nmsgstr[1] \"b\"\n"
+	want := "# By a translator.\nmsgid \"\"\nmsgstr \"\"\n\"Plural-Forms: nplurals=2; plural=n!=1;\\n\"\n\n# Said twice.\n#, fuzzy\n#: a.html b.html\nmsgctxt \"button\"\nmsgid \"Send\"\nmsgstr \"dneS\"\n\n#: c.html\nmsgid \"Send\"\nmsgstr \"\"\n\n#: d.html\nmsgid \"{n} link\"\nmsgid_plural \"{n} links\"\nmsgstr[0] \"a\"\nmsgstr[1] \"b\"\n"
 	if got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}

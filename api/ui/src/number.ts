@@ -2,6 +2,9 @@ import { tr } from "./words";
 /** The two national schemes of patient numbers. */
 export type Kind = "nhs" | "chi";
 
+/** called is what people call a kind of number. */
+export const called = (kind: Kind): string => kind === "chi" ? tr("CHI") : tr("NHS");
+
 /** What a number says while it is being typed. */
 export interface Said {
   digits: string; // ten, when the number can be right

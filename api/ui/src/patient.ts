@@ -1,5 +1,5 @@
 import { choose } from "./choose";
-import { differs, inside, say, spaced, type Kind } from "./number";
+import { called, differs, inside, say, spaced, type Kind } from "./number";
 import { scan } from "./scan";
 import { changed, drop, onChange, same, state, type Held, type Patient } from "./sets";
 import { byId, make, show, type Mistake } from "./small";
@@ -133,7 +133,7 @@ function unchecked(): void {
   if (!number.kind || isNaN(born.getTime()) || born.getDate() !== Number(day)) return;
   const words = born.toLocaleDateString(language(), { day: "numeric", month: "long", year: "numeric" });
   const found = make("div", { class: "nhsuk-inset-text ws-found", "data-kind": number.kind, "data-number": number.digits, "data-name": tr("Not checked yet"), "data-born": words },
-    make("p", {}, make("strong", {}, tr("There is no signal to check who this is.")), " ", tr("Compare with the wristband: {kind} number {number}, born {born}. It is checked when it arrives.", { kind: number.kind.toUpperCase(), number: spaced(number.digits), born: words })));
+    make("p", {}, make("strong", {}, tr("There is no signal to check who this is.")), " ", tr("Compare with the wristband: {kind} number {number}, born {born}. It is checked when it arrives.", { kind: called(number.kind), number: spaced(number.digits), born: words })));
   byId("found")?.replaceChildren(found);
 }
 
@@ -183,7 +183,7 @@ function step(rest: HTMLElement, who: Patient | null): void {
 
 /** naming is how a patient is told from another wherever pictures are taken. */
 export function naming(who: Patient): Node[] {
-  return [make("strong", {}, who.name), make("span", {}, tr("born {born}", { born: who.born })), make("span", {}, `${who.kind.toUpperCase()} ${spaced(who.number)}`)];
+  return [make("strong", {}, who.name), make("span", {}, tr("born {born}", { born: who.born })), make("span", {}, `${called(who.kind)} ${spaced(who.number)}`)];
 }
 
 /** change asks what becomes of the pictures and of what was entered, and reports whether the patient is given up. */
