@@ -47,7 +47,7 @@ func (s *Staff) allow(ctx context.Context, who access.Principal, a access.Action
 	if d == access.Allow {
 		return nil
 	}
-	if who.SignedIn() && d != access.DenyFactor {
+	if who.SignedIn() {
 		if err := s.teams.AppendEvent(ctx, audit.NewEvent(audit.AccessDenied, who, audit.Subject{}).With("action", string(a))); err != nil {
 			return down(fmt.Errorf("record a refusal: %w", err))
 		}

@@ -108,11 +108,11 @@ func (g gate) refuse(ctx context.Context, who access.Principal, a access.Action,
 	if d == access.DenyNobody {
 		return fault.New(fault.Unauthenticated, "not-signed-in", "You are not signed in, or your session has ended. Sign in and try again.")
 	}
-	if d == access.DenyFactor {
-		return fault.New(fault.Denied, "second-factor-missing", "Your role needs a second step at sign-in. Set it up on your account page; then everything is open to you.")
-	}
 	if err := g.record(ctx, audit.NewEvent(audit.AccessDenied, who, subject).With("action", string(a))); err != nil {
 		return err
+	}
+	if d == access.DenyFactor {
+		return fault.New(fault.Denied, "second-factor-missing", "Your role needs a second step at sign-in. Set it up on your account page; then everything is open to you.")
 	}
 	if d == access.DenyScope {
 		return fault.New(fault.Denied, "token-scope", "This token may not do this: its scopes do not name it. Make one with the right scope, or sign in.")

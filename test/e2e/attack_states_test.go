@@ -11,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/token"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/config"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/storage/meta"
@@ -64,8 +65,40 @@ func TestEveryRouteAndStateOfASession(t *testing.T) {
 	}
 }
 
-// A link that is over opens nothing, and what it had opened is shut, whichever
-// way it ended.
+// Whose role needs a second step, and who has not set one up, reaches nothing
+// but the own account at any route, and each refusal is recorded.
+func TestEveryRouteBeforeASecondStep(t *testing.T) {
+	t.Parallel()
+	roles := map[string]access.Role{"auditor": access.Auditor, "records": access.RecordsOfficer, "admin": access.Administrator, "consultant": access.Consultant}
+	h := open(t, "sqlite+filesystem", func(c *config.Config) {
+		for _, role := range roles {
+			c.Sessions.SecondFactorFor = append(c.Sessions.SecondFactorFor, string(role))
+		}
+	})
+	var f api.Filing
+	h.session("nurse").upload(phone(t), h.details()).into(t, &f)
+	secret, id := h.linkTo(string(f.Item.ID), h.ids["consultant"])
+	for name, role := range roles {
+		p := h.session(name)
+		for route, g := range guards {
+			if g.action == access.OwnAccount || strings.Contains(route, "/grants/") { // without a link opened there is none
+				continue
+			}
+			fx := &fixture{person: p, item: string(f.Item.ID), link: id, secret: secret, patient: string(f.Item.Patient), other: string(h.ids["outsider"]), picture: phone(t), referral: string(f.Item.ID)}
+			before := h.lastEvent()
+			a := g.ask(fx)
+			if code := a.code(); a.status != http.StatusForbidden || code != "second-factor-missing" && code != "not-allowed" && !strings.HasPrefix(route, "HEAD ") {
+				t.Errorf("%s by a %s without a second step: %d %s", route, role, a.status, code)
+			}
+			if h.lastEvent() == before {
+				t.Errorf("%s by a %s without a second step: the refusal is not recorded", route, role)
+			}
+		}
+	}
+}
+
+// A link that is over opens nothing. What a revoked one had opened is shut too;
+// what was opened while it lived is open to that session for its few minutes.
 func TestEveryRouteAndStateOfALink(t *testing.T) {
 	h := open(t, "sqlite+filesystem", nil)
 	item, consultant := h.filed(), h.session("consultant")
@@ -79,11 +112,17 @@ func TestEveryRouteAndStateOfALink(t *testing.T) {
 	revoked, id, revokedGrant := opened(body{"uses": 5})
 	h.session("nurse").must("DELETE", "/links/"+id, http.StatusNoContent, nil)
 	live, _, liveGrant := opened(body{"uses": 5})
+	expired, _, expiredGrant := opened(body{"uses": 5, "ttl_seconds": 1})
+	for began := time.Now(); consultant.open(expired).status != http.StatusGone; time.Sleep(100 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("a link of a second does not expire")
+		}
+	}
 	for state, c := range map[string]struct {
 		secret, grant string
 		open, shown   int
 	}{
-		"live": {live, liveGrant, 200, 200}, "used up": {used, usedGrant, 410, 200}, "revoked": {revoked, revokedGrant, 410, 410},
+		"live": {live, liveGrant, 200, 200}, "used up": {used, usedGrant, 410, 200}, "revoked": {revoked, revokedGrant, 410, 410}, "expired": {expired, expiredGrant, 410, 200},
 	} {
 		if a := consultant.ask("POST", "/links/open", body{"secret": c.secret}); a.status != c.open {
 			t.Errorf("a link that is %s: %d %s", state, a.status, a.body)

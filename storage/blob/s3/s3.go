@@ -200,8 +200,10 @@ func (s *Store) parts(ctx context.Context, key blob.Key, r io.Reader, size int64
 		}
 		size -= int64(len(b))
 		go func() {
-			defer s.pool.Put(buf)
 			p, err := s.core.PutObjectPart(asking(ctx, patience), s.bucket, string(key), id, n, bytes.NewReader(b), int64(len(b)), minio.PutObjectPartOptions{DisableContentSha256: true})
+			if err == nil { // or net/http may still be reading it
+				s.pool.Put(buf)
+			}
 			done = append(done, minio.CompletePart{PartNumber: n, ETag: p.ETag})
 			sending <- err
 		}()
