@@ -11,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/link"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Annotation is one version of what somebody drew and wrote over a picture.
@@ -20,7 +21,7 @@ type Annotation struct {
 	Series     media.AnnotationID `json:"series"`
 	Version    int                `json:"version"`
 	Author     access.PersonID    `json:"author"`
-	AuthorName string             `json:"author_name"`
+	AuthorName words.Text         `json:"author_name"`
 	Mine       bool               `json:"mine"`
 	CreatedAt  *time.Time         `json:"created_at"`
 	RemovedAt  *time.Time         `json:"removed_at,omitempty"`

@@ -10,10 +10,11 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/oversight"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // causeWords say what happened, as a choice on a form and as a title.
-var causeWords = map[oversight.Cause]string{
+var causeWords = map[oversight.Cause]words.Text{
 	oversight.WrongMember:    "The wrong person was added to a team",
 	oversight.LostDevice:     "A phone or computer is lost or stolen",
 	oversight.WrongRecipient: "Somebody was shown or sent what was not for them",
@@ -29,120 +30,112 @@ type names struct {
 // said is how sentences of the audit name people and teams.
 func (n names) said() audit.Names {
 	return audit.Names{
-		Person: func(id access.PersonID) string { return personName(n.people, id) },
-		Team:   func(id access.TeamID) string { return teamName(n.teams, id) },
+		Person: func(id access.PersonID) words.Text { return personName(n.people, id) },
+		Team:   func(id access.TeamID) words.Text { return teamName(n.teams, id) },
 	}
 }
 
 // lasting writes a duration in the two largest parts of days, hours and minutes.
-func lasting(d time.Duration) string {
+func lasting(d time.Duration) words.Text {
 	d = max(d, -d).Round(time.Minute)
-	days, hours, minutes := int(d/(24*time.Hour)), int(d/time.Hour)%24, int(d/time.Minute)%60
-	plural := func(n int, what string) string {
-		if n == 1 {
-			return "1 " + what
-		}
-		return fmt.Sprintf("%d %ss", n, what)
+	days := words.Count(int(d/(24*time.Hour)), "{n} day", "{n} days")
+	hours := words.Count(int(d/time.Hour)%24, "{n} hour", "{n} hours")
+	minutes := words.Count(int(d/time.Minute)%60, "{n} minute", "{n} minutes")
+	switch whole, odd := d%(24*time.Hour) < time.Hour, d%time.Hour > 0; {
+	case d >= 24*time.Hour && !whole:
+		return words.Say("{days} and {hours}", days, hours)
+	case d >= 24*time.Hour:
+		return days
+	case d >= time.Hour && odd:
+		return words.Say("{hours} and {minutes}", hours, minutes)
+	case d >= time.Hour:
+		return hours
 	}
-	switch {
-	case days > 0 && hours > 0:
-		return plural(days, "day") + " and " + plural(hours, "hour")
-	case days > 0:
-		return plural(days, "day")
-	case hours > 0 && minutes > 0:
-		return plural(hours, "hour") + " and " + plural(minutes, "minute")
-	case hours > 0:
-		return plural(hours, "hour")
-	}
-	return plural(minutes, "minute")
+	return minutes
 }
 
 // clockWords say how the clock of article 33 stands, and in which colour.
-func clockWords(c oversight.Clock) (text, colour string) {
+func clockWords(c oversight.Clock) (text words.Text, colour string) {
 	switch c.Hurry {
 	case oversight.Done:
-		return "The regulator was told " + spoken(c.ToldAt) + ", in time", "green"
+		return words.Say("The regulator was told {when}, in time", spoken(c.ToldAt)), "green"
 	case oversight.DoneLate:
-		return "The regulator was told " + spoken(c.ToldAt) + ", " + lasting(c.ToldAt.Sub(c.Due)) + " late: the report must say why", "red"
+		return words.Say("The regulator was told {when}, {late} late: the report must say why", spoken(c.ToldAt), lasting(c.ToldAt.Sub(c.Due))), "red"
 	case oversight.NotNeeded:
 		return "It was decided that the regulator need not be told", "grey"
 	case oversight.Overdue:
-		return "Overdue by " + lasting(c.Left), "red"
+		return words.Say("Overdue by {time}", lasting(c.Left)), "red"
 	case oversight.Soon:
-		return lasting(c.Left) + " left to tell the regulator", "orange"
+		return words.Say("{time} left to tell the regulator", lasting(c.Left)), "orange"
 	}
-	return lasting(c.Left) + " left to tell the regulator", "blue"
+	return words.Say("{time} left to tell the regulator", lasting(c.Left)), "blue"
 }
 
 // sawWords say what was shown to somebody, shorter than the audit does.
-var sawWords = map[audit.Type]string{
+var sawWords = map[audit.Type]words.Text{
 	audit.PictureShown: "Saw the picture", audit.AnnotationsShown: "Saw what is drawn over it", audit.ItemDescribed: "Saw its details", audit.LinkOpened: "Opened a link",
 	audit.LinkVisited: "Was told of a link", audit.ItemsListed: "Looked at a list of pictures", audit.PatientFound: "Looked up a patient", audit.PatientShown: "Saw a patient's name and number",
 	audit.ReferralRead: "Read a question", audit.ReferralsListed: "Looked at a list of questions",
 }
 
-func spoken(t time.Time) string { return t.In(ui.Zone).Format("2 January 2006, 3:04pm") }
+func spoken(t time.Time) words.Text { return ui.Moment(t) }
 
-func many(n int, cut bool, one, more string) string {
-	switch {
-	case cut:
-		return fmt.Sprintf("more than %d %s", n, more)
-	case n == 1:
-		return "1 " + one
+func many(n int, cut bool, one, more words.Text) words.Text {
+	if cut {
+		return words.Say("more than {what}", words.Count(n, one, more))
 	}
-	return fmt.Sprintf("%d %s", n, more)
+	return words.Count(n, one, more)
 }
 
 // containedWords say what a containment ended.
-func containedWords(value string, n names) string {
+func containedWords(value string, n names) words.Text {
 	did := transfer.ParseContained(value)
-	var parts []string
-	add := func(n int, one, more, done string) {
+	var parts []words.Text
+	add := func(n int, one, more words.Text) {
 		if n > 0 {
-			parts = append(parts, many(n, false, one, more)+" "+done)
+			parts = append(parts, words.Count(n, one, more))
 		}
 	}
-	add(did.Links, "link", "links", "revoked")
-	add(did.Emergencies, "emergency access", "emergency accesses", "ended")
-	add(did.Sessions, "session", "sessions", "ended")
-	add(did.Tokens, "API token", "API tokens", "revoked")
+	add(did.Links, "{n} link revoked", "{n} links revoked")
+	add(did.Emergencies, "{n} emergency access ended", "{n} emergency accesses ended")
+	add(did.Sessions, "{n} session ended", "{n} sessions ended")
+	add(did.Tokens, "{n} API token revoked", "{n} API tokens revoked")
 	if did.Suspended {
 		parts = append(parts, "the account suspended")
 	}
 	for _, t := range did.Left {
-		parts = append(parts, "taken out of "+teamName(n.teams, t))
+		parts = append(parts, words.Say("taken out of {team}", teamName(n.teams, t)))
 	}
 	if parts == nil {
 		return "Nothing was left to end"
 	}
-	text := strings.Join(parts, ", ")
-	return strings.ToUpper(text[:1]) + text[1:]
+	return words.Sentence(words.Join(parts, ", "))
 }
 
-var decisionWords = map[oversight.EntryKind]map[oversight.Decision]string{
+var decisionWords = map[oversight.EntryKind]map[oversight.Decision]words.Text{
 	oversight.DecisionEntry: {oversight.Tell: "Tell the regulator", oversight.NotTell: "Do not tell the regulator", oversight.Told: "The regulator was told"},
 	oversight.PeopleEntry:   {oversight.Tell: "Tell the people affected", oversight.NotTell: "Do not tell the people affected", oversight.Told: "The people affected were told"},
 }
 
 // entryWords are the title of an entry.
-func entryWords(e oversight.Entry, n names) string {
+func entryWords(e oversight.Entry, n names) words.Text {
 	switch e.Kind {
 	case oversight.AwareEntry:
-		return "Became aware: put right to " + spoken(e.When)
+		return words.Say("Became aware: put right to {when}", spoken(e.When))
 	case oversight.ContainEntry:
-		return "Contained: " + containedWords(e.Value, n)
+		return words.Say("Contained: {what}", containedWords(e.Value, n))
 	case oversight.DraftEntry:
 		return "A version of the report was kept"
 	}
 	text := decisionWords[e.Kind][oversight.Decision(e.Value)]
 	if !e.When.IsZero() {
-		text += ", " + spoken(e.When)
+		return words.Say("{what}, {when}", text, spoken(e.When))
 	}
 	return text
 }
 
 // prefill makes a draft of the report from the facts. It names no patient and
-// no member of staff.
+// no member of staff. It is in English, as what is told to the regulator is.
 func prefill(c transfer.Case, n names) oversight.Draft {
 	could, saw, within := c.Facts.Could.All, c.Facts.Saw, c.Facts.Within
 	var d oversight.Draft
@@ -153,13 +146,13 @@ func prefill(c transfer.Case, n names) oversight.Draft {
 		oversight.OtherCause:     "Clinical pictures may have been seen by somebody who should not have seen them.",
 	}[c.Cause]
 	if c.Scope.Team != "" {
-		what += " The team is " + teamName(n.teams, c.Scope.Team) + "."
+		what += " The team is " + teamName(n.teams, c.Scope.Team).String() + "."
 	}
 	d.Nature = fmt.Sprintf("%s Confidentiality of clinical pictures, from %s to %s. The organisation became aware on %s.", what, spoken(within.From), spoken(within.To), spoken(c.AwareAt))
 	d.People = fmt.Sprintf("Patients. Open to the person in that time: pictures of %s. In fact shown to the person: pictures of %s; with details and lists, something of %s.",
-		many(could.Patients, could.Cut, "patient", "patients"), many(saw.Pictures.Patients, saw.Cut, "patient", "patients"), many(saw.All.Patients, saw.Cut, "patient", "patients"))
+		many(could.Patients, could.Cut, "{n} patient", "{n} patients"), many(saw.Pictures.Patients, saw.Cut, "{n} patient", "{n} patients"), many(saw.All.Patients, saw.Cut, "{n} patient", "{n} patients"))
 	d.Records = fmt.Sprintf("Clinical photographs and videos with their notes (data concerning health). Open: %s. In fact shown: %s.",
-		many(could.Items, could.Cut, "item", "items"), many(saw.Pictures.Items, saw.Cut, "item", "items"))
+		many(could.Items, could.Cut, "{n} item", "{n} items"), many(saw.Pictures.Items, saw.Cut, "{n} item", "{n} items"))
 	if saw.ThumbnailOnly > 0 {
 		d.Records = strings.TrimSuffix(d.Records, ".") + fmt.Sprintf(", of which %d only as a small picture in a list.", saw.ThumbnailOnly)
 	}
@@ -167,7 +160,8 @@ func prefill(c transfer.Case, n names) oversight.Draft {
 	var done []string
 	for _, e := range c.Entries {
 		if e.Kind == oversight.ContainEntry {
-			done = append(done, spoken(e.At)+": "+strings.ToLower(containedWords(e.Value, n)[:1])+containedWords(e.Value, n)[1:]+".")
+			text := containedWords(e.Value, n).String()
+			done = append(done, spoken(e.At).String()+": "+strings.ToLower(text[:1])+text[1:]+".")
 		}
 	}
 	if done == nil {
@@ -190,7 +184,11 @@ func draftFields(d oversight.Draft) []draftField {
 	}
 }
 
-type draftField struct{ Name, Title, Hint, Text string }
+type draftField struct {
+	Name        string
+	Title, Hint words.Text
+	Text        string
+}
 
 // reportText is the report as plain text.
 func reportText(c transfer.Case, d oversight.Draft) string {
@@ -204,7 +202,7 @@ func reportText(c transfer.Case, d oversight.Draft) string {
 		if text == "" {
 			text = "(not filled in)"
 		}
-		fmt.Fprintf(&b, "\n%s\n(%s)\n%s\n", strings.ToUpper(f.Title), f.Hint, strings.ReplaceAll(text, "\r\n", "\n"))
+		fmt.Fprintf(&b, "\n%s\n(%s)\n%s\n", strings.ToUpper(f.Title.String()), f.Hint, strings.ReplaceAll(text, "\r\n", "\n"))
 	}
 	for _, kind := range []oversight.EntryKind{oversight.DecisionEntry, oversight.PeopleEntry} {
 		for _, e := range c.Entries {

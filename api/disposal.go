@@ -12,6 +12,7 @@ import (
 	"github.com/wardseal/wardseal/internal/disposal/paper"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // DueItem is an item whose time has come.
@@ -20,7 +21,7 @@ type DueItem struct {
 	Patient  media.PatientID `json:"patient"`
 	Team     access.TeamID   `json:"team"`
 	Class    string          `json:"class"`
-	Why      string          `json:"why"`
+	Why      words.Text      `json:"why"`
 	Verified bool            `json:"rule_verified"`
 	BodySite string          `json:"body_site"`
 	FiledAt  time.Time       `json:"filed_at"`

@@ -13,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Item is one photo or video, without its picture.
@@ -120,7 +121,7 @@ func number(c *gin.Context, name string, low, high int, n *int) bool {
 	}
 	v, err := strconv.Atoi(q)
 	if err != nil || v < low || v > high {
-		fail(c, fault.New(fault.Invalid, "filter-wrong", "This must be a whole number from "+strconv.Itoa(low)+" to "+strconv.Itoa(high)+".").In(name))
+		fail(c, fault.New(fault.Invalid, "filter-wrong", words.Say("This must be a whole number from {low} to {high}.", low, high)).In(name))
 		return false
 	}
 	*n = v

@@ -19,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/internal/link"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 func (s *Server) latestCheckpoint(c *gin.Context) {
@@ -84,7 +85,7 @@ func (s *Server) proveConsistency(c *gin.Context) {
 // Told is an audit event with the sentence that people read.
 type Told struct {
 	audit.Event
-	Says string `json:"says"`
+	Says words.Text `json:"says"`
 }
 
 // namesOf says what the identifiers of staff and teams stand for.
@@ -204,11 +205,11 @@ type Look struct {
 	First   time.Time   `json:"first"`
 	Last    time.Time   `json:"last"`
 	Times   int         `json:"times"`
-	Name    string      `json:"name"`
+	Name    words.Text  `json:"name"`
 	Role    access.Role `json:"role"`
 	Teams   []string    `json:"teams"`
-	What    string      `json:"what"`
-	Picture string      `json:"picture,omitempty"`
+	What    words.Text  `json:"what"`
+	Picture words.Text  `json:"picture,omitempty"`
 	FiledAt *time.Time  `json:"filed_at,omitempty"`
 }
 
@@ -252,7 +253,7 @@ func looksCSV(c *gin.Context, found transfer.Looked) error {
 			filed = l.FiledAt.In(ui.Zone).Format("2 January 2006")
 		}
 		lines = append(lines, []string{l.First.In(ui.Zone).Format("2 January 2006"), l.First.In(ui.Zone).Format("15:04"), l.Last.In(ui.Zone).Format("15:04"), fmt.Sprint(l.Times),
-			l.Name, roleName(l.Role), strings.Join(l.Teams, ", "), strings.TrimSuffix(l.What, ","), l.Picture, filed})
+			l.Name.String(), roleName(l.Role).String(), strings.Join(l.Teams, ", "), strings.TrimSuffix(l.What.String(), ","), l.Picture.String(), filed})
 	}
 	for _, l := range lines {
 		for i := range l {

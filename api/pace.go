@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // How much may go wrong before one is asked to wait. Only what is wrong counts:
@@ -79,9 +80,9 @@ func (s *Server) uploading(c *gin.Context) {
 	}
 }
 
-func tooFast(c *gin.Context, wait time.Duration, words string) {
+func tooFast(c *gin.Context, wait time.Duration, text words.Text) {
 	slog.WarnContext(c.Request.Context(), "too fast", "request", requestID(c), "route", c.FullPath())
-	err := fault.New(fault.TooMany, "too-fast", words).After(max(wait, time.Second))
+	err := fault.New(fault.TooMany, "too-fast", text).After(max(wait, time.Second))
 	if inAPI(c) {
 		fail(c, err)
 		return

@@ -16,6 +16,7 @@ import (
 	"github.com/wardseal/wardseal/internal/link"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 type auditView struct {
@@ -33,17 +34,22 @@ type auditView struct {
 type event struct {
 	Seq       int64
 	At        time.Time
-	What, Who string
+	What, Who words.Text
 	Type      audit.Type
 	About     []part // in the order of a glance
 	Detail    []part
 }
 
 // part is a name and a value; Filter narrows the search to the value.
-type part struct{ Name, Value, Filter string }
+type part struct {
+	Name   words.Text
+	Value  string     // an identifier, or a detail
+	Who    words.Text // in its place
+	Filter string
+}
 
 // outside is who visits by an invitation.
-const outside = "somebody outside, by an invitation"
+const outside words.Text = "somebody outside, by an invitation"
 
 // eventsAtOnce is how many events a page has.
 const eventsAtOnce = 50
@@ -95,7 +101,9 @@ func (s *Server) auditWith(c *gin.Context, status int, wrong *ui.Problem) {
 func auditFilter(c *gin.Context) (auditView, transfer.EventFilter, *ui.Problem) {
 	v := auditView{Types: audit.Types(), Asked: map[string]string{}}
 	var problem *ui.Problem
-	wrong := func(field, text string) { problem = &ui.Problem{Code: "filter-wrong", Text: text, Field: field} }
+	wrong := func(field string, text words.Text) {
+		problem = &ui.Problem{Code: "filter-wrong", Text: text, Field: field}
+	}
 	for _, name := range []string{"type", "person", "item", "patient", "link", "from", "to"} {
 		v.Asked[name] = c.Query(name)
 	}
@@ -141,19 +149,22 @@ func eventRow(e audit.Event, names audit.Names, people []Person) event {
 	default:
 		out.Who = personName(people, e.Actor)
 	}
-	for _, p := range []part{
+	for _, p := range []struct {
+		name          words.Text
+		value, filter string
+	}{
 		{"item", s.Item, "item"}, {"form", s.Rendition, ""}, {"patient", s.Patient, "patient"}, {"case", s.Case, ""}, {"team", s.Team, ""},
 		{"link", s.Link, "link"}, {"grant", s.Grant, ""}, {"token", s.Token, ""}, {"key", s.Key, ""}, {"invitation", s.Invitation, ""},
 	} {
-		if p.Value != "" {
-			out.About = append(out.About, p)
+		if p.value != "" {
+			out.About = append(out.About, part{p.name, p.value, "", p.filter})
 		}
 	}
 	if s.Person != "" && s.Person != string(e.Actor) {
-		out.About = append(out.About, part{"person", personName(people, access.PersonID(s.Person)), ""})
+		out.About = append(out.About, part{"person", "", personName(people, access.PersonID(s.Person)), ""})
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
-		out.Detail = append(out.Detail, part{Name: name, Value: e.Detail[name]})
+		out.Detail = append(out.Detail, part{Name: words.Data(name), Value: e.Detail[name]})
 	}
 	return out
 }

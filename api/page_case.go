@@ -12,6 +12,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // watermark is what stands over every picture that is looked at: who looks,
@@ -39,7 +40,7 @@ type timelineView struct {
 	Patient *Patient
 	Case    media.CaseID
 	For     media.PatientID
-	Team    string
+	Team    words.Text
 	Rows    []row // newest first
 	More    bool  // there are older ones
 	Chosen  map[media.ItemID]bool
@@ -101,7 +102,7 @@ func (s *Server) timeline(c *gin.Context, v timelineView, f transfer.ItemFilter,
 	if len(rows) > 0 {
 		v.Patient = &rows[0].Patient
 	}
-	title, status := v.Title, http.StatusOK
+	title, status := words.Data(v.Title), http.StatusOK
 	if title == "" {
 		title = "One patient over time"
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/oversight"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // inputMoment is how a datetime-local field writes a time.
@@ -67,7 +68,6 @@ func (s *Server) newIncident(c *gin.Context, status int, typed map[string]string
 		}
 	}
 	people = slices.DeleteFunc(people, func(p Person) bool { return p.ID == principal(c).Person.ID })
-	type choice struct{ Value, Text string }
 	var causes []choice
 	for _, k := range oversight.Causes() {
 		causes = append(causes, choice{string(k), causeWords[k]})
@@ -113,7 +113,7 @@ func times(f url.Values, into map[string]*time.Time) error {
 // The parts of the page of an incident.
 type (
 	wayRow struct {
-		Way      string
+		Way      words.Text
 		From, To time.Time
 		Tally    oversight.Count
 		Counted  bool // this row has a count of its own
@@ -124,8 +124,8 @@ type (
 	}
 	deskEntry struct {
 		At       time.Time
-		By       string
-		What     string
+		By       words.Text
+		What     words.Text
 		Text     string
 		Red      bool
 		Decision string
@@ -133,21 +133,22 @@ type (
 	deskView struct {
 		C               transfer.Case
 		ID              string
-		Cause, Who      string
-		Role            string
+		Cause, Who      words.Text
+		Role            words.Text
 		Person          Person
-		Team            string // of the scope
-		Clock, Colour   string
+		Team            words.Text // of the scope
+		Clock           words.Text
+		Colour          string
 		Ways            []wayRow
 		Saw             []sawRow
 		More            string // where the whole list is
 		Entries         []deskEntry
-		Last            map[string]string // the last decision of each kind, in words
-		Contained       string            // what was ended last
+		Last            map[string]words.Text // the last decision of each kind, in words
+		Contained       words.Text            // what was ended last
 		Open            bool
-		OpenedBy        string
-		ReportedBy      string
-		ClosedBy        string
+		OpenedBy        words.Text
+		ReportedBy      words.Text
+		ClosedBy        words.Text
 		Typed           map[string]string
 		AwareInput, Now string
 	}
@@ -165,8 +166,8 @@ func (s *Server) incident(c *gin.Context, status int, typed map[string]string, p
 	if v.Typed = typed; typed == nil {
 		v.Typed = map[string]string{}
 	}
-	p := ui.Page{Title: "Incident: " + v.Who, Wide: true, Problem: problem, Data: v}
-	p.Notice = map[string]string{"contained": v.Contained, "decided": "The decision is recorded.", "aware": "The clock is put right.", "draft": "The report is kept.", "closed": "The incident is closed."}[c.Query("done")]
+	p := ui.Page{Title: words.Say("Incident: {who}", v.Who), Wide: true, Problem: problem, Data: v}
+	p.Notice = map[string]words.Text{"contained": v.Contained, "decided": "The decision is recorded.", "aware": "The clock is put right.", "draft": "The report is kept.", "closed": "The incident is closed."}[c.Query("done")]
 	render(c, status, "incident", p)
 }
 
@@ -184,7 +185,7 @@ func (s *Server) deskView(i transfer.Case, n names) deskView {
 	v := deskView{
 		C: i, ID: string(i.Incident), Cause: causeWords[i.Cause], Who: personName(n.people, scope.Person), Open: i.Report.ClosedAt.IsZero(),
 		OpenedBy: personName(n.people, i.OpenedBy), ReportedBy: personName(n.people, i.Report.ReportedBy), ClosedBy: personName(n.people, i.Report.ClosedBy),
-		Last: map[string]string{}, AwareInput: i.AwareAt.In(ui.Zone).Format(inputMoment), Now: i.Now.In(ui.Zone).Format(inputMoment),
+		Last: map[string]words.Text{}, AwareInput: i.AwareAt.In(ui.Zone).Format(inputMoment), Now: i.Now.In(ui.Zone).Format(inputMoment),
 	}
 	if k := slices.IndexFunc(n.people, func(p Person) bool { return p.ID == scope.Person }); k >= 0 {
 		v.Person, v.Role = n.people[k], roleName(n.people[k].Role)
@@ -200,7 +201,7 @@ func (s *Server) deskView(i transfer.Case, n names) deskView {
 			row.What = text
 		}
 		if e.Subject.Patient == "" && e.Patient != "" {
-			row.About = append(row.About, part{"patient", string(e.Patient), "patient"})
+			row.About = append(row.About, part{"patient", string(e.Patient), "", "patient"})
 		}
 		v.Saw = append(v.Saw, row)
 	}
@@ -212,7 +213,7 @@ func (s *Server) deskView(i transfer.Case, n names) deskView {
 			v.Last[string(e.Kind)] = row.What
 		}
 		if e.Kind == oversight.ContainEntry {
-			v.Contained = "Done. " + containedWords(e.Value, n) + "."
+			v.Contained = words.Say("Done. {what}.", containedWords(e.Value, n))
 		}
 		v.Entries = append(v.Entries, row)
 	}
@@ -231,12 +232,12 @@ func waysOf(f transfer.Facts, n names) []wayRow {
 		if st.As.Kind != link.ToTeam || !ok {
 			continue
 		}
-		out = append(out, wayRow{"In the team " + teamName(n.teams, id), st.From, st.To, tally, !counted[id]})
+		out = append(out, wayRow{words.Say("In the team {team}", teamName(n.teams, id)), st.From, st.To, tally, !counted[id]})
 		counted[id] = true
 	}
 	slices.Reverse(out)
 	for _, w := range []struct {
-		text string
+		text words.Text
 		n    oversight.Count
 	}{
 		{"Filed by the person", f.Could.Own}, {"Asked about, by a question to the person, a team or the role", f.Could.Asked},
@@ -260,8 +261,9 @@ func (s *Server) containing(c *gin.Context, status int, typed url.Values, proble
 	}
 	v := s.deskView(i, n)
 	type team struct {
-		ID, Name string
-		Ticked   bool
+		ID     string
+		Name   words.Text
+		Ticked bool
 	}
 	var teams []team
 	for _, id := range i.Facts.TeamsNow {

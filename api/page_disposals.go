@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -15,11 +14,16 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // How far a batch is, in words, with the colour of its tag and what happens
 // next.
-var batchWords = map[retention.BatchState]struct{ Text, Colour, Next string }{
+var batchWords = map[retention.BatchState]struct {
+	Text   words.Text
+	Colour string
+	Next   words.Text
+}{
 	retention.Proposed:  {"Waits for a second person", "yellow", "Nothing is destroyed until a different person approves it."},
 	retention.Refused:   {"Refused", "grey", "Everything in it stays, and comes back for review."},
 	retention.Approved:  {"Approved, can be undone", "orange", "It can be undone until the time below. Then it is destroyed."},
@@ -28,7 +32,7 @@ var batchWords = map[retention.BatchState]struct{ Text, Colour, Next string }{
 	retention.Destroyed: {"Destroyed", "green", ""},
 }
 
-var sparedWords = map[string]string{
+var sparedWords = map[string]words.Text{
 	retention.SparedHeld: "a hold was on it", retention.SparedNotDue: "its record came back into use, or its date moved", retention.SparedGone: "it had been destroyed before",
 }
 
@@ -36,13 +40,13 @@ var sparedWords = map[string]string{
 type batchRow struct {
 	ID                   retention.BatchID
 	State                retention.BatchState
-	Says, Colour, Next   string
-	Ground               string
+	Says, Next, Ground   words.Text
+	Colour               string
 	Reason, Decision     string
 	Items, Gone, Spared  int
-	ProposedBy           string
+	ProposedBy           words.Text
 	ProposedAt           time.Time
-	DecidedBy            string
+	DecidedBy            words.Text
 	DecidedAt            time.Time
 	UndoUntil            time.Time
 	StartedAt, Finished  time.Time
@@ -106,11 +110,11 @@ func (s *Server) disposalsPage(c *gin.Context) {
 // batchLine is one item of a batch.
 type batchLine struct {
 	ID       media.ItemID
-	State    string
+	State    words.Text
 	BodySite string
-	Team     string
-	Class    string
-	Why      string
+	Team     words.Text
+	Class    words.Text
+	Why      words.Text
 	Sure     bool
 	Held     int
 	There    bool // its record can be looked at
@@ -121,11 +125,11 @@ type batchLine struct {
 type batchView struct {
 	batchRow
 	Lines   []batchLine
-	Left    string    // how long it can still be undone
-	Again   int       // seconds after which the page looks again; 0 for not
-	Backups time.Time // from when no backup holds a key
-	KeptFor int       // days that backups are kept
-	Done    int       // per cent, while it runs
+	Left    words.Text // how long it can still be undone
+	Again   int        // seconds after which the page looks again; 0 for not
+	Backups time.Time  // from when no backup holds a key
+	KeptFor int        // days that backups are kept
+	Done    int        // per cent, while it runs
 	Typed   map[string]string
 	Matched bool // a number was compared with the certificate
 	Matches int
@@ -174,16 +178,16 @@ func lineOf(l retention.BatchItem, b disposal.BatchView, teams []Team) batchLine
 	case retention.Keyless:
 		out.State = "Keys destroyed; its objects follow"
 	case retention.Spared:
-		out.State = "Stays: " + sparedWords[l.Why]
+		out.State = words.Say("Stays: {why}", sparedWords[l.Why])
 	}
 	if d, ok := b.Why[l.Item]; ok {
-		out.BodySite, out.Team, out.Class, out.Why, out.Sure, out.Held, out.There = d.BodySite, teamName(teams, d.Team), d.Class, d.Why, d.Sure, d.HeldBy, true
+		out.BodySite, out.Team, out.Class, out.Why, out.Sure, out.Held, out.There = d.BodySite, teamName(teams, d.Team), words.Text(d.Class), d.Why, d.Sure, d.HeldBy, true
 		out.HandedOver = d.HandedOver
 		return out
 	}
 	var line disposal.Line
 	if len(l.Facts) > 0 && json.Unmarshal(l.Facts, &line) == nil {
-		out.Team, out.Class, out.Why = line.Team, line.Class, line.Format+", filed "+line.FiledAt.In(ui.Zone).Format("2 January 2006")
+		out.Team, out.Class, out.Why = words.Data(line.Team), words.Text(line.Class), words.Say("{format}, filed {day}", line.Format, ui.DayOf(line.FiledAt))
 		out.HandedOver = line.HandedOver
 	}
 	return out
@@ -203,22 +207,22 @@ func lookAgain(state retention.BatchState, left time.Duration) int {
 }
 
 // leftWords says how long something can still be undone.
-func leftWords(left time.Duration) string {
+func leftWords(left time.Duration) words.Text {
 	switch {
 	case left <= 0:
 		return "no time is left"
 	case left < time.Minute:
 		return "less than a minute is left"
 	case left < 2*time.Hour:
-		return fmt.Sprintf("%d minutes are left", int(left.Minutes())+1)
+		return words.Count(int(left.Minutes())+1, "{n} minute is left", "{n} minutes are left")
 	case left < 48*time.Hour:
-		return fmt.Sprintf("%d hours are left", int(left.Hours()))
+		return words.Count(int(left.Hours()), "{n} hour is left", "{n} hours are left")
 	}
-	return fmt.Sprintf("%d days are left", int(left.Hours()/24))
+	return words.Count(int(left.Hours()/24), "{n} day is left", "{n} days are left")
 }
 
 // batchForm is a form of a batch's page.
-func (s *Server) batchForm(done string, do func(c *gin.Context, id retention.BatchID, words string) error) gin.HandlerFunc {
+func (s *Server) batchForm(done string, do func(c *gin.Context, id retention.BatchID, reason string) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		f, ok := fields(c)
 		if !ok {

@@ -13,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // dueAtOnce is how many items a page of the review queue has.
@@ -24,10 +25,10 @@ type dueRow struct {
 	Patient  media.PatientID
 	BodySite string
 	Video    bool
-	Why      string
-	Class    string
+	Why      words.Text
+	Class    words.Text
 	Sure     bool
-	Team     string
+	Team     words.Text
 	FiledAt  time.Time
 	ReviewOn time.Time
 	Holds    int
@@ -83,7 +84,7 @@ func (s *Server) due(c *gin.Context, status int, q, typed url.Values, problem *u
 		ticked[id] = true
 	}
 	for _, r := range rows {
-		v.Rows = append(v.Rows, dueRow{r.Item, r.Patient, r.BodySite, r.Format.Video(), r.Why, r.Class, r.Sure, teamName(teams, r.Team), r.FiledAt, r.DueOn, r.HeldBy, ticked[string(r.Item)],
+		v.Rows = append(v.Rows, dueRow{r.Item, r.Patient, r.BodySite, r.Format.Video(), r.Why, words.Text(r.Class), r.Sure, teamName(teams, r.Team), r.FiledAt, r.DueOn, r.HeldBy, ticked[string(r.Item)],
 			access.Decide(who, access.ShowItem, 0) == access.Allow, r.HandedOver})
 		if r.HeldBy == 0 {
 			v.Free++

@@ -12,6 +12,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // openWithoutFactor reports whether a page is open to somebody who needs a
@@ -86,7 +87,7 @@ func (s *Server) secondSteps(c *gin.Context, status int, problem *ui.Problem) {
 		return
 	}
 	p := ui.Page{Title: "Second step at sign-in", Problem: problem, Data: map[string]any{"All": all, "Must": who.NoFactor}}
-	p.Notice = map[string]string{"removed": "It is removed."}[c.Query("done")]
+	p.Notice = map[string]words.Text{"removed": "It is removed."}[c.Query("done")]
 	render(c, status, "factors", p)
 }
 

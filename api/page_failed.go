@@ -12,6 +12,7 @@ import (
 
 	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // problemOf is what a page says of an error, in words for people who fill in
@@ -28,7 +29,7 @@ func problemOf(err error) *ui.Problem {
 	return p
 }
 
-var forPeople = map[string]string{
+var forPeople = map[string]words.Text{
 	"captured-at-form":         "Enter when the picture was taken as a date and a time, or leave it out.",
 	"date-of-birth-form":       "Enter the date of birth as day, month and year, for example 27 3 1984.",
 	"patient-number-kind":      "Choose NHS number or CHI number.",
@@ -98,7 +99,7 @@ func failPage(c *gin.Context, err error) {
 		return
 	}
 	status := logged500(c, err)
-	title := "Something went wrong"
+	title := words.Text("Something went wrong")
 	switch status {
 	case http.StatusNotFound:
 		title = "Nothing to see here"
@@ -109,6 +110,6 @@ func failPage(c *gin.Context, err error) {
 	case http.StatusGone:
 		title = "This has ended"
 	}
-	render(c, status, "failed", ui.Page{Title: title, Data: map[string]string{"Text": problemOf(err).Text, "Request": requestID(c)}})
+	render(c, status, "failed", ui.Page{Title: title, Data: map[string]any{"Text": problemOf(err).Text, "Request": requestID(c)}})
 	c.Abort()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // invitedPage lets in somebody outside, by script, since only that can read
@@ -24,7 +25,7 @@ func (s *Server) invitedPage(c *gin.Context) {
 func (s *Server) visitingPage(c *gin.Context) {
 	err := s.recognise(c)
 	if fault.Is(err, fault.Unauthenticated) {
-		render(c, http.StatusUnauthorized, "failed", ui.Page{Title: "Your visit has ended", Data: map[string]string{"Text": problemOf(err).Text, "Request": requestID(c)}})
+		render(c, http.StatusUnauthorized, "failed", ui.Page{Title: "Your visit has ended", Data: map[string]any{"Text": problemOf(err).Text, "Request": requestID(c)}})
 		c.Abort()
 		return
 	}
@@ -44,7 +45,7 @@ type visitView struct {
 
 type visitPicture struct {
 	ID     media.ItemID
-	Label  string
+	Label  words.Text
 	Viewer *viewer
 }
 
@@ -64,9 +65,9 @@ func (s *Server) visit(c *gin.Context, only media.ItemID) {
 		if only != "" && it.ID != only {
 			continue
 		}
-		p := visitPicture{ID: it.ID, Label: fmt.Sprintf("Picture %d of %d", i+1, len(v.Items))}
+		p := visitPicture{ID: it.ID, Label: words.Say("Picture {n} of {all}", i+1, len(v.Items))}
 		if it.Video {
-			p.Label = fmt.Sprintf("Video %d of %d", i+1, len(v.Items))
+			p.Label = words.Say("Video {n} of {all}", i+1, len(v.Items))
 		}
 		p.Viewer = invitedViewer(it, p.Label)
 		mark.ID = fmt.Sprintf("viewer-%d", i)
@@ -84,7 +85,7 @@ func (s *Server) visit(c *gin.Context, only media.ItemID) {
 }
 
 // invitedViewer chooses the form to show; Src is empty while there is none.
-func invitedViewer(it transfer.InvitedItem, label string) *viewer {
+func invitedViewer(it transfer.InvitedItem, label words.Text) *viewer {
 	w := &viewer{Alt: label, Video: it.Video, Item: it.ID}
 	for _, f := range it.Forms {
 		at := invitedBase + string(it.ID) + "/renditions/" + string(f.Rendition)
@@ -104,5 +105,5 @@ func (s *Server) leaveForm(c *gin.Context) {
 		return
 	}
 	leaveCookie(c)
-	render(c, http.StatusOK, "failed", ui.Page{Title: "You have left", Data: map[string]string{"Text": "The pictures are closed. While the invitation lasts you can open the link in the mail again."}})
+	render(c, http.StatusOK, "failed", ui.Page{Title: "You have left", Data: map[string]any{"Text": words.Text("The pictures are closed. While the invitation lasts you can open the link in the mail again.")}})
 }

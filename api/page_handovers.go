@@ -12,11 +12,16 @@ import (
 	"github.com/wardseal/wardseal/internal/handover"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // How far a handover is, in words, with the colour of its tag and what happens
 // next.
-var handoverWords = map[retention.HandoverState]struct{ Text, Colour, Next string }{
+var handoverWords = map[retention.HandoverState]struct {
+	Text   words.Text
+	Colour string
+	Next   words.Text
+}{
 	retention.HandoverProposed:  {"Waits for a second person", "yellow", "Nothing leaves this system until a different person approves it."},
 	retention.HandoverApproved:  {"Approved", "orange", "Fetch the package, send it, and record it here once the receiver has confirmed it."},
 	retention.HandoverEnded:     {"Ended", "grey", "What is in it stays, and comes back for review."},
@@ -26,8 +31,9 @@ var handoverWords = map[retention.HandoverState]struct{ Text, Colour, Next strin
 // handoverRow is a handover as pages show it.
 type handoverRow struct {
 	handover.View
-	Says, Colour, Next                         string
-	ProposedBy, DecidedBy, SentBy, ConfirmedBy string
+	Says, Next                                 words.Text
+	Colour                                     string
+	ProposedBy, DecidedBy, SentBy, ConfirmedBy words.Text
 	ByMe, Decide, Ends, Sends, Confirms        bool
 	Typed                                      map[string]string
 }

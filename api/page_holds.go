@@ -13,22 +13,24 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // holdRow is a hold as a page shows it.
 type holdRow struct {
-	ID                       retention.HoldID
-	Reason, Authority        string
-	From, To                 time.Time // To is the last day
-	Teams                    []string
-	Patients                 []media.PatientID
-	Site                     string
-	All                      bool
-	PlacedBy                 string
-	PlacedAt                 time.Time
-	ReleasedBy, ReleaseWords string
-	ReleasedAt               time.Time
-	Items, Due               int
+	ID                retention.HoldID
+	Reason, Authority string
+	From, To          time.Time // To is the last day
+	Teams             []words.Text
+	Patients          []media.PatientID
+	Site              words.Text
+	All               bool
+	PlacedBy          words.Text
+	PlacedAt          time.Time
+	ReleasedBy        words.Text
+	ReleaseWords      string
+	ReleasedAt        time.Time
+	Items, Due        int
 }
 
 type holdsView struct {
@@ -51,7 +53,7 @@ func (s *Server) holds(c *gin.Context, status int, problem *ui.Problem) {
 	}
 	v := holdsView{Places: may(c, access.PlaceHold)}
 	for _, h := range all {
-		row := holdRow{ID: h.ID, Reason: h.Reason, Authority: h.Authority, From: h.From, Patients: h.Patients, Site: h.SiteName, All: h.All(),
+		row := holdRow{ID: h.ID, Reason: h.Reason, Authority: h.Authority, From: h.From, Patients: h.Patients, Site: words.Text(h.SiteName), All: h.All(),
 			PlacedBy: personName(people, h.PlacedBy), PlacedAt: h.PlacedAt, ReleaseWords: h.ReleaseReason, ReleasedAt: h.ReleasedAt, Items: h.Items, Due: h.Due}
 		if !h.To.IsZero() {
 			row.To = h.To.AddDate(0, 0, -1)
@@ -74,7 +76,7 @@ type newHoldView struct {
 	Typed  map[string]string
 	Teams  []Team
 	Chosen map[string]bool // teams
-	Sites  []string
+	Sites  []choice
 	For    *Patient // chosen before, by the address or the form
 	Looked *holdRow
 }
@@ -94,7 +96,10 @@ func (s *Server) newHold(c *gin.Context, status int, f url.Values, looked *holdR
 		failPage(c, err)
 		return
 	}
-	v := newHoldView{Typed: typedIn(f), Teams: teams, Chosen: map[string]bool{}, Sites: media.Sites(), Looked: looked}
+	v := newHoldView{Typed: typedIn(f), Teams: teams, Chosen: map[string]bool{}, Looked: looked}
+	for _, site := range media.Sites() {
+		v.Sites = append(v.Sites, choice{string(site), site})
+	}
 	for _, t := range f["teams"] {
 		v.Chosen[t] = true
 		if looked != nil {
@@ -110,7 +115,7 @@ func (s *Server) newHold(c *gin.Context, status int, f url.Values, looked *holdR
 		p := patient(r.Patient)
 		v.For = &p
 	}
-	title := "Place a hold"
+	title := words.Text("Place a hold")
 	if looked != nil {
 		title = "Check the hold"
 	}
@@ -149,7 +154,7 @@ func (s *Server) lookHoldForm(c *gin.Context) {
 		return
 	}
 	n, err := s.holdIn(c, f)
-	row := holdRow{Reason: n.Reason, Authority: n.Authority, Site: n.Site, All: n.Everything, Patients: n.Patients}
+	row := holdRow{Reason: n.Reason, Authority: n.Authority, Site: words.Text(n.Site), All: n.Everything, Patients: n.Patients}
 	if err == nil {
 		row.Items, row.Due, err = s.Records.Match(c.Request.Context(), principal(c), n)
 	}

@@ -7,14 +7,16 @@ import (
 
 	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // places are the pages that somebody's role has a use for.
 func places(who access.Principal, here string) []ui.Place {
 	var out []ui.Place
 	for _, p := range []struct {
-		path, text string
-		need       access.Action
+		path string
+		text words.Text
+		need access.Action
 	}{
 		{"/due", "Due for review", access.ProposeDisposal},
 		{"/send", "Send a picture", access.UploadItem},

@@ -13,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 type inviteView struct {
@@ -83,12 +84,13 @@ type invitee struct {
 }
 
 type invitationRow struct {
-	ID            invitation.ID
-	Purpose, From string
-	Items         []numbered
-	Until         time.Time
-	Visits        int
-	OpenedAt      time.Time
+	ID       invitation.ID
+	Purpose  string
+	From     words.Text
+	Items    []numbered
+	Until    time.Time
+	Visits   int
+	OpenedAt time.Time
 }
 
 // numbered is an item as a list counts it.
@@ -139,10 +141,7 @@ func (s *Server) invitationsPage(c *gin.Context) {
 		p.Notice = "The invitation is on its way by mail. It says nothing about the patient."
 	}
 	if n, err := strconv.Atoi(c.Query("revoked")); err == nil && n >= 0 {
-		p.Notice = strconv.Itoa(n) + " invitations are revoked. Visits that were open are cut off."
-		if n == 1 {
-			p.Notice = "The invitation is revoked. A visit that was open is cut off."
-		}
+		p.Notice = words.Count(n, "The invitation is revoked. A visit that was open is cut off.", "{n} invitations are revoked. Visits that were open are cut off.")
 	}
 	render(c, http.StatusOK, "invitations", p)
 }

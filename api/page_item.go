@@ -11,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/link"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // itemView is one item as its page shows it.
@@ -18,13 +19,13 @@ type itemView struct {
 	ID             media.ItemID
 	Patient        Patient
 	BodySite, Note string
-	Team, Uploader string
+	Team, Uploader words.Text
 	Case           media.CaseID
-	Consent        string
-	ConsentFrom    string // who gave it; empty when not stated
+	Consent        words.Text
+	ConsentFrom    words.Text // who gave it; empty when not stated
 	ConsentDetail  string
-	CapturedWith   string // empty when not known
-	FromFile       bool   // a copy may remain where it was chosen
+	CapturedWith   words.Text // empty when not known
+	FromFile       bool       // a copy may remain where it was chosen
 	TakenAt        time.Time
 	FiledAt        time.Time
 	Receipt        media.Receipt
@@ -52,7 +53,7 @@ type itemView struct {
 
 // viewer is a picture or video as it is shown.
 type viewer struct {
-	Alt      string
+	Alt      words.Text
 	Video    bool
 	Src      string // what the browser shows; empty while there is nothing it could
 	Type     string // media type of a video
@@ -66,8 +67,8 @@ type viewer struct {
 	Progress *float64 // 0 to 1 while waiting; nil when not known
 	Wanted   string   // address that answers once what is waited for is there
 	Item     media.ItemID
-	Looks    []string // what was measured and may be put right
-	Retake   bool     // say so to who took it
+	Looks    []words.Text // what was measured and may be put right
+	Retake   bool         // say so to who took it
 
 	Width, Height int    // of the original, upright; 0 when not known
 	Moving        bool   // it may be an animation
@@ -94,11 +95,11 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	original := have[media.Original]
 	w := &viewer{
 		Width: original.Width, Height: original.Height,
-		Alt: "Clinical picture: " + v.BodySite, Video: v.Format.Video(), Original: at(media.Original), Format: v.Format.String(), Bytes: original.Bytes,
+		Alt: words.Say("Clinical picture: {site}", v.BodySite), Video: v.Format.Video(), Original: at(media.Original), Format: v.Format.String(), Bytes: original.Bytes,
 		State: v.Deriving.State, Progress: v.Deriving.Progress, Item: v.ID, Looks: looks(v.Quality),
 	}
 	if w.Video {
-		w.Alt = "Clinical video: " + v.BodySite
+		w.Alt = words.Say("Clinical video: {site}", v.BodySite)
 		w.Src, w.Type, w.Poster, w.Wanted = at(media.Original), original.Format.MediaType(), at(media.Poster), base+string(media.Playable)
 		if w.Poster == "" {
 			w.Wanted = base + string(media.Poster)
@@ -129,14 +130,14 @@ func viewerOf(v transfer.ItemView, base string) *viewer {
 	return w
 }
 
-var qualityWords = map[media.Flag]string{
+var qualityWords = map[media.Flag]words.Text{
 	media.Blurred:     "This picture looks blurred.",
 	media.Dark:        "This picture looks too dark to see much.",
 	media.Overexposed: "Much of this picture is plain white.",
 }
 
 // looks says what was measured and may be worth another picture.
-func looks(q *media.Quality) (out []string) {
+func looks(q *media.Quality) (out []words.Text) {
 	if q == nil {
 		return nil
 	}
@@ -146,7 +147,7 @@ func looks(q *media.Quality) (out []string) {
 	return out
 }
 
-var consentWords = map[media.Consent]string{
+var consentWords = map[media.Consent]words.Text{
 	media.ConsentRecord:      "For the record only",
 	media.ConsentTeaching:    "For the record and for teaching",
 	media.ConsentPublication: "For the record, teaching and publication",
@@ -154,13 +155,13 @@ var consentWords = map[media.Consent]string{
 
 // What is not stated has no words.
 var (
-	giverWords = map[media.ConsentGiver]string{
+	giverWords = map[media.ConsentGiver]words.Text{
 		media.GivenByPatient:       "Given by the patient",
 		media.GivenByParent:        "Given by a parent or guardian",
 		media.GivenByAttorney:      "Given by an attorney or deputy",
 		media.GivenByBestInterests: "Decided in the patient’s best interests",
 	}
-	capturedWords = map[media.CapturedWith]string{
+	capturedWords = map[media.CapturedWith]words.Text{
 		media.CapturedCamera: "With this page’s camera",
 		media.CapturedNative: "With the phone’s own camera",
 		media.CapturedFrame:  "As a frame of the camera’s moving picture: fewer pixels than a photo",
@@ -218,7 +219,7 @@ func (s *Server) item(c *gin.Context, status int, said said, problem *ui.Problem
 		failPage(c, err)
 		return
 	}
-	render(c, status, "item", ui.Page{Title: out.BodySite, Wide: true, Problem: problem, Data: out})
+	render(c, status, "item", ui.Page{Title: words.Data(out.BodySite), Wide: true, Problem: problem, Data: out})
 }
 
 // described gives an item and what its page says of it, without the picture.
@@ -269,5 +270,5 @@ func (s *Server) openedPage(c *gin.Context) {
 	}
 	out.Viewer, out.Until = viewerOf(v, "/api/v1/grants/"+string(g.ID)+"/renditions/"), g.ExpiresAt
 	out.Viewer.Mark, out.Viewer.Marks = watermarkFor(c, "viewer"), "/grants/"+string(g.ID)+"/annotations"
-	render(c, http.StatusOK, "item", ui.Page{Title: out.BodySite, Wide: true, Data: out})
+	render(c, http.StatusOK, "item", ui.Page{Title: words.Data(out.BodySite), Wide: true, Data: out})
 }

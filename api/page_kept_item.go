@@ -12,6 +12,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // keptItemView is the page on which one item of a record is put right.
@@ -57,7 +58,7 @@ func (s *Server) keptItemOf(c *gin.Context, status int, typed map[string]string,
 			v.Levels = append(v.Levels, choice{string(l), consentWords[l]})
 		}
 	}
-	render(c, status, "kept", ui.Page{Title: v.Item.BodySite, Problem: problem, Notice: doneWords[c.Query("done")], Data: v})
+	render(c, status, "kept", ui.Page{Title: words.Data(v.Item.BodySite), Problem: problem, Notice: doneWords[c.Query("done")], Data: v})
 }
 
 // keptForm is a form of an item's page in its record.

@@ -15,20 +15,23 @@ import (
 	"github.com/wardseal/wardseal/internal/link"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // madeLink is a link just made. Its address is shown this once.
 type madeLink struct {
-	URL, For string
-	Until    time.Time
-	Uses     int
+	URL   string
+	For   words.Text
+	Until time.Time
+	Uses  int
 }
 
 // linkRow is a live link in a list.
 type linkRow struct {
 	ID             link.ID
 	Item           media.ItemID
-	For, Purpose   string
+	For            words.Text
+	Purpose        string
 	Uses, UsesLeft int
 	Until          time.Time
 	OpenedAt       time.Time
@@ -42,14 +45,14 @@ func linkRows(links []transfer.LinkView, people []Person, teams []Team) []linkRo
 	return out
 }
 
-func audienceName(a link.Audience, people []Person, teams []Team) string {
+func audienceName(a link.Audience, people []Person, teams []Team) words.Text {
 	switch a.Kind {
 	case link.ToPerson:
 		return personName(people, access.PersonID(a.ID))
 	case link.ToTeam:
-		return "the team " + teamName(teams, access.TeamID(a.ID))
+		return words.Say("the team {team}", teamName(teams, access.TeamID(a.ID)))
 	}
-	return "any " + roleName(access.Role(a.ID))
+	return words.Say("any {role}", roleName(access.Role(a.ID)))
 }
 
 // linkPage opens links. It is filled in by script, since only that can read
@@ -118,10 +121,7 @@ func (s *Server) linksPage(c *gin.Context) {
 	}
 	p := ui.Page{Title: "My live links", Wide: true, Data: v}
 	if n, err := strconv.Atoi(c.Query("revoked")); err == nil && n >= 0 {
-		p.Notice = strconv.Itoa(n) + " links are revoked. Views that were open are cut off."
-		if n == 1 {
-			p.Notice = "The link is revoked. A view that was open is cut off."
-		}
+		p.Notice = words.Count(n, "The link is revoked. A view that was open is cut off.", "{n} links are revoked. Views that were open are cut off.")
 	}
 	render(c, http.StatusOK, "links", p)
 }

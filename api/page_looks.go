@@ -16,11 +16,12 @@ import (
 	"github.com/wardseal/wardseal/internal/link"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // answerView is the page that answers an auditor's question.
 type answerView struct {
-	Title     string
+	Title     words.Text
 	Name      string // patient, person or link: what is asked about
 	ID        string
 	All       bool
@@ -33,14 +34,14 @@ type answerView struct {
 }
 
 type answerDay struct {
-	Day  string
+	Day  words.Text
 	Told []told
 }
 
 // told is an event in a sentence, with where to ask further.
 type told struct {
 	At    time.Time
-	Says  string
+	Says  words.Text
 	Links []ui.Place
 }
 
@@ -83,11 +84,11 @@ func (s *Server) answerPage(c *gin.Context) {
 	v := answerView{All: q.All, From: c.Query("from"), To: c.Query("to"), Patient: q.Patient != ""}
 	switch {
 	case q.Patient != "":
-		v.Name, v.ID, v.Title = "patient", string(q.Patient), "Who saw patient "+audit.Brief(string(q.Patient))
+		v.Name, v.ID, v.Title = "patient", string(q.Patient), words.Say("Who saw patient {patient}", audit.Brief(string(q.Patient)))
 	case q.Person != "":
-		v.Name, v.ID, v.Title = "person", string(q.Person), "What "+names.Person(q.Person)+" saw"
+		v.Name, v.ID, v.Title = "person", string(q.Person), words.Say("What {who} saw", names.Person(q.Person))
 	default:
-		v.Name, v.ID, v.Title = "link", string(q.Link), "What went through link "+audit.Brief(string(q.Link))
+		v.Name, v.ID, v.Title = "link", string(q.Link), words.Say("What went through link {link}", audit.Brief(string(q.Link)))
 	}
 	v.Days = inDays(events, names, v.Name)
 	ask := url.Values{v.Name: {v.ID}}
@@ -136,7 +137,10 @@ func (v *answerView) addresses(ask url.Values, q transfer.Question, more bool, e
 // downloads are the forms in which a search can be taken away.
 func downloads(q url.Values) []ui.Place {
 	var out []ui.Place
-	for _, f := range []struct{ format, text string }{{"csv", "CSV"}, {"jsonl", "JSON Lines"}, {"fhir", "FHIR"}} {
+	for _, f := range []struct {
+		format string
+		text   words.Text
+	}{{"csv", "CSV"}, {"jsonl", "JSON Lines"}, {"fhir", "FHIR"}} {
 		q.Set("format", f.format)
 		out = append(out, ui.Place{Path: "/audit/export?" + q.Encode(), Text: f.text})
 	}
@@ -147,12 +151,15 @@ func downloads(q url.Values) []ui.Place {
 func inDays(events []audit.Event, names audit.Names, asked string) []answerDay {
 	var out []answerDay
 	for _, e := range events {
-		day := e.At.In(ui.Zone).Format("Monday 2 January 2006")
+		day := words.Weekday(e.At.In(ui.Zone))
 		if len(out) == 0 || out[len(out)-1].Day != day {
 			out = append(out, answerDay{Day: day})
 		}
 		t := told{At: e.At, Says: e.Sentence(names)}
-		for _, x := range []struct{ name, id, text string }{
+		for _, x := range []struct {
+			name, id string
+			text     words.Text
+		}{
 			{"patient", e.Subject.Patient, "Who saw this patient"}, {"link", e.Subject.Link, "What went through this link"}, {"person", string(e.Actor), "What this person saw"},
 		} {
 			if x.id != "" && x.name != asked {

@@ -8,6 +8,7 @@ import (
 	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/records"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // mergeRow is a merge as the page of a record shows it.
@@ -15,8 +16,8 @@ type mergeRow struct {
 	records.MergeView
 	Other    Patient
 	Here     bool // both numbers find the patient of the page
-	By       string
-	UndoneBy string
+	By       words.Text
+	UndoneBy words.Text
 	Stays    []keptItem // came since, and are here
 }
 

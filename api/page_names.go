@@ -3,7 +3,9 @@ package api
 import (
 	"github.com/gin-gonic/gin"
 
+	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // teams gives one's own teams, and all of them.
@@ -20,10 +22,10 @@ func (s *Server) teams(c *gin.Context) (mine, all []Team, err error) {
 	return mine, all, err
 }
 
-func teamName(all []Team, id access.TeamID) string {
+func teamName(all []Team, id access.TeamID) words.Text {
 	for _, t := range all {
 		if t.ID == id {
-			return t.Name
+			return words.Data(t.Name)
 		}
 	}
 	return "a former team"
@@ -49,18 +51,13 @@ func (s *Server) names(c *gin.Context) ([]Person, []Team, error) {
 	return people, teams, err
 }
 
-func personName(all []Person, id access.PersonID) string {
+func personName(all []Person, id access.PersonID) words.Text {
 	for _, p := range all {
 		if p.ID == id {
-			return p.Name
+			return words.Data(p.Name)
 		}
 	}
 	return "somebody who has left"
 }
 
-func roleName(r access.Role) string {
-	if r == access.RecordsOfficer {
-		return "records officer"
-	}
-	return string(r)
-}
+func roleName(r access.Role) words.Text { return ui.Role(string(r)) }

@@ -12,6 +12,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/oversight"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // guided sends whoever has not read the guidance for staff to it first. It is
@@ -107,24 +108,26 @@ func (s *Server) reportForm(c *gin.Context) {
 type incidentRow struct {
 	ID            oversight.ID
 	Breach        bool
-	By, Page      string
+	By            words.Text
+	Page          string
 	Text, Outcome string
 	At, NotifyBy  time.Time
 	ClosedAt      time.Time
-	ClosedBy      string
-	Opened        bool   // it is looked into at the desk
-	Clock, Colour string // of what is looked into
+	ClosedBy      words.Text
+	Opened        bool // it is looked into at the desk
+	Clock         words.Text
+	Colour        string // of what is looked into
 }
 
 type emergencyRow struct {
 	ID              oversight.ID
-	Who             string
+	Who             words.Text
 	Person          access.PersonID
 	Patient         media.PatientID
 	Reason, Finding string
 	At, ExpiresAt   time.Time
 	ReviewedAt      time.Time
-	ReviewedBy      string
+	ReviewedBy      words.Text
 }
 
 func (s *Server) reviewPage(c *gin.Context) { s.review(c, http.StatusOK, nil) }

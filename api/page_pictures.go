@@ -13,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/oversight"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // row is an item in a list.
@@ -20,7 +21,7 @@ type row struct {
 	ID             media.ItemID
 	Patient        Patient
 	BodySite, Note string
-	Team           string
+	Team           words.Text
 	Format         string
 	Video          bool
 	Asks           bool // it can be chosen, to ask about it

@@ -19,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // teamClass is a team and the class of what it files.
@@ -129,7 +130,7 @@ func (s *Server) importForm(c *gin.Context) {
 func csvIn(c *gin.Context) (string, bool) {
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxCSV+maxForm)
 	if err := c.Request.ParseMultipartForm(maxCSV + maxForm); err != nil {
-		code, kind, text := "form-wrong", fault.Invalid, "This form did not arrive whole. Go back and send it again."
+		code, kind, text := "form-wrong", fault.Invalid, words.Text("This form did not arrive whole. Go back and send it again.")
 		if big := (*http.MaxBytesError)(nil); errors.As(err, &big) {
 			code, kind, text = "form-too-large", fault.TooLarge, "This file is larger than 1 MB. Split it, with the first line in each part."
 		}
@@ -173,11 +174,11 @@ func refusedLines(text string, rows map[int][]string, refused []records.RefusedL
 // happened is a patient event as a page shows it.
 type happened struct {
 	ID        retention.EventID
-	What      string
+	What      words.Text
 	On        time.Time
 	Note      string
-	By        string
-	Source    string
+	By        words.Text
+	Source    words.Text
 	At        time.Time
 	Cancelled time.Time
 }
@@ -188,9 +189,9 @@ type keptItem struct {
 	BodySite string
 	Video    bool
 	FiledAt  time.Time
-	Team     string
-	Class    string
-	Why      string
+	Team     words.Text
+	Class    words.Text
+	Why      words.Text
 	Sure     bool
 	Held     bool
 	Due      bool      // may be reviewed
@@ -204,7 +205,7 @@ type keptItem struct {
 type recordView struct {
 	Patient  Patient
 	Class    string
-	ByAge    string // adult or child
+	ByAge    words.Text // adult or child
 	Classes  []choice
 	Entry    time.Time
 	Schedule bool
@@ -231,7 +232,7 @@ func (s *Server) recordOf(c *gin.Context, status int, typed map[string]string, p
 		failPage(c, err)
 		return
 	}
-	v := recordView{Patient: patient(r.Patient), Class: string(r.Class), ByAge: string(r.ByAge), Classes: classesOf(false), Entry: r.LastEntry, Schedule: r.Schedule != nil,
+	v := recordView{Patient: patient(r.Patient), Class: string(r.Class), ByAge: byAgeWords[r.ByAge], Classes: classesOf(false), Entry: r.LastEntry, Schedule: r.Schedule != nil,
 		Typed: typed, Keeps: may(c, access.KeepRecords), Holds: may(c, access.PlaceHold), Sees: may(c, access.DescribeItem)}
 	if v.Typed == nil {
 		v.Typed = map[string]string{"patient_number_kind": "nhs"}
@@ -248,11 +249,11 @@ func (s *Server) recordOf(c *gin.Context, status int, typed map[string]string, p
 	for _, m := range r.Merges {
 		v.Merges = append(v.Merges, mergeRow{m, patient(m.Other), m.To == r.Patient.ID, personName(people, m.By), personName(people, m.UndoneBy), items(m.Since.Items, v.Items)})
 	}
-	render(c, status, "record", ui.Page{Title: v.Patient.Name, Wide: true, Problem: problem, Notice: doneWords[c.Query("done")], Data: v})
+	render(c, status, "record", ui.Page{Title: words.Data(v.Patient.Name), Wide: true, Problem: problem, Notice: doneWords[c.Query("done")], Data: v})
 }
 
 func (s *Server) keptItem(i records.ItemDue, teams []Team) keptItem {
-	k := keptItem{ID: i.Item, BodySite: i.BodySite, Video: i.Format.Video(), FiledAt: i.FiledAt, Team: teamName(teams, i.Team), Class: i.Due.Rule.Title, Why: i.Due.Why,
+	k := keptItem{ID: i.Item, BodySite: i.BodySite, Video: i.Format.Video(), FiledAt: i.FiledAt, Team: teamName(teams, i.Team), Class: words.Text(i.Due.Rule.Title), Why: i.Due.Why,
 		Sure: i.Confirmed, Held: i.Held, ReviewOn: i.Due.Review(), Consent: i.Consent, Own: string(i.Own)}
 	if i.KeptUntil.After(k.ReviewOn) && !k.ReviewOn.IsZero() {
 		k.Kept, k.ReviewOn = i.KeptUntil, i.KeptUntil

@@ -15,6 +15,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/referral"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // questionRow is a referral in a list.
@@ -22,8 +23,8 @@ type questionRow struct {
 	ID                        referral.ID
 	Patient                   Patient
 	Question                  string
-	From, To                  string
-	State                     string
+	From, To                  words.Text
+	State                     words.Text
 	Unread, Unopened, Overdue bool
 	At                        time.Time
 }
@@ -39,12 +40,12 @@ type inboxView struct {
 	Boxes  []ui.Place
 }
 
-var stateWords = map[referral.State]string{
+var stateWords = map[referral.State]words.Text{
 	referral.Waiting: "Waiting for an answer", referral.More: "Another picture wanted", referral.Answered: "Answered", referral.Closed: "Closed",
 }
 
 // orderWords say how a list of questions is sorted.
-var orderWords = map[referral.Order]string{
+var orderWords = map[referral.Order]words.Text{
 	referral.Latest: "Newest first", referral.Oldest: "Waiting longest first", referral.Unopened: "Not opened first", referral.ByPatient: "By patient",
 }
 
@@ -71,7 +72,7 @@ func (s *Server) inboxPage(c *gin.Context) {
 	v := inboxView{Box: o.Box, State: o.State, Order: o.Sort, Rows: questionRows(views, people, teams), Sends: access.May(who, access.UploadItem) == access.Allow}
 	for _, b := range []struct {
 		box  transfer.Box
-		text string
+		text words.Text
 	}{{transfer.ToMe, "For me"}, {transfer.Mine, "Asked by me"}, {transfer.Team, "Asked by my teams"}} {
 		q := url.Values{"box": {string(b.box)}}
 		if o.Sort != "" {
@@ -107,12 +108,13 @@ func questionRows(views []transfer.ReferralView, people []Person, teams []Team) 
 
 // messageRow is one message of a thread as its page shows it.
 type messageRow struct {
-	Who, Did, Text string
-	At             time.Time
-	Mine           bool
+	Who, Did words.Text
+	Text     string
+	At       time.Time
+	Mine     bool
 }
 
-var didWords = map[referral.Kind]string{
+var didWords = map[referral.Kind]words.Text{
 	referral.Answer: "answered", referral.AskMore: "asked for another picture", referral.Note: "wrote", referral.Items: "added pictures",
 	referral.Close: "closed the question", referral.Reopen: "opened the question again",
 }
@@ -127,12 +129,12 @@ type referralView struct {
 	Closed   bool
 	Asking   bool            // who looks is on the side that asks
 	May      map[string]bool // what may be written, by kind
-	Ready    []string
+	Ready    []words.Text
 	Text     string
 }
 
 // readyAnswers save a busy consultant typing.
-var readyAnswers = []string{
+var readyAnswers = []words.Text{
 	"Thank you. I have seen this, and nothing needs to change for now.",
 	"Please send a sharper picture in better light.",
 	"Please send a picture from the side too, with a ruler beside it.",
@@ -172,7 +174,7 @@ func (s *Server) referral(c *gin.Context, status int, typed string, problem *ui.
 	for _, k := range []referral.Kind{referral.Answer, referral.AskMore, referral.Note, referral.Close, referral.Reopen} {
 		_, out.May[string(k)] = referral.Next(v.State, k, v.Side)
 	}
-	p := ui.Page{Title: "Question about " + out.Patient.Name, Wide: true, Problem: problem, Data: out}
+	p := ui.Page{Title: words.Say("Question about {patient}", out.Patient.Name), Wide: true, Problem: problem, Data: out}
 	if c.Query("said") != "" && problem == nil {
 		p.Notice = "That is in the thread now, and on record."
 	}
@@ -203,7 +205,7 @@ func (s *Server) writeForm(c *gin.Context) {
 
 // seenRow is somebody who has seen an item.
 type seenRow struct {
-	Name string
+	Name words.Text
 	At   time.Time
 }
 

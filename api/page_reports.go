@@ -17,16 +17,18 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/oversight"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // report is one report: a table, which is its CSV too, and charts of it.
 type report struct {
-	Name, Title, Says string
-	Columns           []string
-	Rows              [][]string
-	Charts            []*ui.Chart
-	Count             string // of what needs somebody, for the contents
-	Cut               bool
+	Name        string
+	Title, Says words.Text
+	Columns     []words.Text
+	Rows        [][]words.Text
+	Charts      []*ui.Chart
+	Count       words.Text // of what needs somebody, for the contents
+	Cut         bool
 }
 
 // reportWeeks are the periods to choose from.
@@ -45,24 +47,26 @@ func reportsOf(r transfer.Report, n names) []report {
 		dueReport(r),
 		holdsReport(r, n),
 		filedByWeek(r),
-		filedBy("filed-by-team", "Filed, by team", "Team", r, func(f transfer.WeekFiled) string { return teamName(n.teams, f.Team) }),
-		filedBy("filed-by-format", "Filed, by format", "Format", r, func(f transfer.WeekFiled) string { return f.Format }),
+		filedBy("filed-by-team", "Filed, by team", "Team", r, func(f transfer.WeekFiled) words.Text { return teamName(n.teams, f.Team) }),
+		filedBy("filed-by-format", "Filed, by format", "Format", r, func(f transfer.WeekFiled) words.Text { return words.Data(f.Format) }),
 	}
 }
 
-func counted(n int) string {
+func counted(n int) words.Text {
 	if n == 0 {
 		return ""
 	}
-	return strconv.Itoa(n)
+	return figure(n)
 }
+
+func figure[N int | int64](n N) words.Text { return words.Data(fmt.Sprint(n)) }
 
 func incidentsReport(r transfer.Report, n names) report {
 	out := report{Name: "incidents", Title: "Open incidents", Says: "Reports of problems and breaches that are not closed. A breach that risks people’s rights must be told to the regulator within 72 hours.",
-		Columns: []string{"Kind", "Reported", "By", "72 hours end", "State"}, Cut: r.Cut["incidents"]}
+		Columns: []words.Text{"Kind", "Reported", "By", "72 hours end", "State"}, Cut: r.Cut["incidents"]}
 	overdue := 0
 	for _, i := range r.Incidents {
-		kind, due, state := "Problem", "", "Open"
+		kind, due, state := words.Text("Problem"), words.Text(""), words.Text("Open")
 		if i.Kind == oversight.Breach {
 			kind, due = "Breach", spoken(i.Clock.Due)
 			state, _ = clockWords(i.Clock)
@@ -70,20 +74,20 @@ func incidentsReport(r transfer.Report, n names) report {
 				overdue++
 			}
 		}
-		out.Rows = append(out.Rows, []string{kind, spoken(i.At), personName(n.people, i.ReportedBy), due, state})
+		out.Rows = append(out.Rows, []words.Text{kind, spoken(i.At), personName(n.people, i.ReportedBy), due, state})
 	}
 	if out.Count = counted(len(out.Rows)); overdue > 0 {
-		out.Count += fmt.Sprintf(" (%d overdue)", overdue)
+		out.Count = words.Say("{count} ({n} overdue)", out.Count, overdue)
 	}
 	return out
 }
 
 func unseenReport(r transfer.Report, n names) report {
-	out := report{Name: "referrals", Title: "Questions that nobody has seen", Says: "Open questions that nobody of those asked has opened, oldest first.", Columns: []string{"Asked by team", "For", "Asked", "Waiting for"}, Cut: r.Cut["referrals"]}
+	out := report{Name: "referrals", Title: "Questions that nobody has seen", Says: "Open questions that nobody of those asked has opened, oldest first.", Columns: []words.Text{"Asked by team", "For", "Asked", "Waiting for"}, Cut: r.Cut["referrals"]}
 	ages := []ui.Point{{Label: "under 4 hours"}, {Label: "4 to 24 hours"}, {Label: "1 to 3 days"}, {Label: "over 3 days"}}
 	for _, u := range r.Unseen {
 		age := r.Now.Sub(u.AskedAt)
-		out.Rows = append(out.Rows, []string{teamName(n.teams, u.Team), audienceName(u.Audience, n.people, n.teams), spoken(u.AskedAt), lasting(age)})
+		out.Rows = append(out.Rows, []words.Text{teamName(n.teams, u.Team), audienceName(u.Audience, n.people, n.teams), spoken(u.AskedAt), lasting(age)})
 		k := slices.IndexFunc([]time.Duration{4 * time.Hour, 24 * time.Hour, 72 * time.Hour, 1 << 62}, func(d time.Duration) bool { return age < d })
 		ages[k].Value++
 	}
@@ -92,19 +96,19 @@ func unseenReport(r transfer.Report, n names) report {
 	return out
 }
 
-func emergencyRows(all []oversight.Emergency, r transfer.Report, n names) [][]string {
-	var rows [][]string
+func emergencyRows(all []oversight.Emergency, r transfer.Report, n names) [][]words.Text {
+	var rows [][]words.Text
 	for _, e := range all {
-		state := "Waits for review, for " + lasting(r.Now.Sub(e.At))
+		state := words.Say("Waits for review, for {time}", lasting(r.Now.Sub(e.At)))
 		if !e.ReviewedAt.IsZero() {
-			state = "Reviewed by " + personName(n.people, e.ReviewedBy) + ", " + spoken(e.ReviewedAt)
+			state = words.Say("Reviewed by {who}, {when}", personName(n.people, e.ReviewedBy), spoken(e.ReviewedAt))
 		}
-		rows = append(rows, []string{personName(n.people, e.Person), spoken(e.At), spoken(e.ExpiresAt), state})
+		rows = append(rows, []words.Text{personName(n.people, e.Person), spoken(e.At), spoken(e.ExpiresAt), state})
 	}
 	return rows
 }
 
-var emergencyColumns = []string{"Person", "Taken", "Until", "State"}
+var emergencyColumns = []words.Text{"Person", "Taken", "Until", "State"}
 
 func emergenciesReport(r transfer.Report, n names) report {
 	return report{Name: "emergencies", Title: "Emergency accesses", Says: "Access that somebody took to a patient of another team, newest first.", Columns: emergencyColumns, Rows: emergencyRows(r.Emergencies, r, n), Cut: r.Cut["emergencies"]}
@@ -112,21 +116,21 @@ func emergenciesReport(r transfer.Report, n names) report {
 
 func overdueReviewsReport(r transfer.Report, n names) report {
 	rows := emergencyRows(r.ToReview, r, n)
-	return report{Name: "reviews", Title: "Emergency accesses that nobody has reviewed", Says: "Those of more than " + lasting(transfer.ReviewWithin) + " ago, oldest first.", Columns: emergencyColumns, Rows: rows, Count: counted(len(rows)), Cut: r.Cut["reviews"]}
+	return report{Name: "reviews", Title: "Emergency accesses that nobody has reviewed", Says: words.Say("Those of more than {time} ago, oldest first.", lasting(transfer.ReviewWithin)), Columns: emergencyColumns, Rows: rows, Count: counted(len(rows)), Cut: r.Cut["reviews"]}
 }
 
 func dueReport(r transfer.Report) report {
-	out := report{Name: "due", Title: "Kept, by class and the year in which it comes due", Says: "The class whose rule dates an item, and when it may be reviewed. “No date” is what nothing ends yet.", Columns: []string{"Class", "Year", "Items"}}
-	type cell struct{ class, year string }
-	cells, years := map[cell]int64{}, map[string]int64{}
+	out := report{Name: "due", Title: "Kept, by class and the year in which it comes due", Says: "The class whose rule dates an item, and when it may be reviewed. “No date” is what nothing ends yet.", Columns: []words.Text{"Class", "Year", "Items"}}
+	type cell struct{ class, year words.Text }
+	cells, years := map[cell]int64{}, map[words.Text]int64{}
 	var due int64
 	for _, d := range r.Due {
-		c := cell{string(d.Class), "No date"}
+		c := cell{words.Data(string(d.Class)), "No date"}
 		if c.class == "" {
 			c.class = "not dated yet"
 		}
 		if !d.On.IsZero() {
-			c.year = d.On.Format("2006")
+			c.year = words.Data(d.On.Format("2006"))
 			if !d.On.After(r.Now) {
 				due += d.Items
 			}
@@ -134,15 +138,17 @@ func dueReport(r transfer.Report) report {
 		cells[c] += d.Items
 		years[c.year] += d.Items
 	}
-	for _, c := range slices.SortedFunc(maps.Keys(cells), func(a, b cell) int { return strings.Compare(a.class+a.year, b.class+b.year) }) {
-		out.Rows = append(out.Rows, []string{c.class, c.year, strconv.FormatInt(cells[c], 10)})
+	for _, c := range slices.SortedFunc(maps.Keys(cells), func(a, b cell) int {
+		return strings.Compare(a.class.String()+a.year.String(), b.class.String()+b.year.String())
+	}) {
+		out.Rows = append(out.Rows, []words.Text{c.class, c.year, figure(cells[c])})
 	}
 	if len(out.Rows) == 0 {
 		return out
 	}
 	out.Count = counted(int(due))
 	var points []ui.Point
-	for _, y := range slices.Sorted(maps.Keys(years)) {
+	for _, y := range slices.SortedFunc(maps.Keys(years), func(a, b words.Text) int { return strings.Compare(a.String(), b.String()) }) {
 		points = append(points, ui.Point{Label: y, Value: years[y]})
 	}
 	if len(points) > 30 { // as many as can be told apart
@@ -153,15 +159,15 @@ func dueReport(r transfer.Report) report {
 }
 
 func holdsReport(r transfer.Report, n names) report {
-	out := report{Name: "holds", Title: "Holds", Says: "What keeps items from being destroyed now, newest first. The reasons are on the page of holds.", Columns: []string{"Placed", "By", "For", "Items", "Of these due"}, Cut: r.Cut["holds"]}
+	out := report{Name: "holds", Title: "Holds", Says: "What keeps items from being destroyed now, newest first. The reasons are on the page of holds.", Columns: []words.Text{"Placed", "By", "For", "Items", "Of these due"}, Cut: r.Cut["holds"]}
 	for _, h := range r.Holds {
-		out.Rows = append(out.Rows, []string{spoken(h.PlacedAt), personName(n.people, h.PlacedBy), lasting(r.Now.Sub(h.PlacedAt)), strconv.Itoa(h.Items), strconv.Itoa(h.Due)})
+		out.Rows = append(out.Rows, []words.Text{spoken(h.PlacedAt), personName(n.people, h.PlacedBy), lasting(r.Now.Sub(h.PlacedAt)), figure(h.Items), figure(h.Due)})
 	}
 	return out
 }
 
 func signInsByDay(r transfer.Report) report {
-	out := report{Name: "sign-ins", Title: "Failed sign-ins, by day", Says: "Wrong passwords and codes, unknown names, and tries on locked accounts.", Columns: []string{"Day", "Failed"}, Cut: r.Cut["sign-ins"]}
+	out := report{Name: "sign-ins", Title: "Failed sign-ins, by day", Says: "Wrong passwords and codes, unknown names, and tries on locked accounts.", Columns: []words.Text{"Day", "Failed"}, Cut: r.Cut["sign-ins"]}
 	days := map[string]int64{}
 	for _, f := range r.SignIns {
 		days[f.Hour.In(ui.Zone).Format(time.DateOnly)] += int64(f.Count)
@@ -176,24 +182,24 @@ func signInsByDay(r transfer.Report) report {
 		first = chart // four weeks are as much as can be told apart
 	}
 	for d := first; d.Format(time.DateOnly) <= last.Format(time.DateOnly); d = d.AddDate(0, 0, 1) {
-		points = append(points, ui.Point{Label: d.Format("2 Jan"), Value: days[d.Format(time.DateOnly)]})
+		points = append(points, ui.Point{Label: shortDay(d), Value: days[d.Format(time.DateOnly)]})
 	}
 	for _, day := range slices.Backward(slices.Sorted(maps.Keys(days))) {
-		out.Rows = append(out.Rows, []string{day, strconv.FormatInt(days[day], 10)})
+		out.Rows = append(out.Rows, []words.Text{words.Data(day), figure(days[day])})
 	}
 	out.Charts = []*ui.Chart{ui.Columns("chart-sign-ins", "Failed sign-ins a day, the last four weeks", points)}
 	return out
 }
 
 func signInsByAccount(r transfer.Report, n names) report {
-	out := report{Name: "sign-in-accounts", Title: "Failed sign-ins, by account", Says: "The accounts with the most, and those that are locked now.", Columns: []string{"Account", "Failed", "Now"}, Cut: r.Cut["sign-ins"]}
+	out := report{Name: "sign-in-accounts", Title: "Failed sign-ins, by account", Says: "The accounts with the most, and those that are locked now.", Columns: []words.Text{"Account", "Failed", "Now"}, Cut: r.Cut["sign-ins"]}
 	failed := map[access.PersonID]int{}
 	for _, f := range r.SignIns {
 		failed[f.Person] += f.Count
 	}
-	locked := map[access.PersonID]string{}
+	locked := map[access.PersonID]words.Text{}
 	for _, p := range r.Locked {
-		locked[p.ID] = "Locked until " + spoken(p.LockedUntil)
+		locked[p.ID] = words.Say("Locked until {when}", spoken(p.LockedUntil))
 		failed[p.ID] += 0
 	}
 	ids := slices.SortedFunc(maps.Keys(failed), func(a, b access.PersonID) int {
@@ -204,24 +210,24 @@ func signInsByAccount(r transfer.Report, n names) report {
 	})
 	var points []ui.Point
 	for _, id := range ids[:min(len(ids), 100)] {
-		name := "names that no account has"
+		name := words.Text("names that no account has")
 		if id != "" {
 			name = personName(n.people, id)
 		}
-		out.Rows = append(out.Rows, []string{name, strconv.Itoa(failed[id]), locked[id]})
+		out.Rows = append(out.Rows, []words.Text{name, figure(failed[id]), locked[id]})
 		if len(points) < 8 {
 			points = append(points, ui.Point{Label: name, Value: int64(failed[id])})
 		}
 	}
 	if out.Count = ""; len(locked) > 0 {
-		out.Count = fmt.Sprintf("%d locked", len(locked))
+		out.Count = words.Say("{n} locked", len(locked))
 	}
 	out.Charts = []*ui.Chart{ui.Rows("chart-accounts", "The most", points)}
 	return out
 }
 
 func filedByWeek(r transfer.Report) report {
-	out := report{Name: "filed", Title: "Filed, by week", Says: "Photos and videos, and what they take up, encrypted, with their previews. Weeks begin on Monday.", Columns: []string{"Week from", "Items", "Added", "Added since the first week"}}
+	out := report{Name: "filed", Title: "Filed, by week", Says: "Photos and videos, and what they take up, encrypted, with their previews. Weeks begin on Monday.", Columns: []words.Text{"Week from", "Items", "Added", "Added since the first week"}}
 	if len(r.Filed) == 0 {
 		return out
 	}
@@ -233,35 +239,42 @@ func filedByWeek(r transfer.Report) report {
 	var counts, growth []ui.Point
 	var sum int64
 	for w := r.Since; !w.After(r.Now); w = w.AddDate(0, 0, 7) {
-		k, label := w.Unix(), w.Format("2 Jan")
+		k, label := w.Unix(), shortDay(w)
 		sum += stored[k]
 		counts = append(counts, ui.Point{Label: label, Value: items[k]})
 		growth = append(growth, ui.Point{Label: label, Value: sum, Text: ui.Size(sum)})
-		out.Rows = append(out.Rows, []string{w.Format(time.DateOnly), strconv.FormatInt(items[k], 10), ui.Size(stored[k]), ui.Size(sum)})
+		out.Rows = append(out.Rows, []words.Text{words.Data(w.Format(time.DateOnly)), figure(items[k]), ui.Size(stored[k]), ui.Size(sum)})
 	}
 	slices.Reverse(out.Rows)
 	out.Charts = []*ui.Chart{ui.Columns("chart-filed", "Items filed a week", counts), ui.Columns("chart-growth", "Storage added since the first week", growth)}
 	return out
 }
 
+// shortDay is a day with little room: 24 Nov.
+func shortDay(t time.Time) words.Text {
+	return words.Say("{day} {month}", t.Day(), shortMonths[t.Month()-1])
+}
+
+var shortMonths = []words.Text{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
+
 // filedBy adds up what was filed by a word for it.
-func filedBy(name, title, column string, r transfer.Report, word func(transfer.WeekFiled) string) report {
-	out := report{Name: name, Title: title, Says: "In these weeks.", Columns: []string{column, "Items", "Added"}}
-	items, stored := map[string]int64{}, map[string]int64{}
+func filedBy(name string, title, column words.Text, r transfer.Report, word func(transfer.WeekFiled) words.Text) report {
+	out := report{Name: name, Title: title, Says: "In these weeks.", Columns: []words.Text{column, "Items", "Added"}}
+	items, stored := map[words.Text]int64{}, map[words.Text]int64{}
 	for _, f := range r.Filed {
 		w := word(f)
 		items[w] += int64(f.Items)
 		stored[w] += f.Stored
 	}
-	words := slices.SortedFunc(maps.Keys(items), func(a, b string) int {
+	all := slices.SortedFunc(maps.Keys(items), func(a, b words.Text) int {
 		if d := items[b] - items[a]; d != 0 {
 			return int(max(min(d, 1), -1))
 		}
-		return strings.Compare(a, b)
+		return strings.Compare(a.String(), b.String())
 	})
 	var points []ui.Point
-	for _, w := range words {
-		out.Rows = append(out.Rows, []string{w, strconv.FormatInt(items[w], 10), ui.Size(stored[w])})
+	for _, w := range all {
+		out.Rows = append(out.Rows, []words.Text{w, figure(items[w]), ui.Size(stored[w])})
 		if len(points) < 10 {
 			points = append(points, ui.Point{Label: w, Value: items[w]})
 		}
@@ -303,15 +316,15 @@ func (s *Server) listReports(c *gin.Context) {
 		return
 	}
 	type table struct {
-		Name    string     `json:"name"`
-		Title   string     `json:"title"`
-		Columns []string   `json:"columns"`
-		Rows    [][]string `json:"rows"`
-		Cut     bool       `json:"cut,omitempty"`
+		Name    string         `json:"name"`
+		Title   words.Text     `json:"title"`
+		Columns []words.Text   `json:"columns"`
+		Rows    [][]words.Text `json:"rows"`
+		Cut     bool           `json:"cut,omitempty"`
 	}
 	out := []table{}
 	for _, t := range all {
-		out = append(out, table{t.Name, t.Title, t.Columns, append([][]string{}, t.Rows...), t.Cut})
+		out = append(out, table{t.Name, t.Title, t.Columns, append([][]words.Text{}, t.Rows...), t.Cut})
 	}
 	c.JSON(http.StatusOK, gin.H{"at": r.Now, "since": r.Since, "weeks": weeks, "reports": out})
 }
@@ -336,7 +349,7 @@ func (s *Server) csv(c *gin.Context, name string, fails func(*gin.Context, error
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	w.UseCRLF = true
-	_ = w.Write(all[i].Columns) // a Builder never fails
+	_ = w.Write(inert(all[i].Columns)) // a Builder never fails
 	for _, row := range all[i].Rows {
 		_ = w.Write(inert(row))
 	}
@@ -346,9 +359,11 @@ func (s *Server) csv(c *gin.Context, name string, fails func(*gin.Context, error
 }
 
 // inert keeps a spreadsheet from taking a name for a formula.
-func inert(row []string) []string {
-	out := slices.Clone(row)
-	for i, v := range out {
+func inert(row []words.Text) []string {
+	out := make([]string, len(row))
+	for i, t := range row {
+		v := t.String()
+		out[i] = v
 		if v != "" && strings.ContainsRune("=+-@\t\r", rune(v[0])) {
 			out[i] = "'" + v
 		}

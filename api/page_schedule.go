@@ -11,32 +11,34 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // ruleRow is a rule of a schedule.
 type ruleRow struct {
-	Class                 retention.Class
-	Hash                  string
-	Title, Period, Source string
-	Longest               bool
-	Verified              bool
-	ConfirmedBy           string
-	ConfirmedAt           time.Time
+	Class         retention.Class
+	Hash          string
+	Title, Period words.Text
+	Source        string
+	Longest       bool
+	Verified      bool
+	ConfirmedBy   words.Text
+	ConfirmedAt   time.Time
 }
 
 // classCount is how many items of a class move.
 type classCount struct {
-	Class string
+	Class words.Text
 	Items int
 }
 
 type scheduleView struct {
 	Version   int64
-	Title     string
+	Title     words.Text
 	Edition   string
 	Source    string
 	Automatic bool
-	AppliedBy string
+	AppliedBy words.Text
 	AppliedAt time.Time
 	Rules     []ruleRow
 	Unsure    int
@@ -62,7 +64,7 @@ func (s *Server) schedule(c *gin.Context, status int, change *records.Change, pr
 		return
 	}
 	a := r.Applied
-	v := scheduleView{Version: a.Version, Title: a.Schedule.Title, Edition: a.Schedule.Edition, Source: a.Schedule.Source, Automatic: a.Schedule.Automatic, AppliedBy: "the system, at its first start", AppliedAt: a.AppliedAt,
+	v := scheduleView{Version: a.Version, Title: words.Text(a.Schedule.Title), Edition: a.Schedule.Edition, Source: a.Schedule.Source, Automatic: a.Schedule.Automatic, AppliedBy: "the system, at its first start", AppliedAt: a.AppliedAt,
 		Offered: r.Offered, Applies: may(c, access.ApplySchedule), Change: change}
 	if a.AppliedBy != "" {
 		v.AppliedBy = personName(people, a.AppliedBy)
@@ -92,7 +94,7 @@ func (s *Server) schedule(c *gin.Context, status int, change *records.Change, pr
 }
 
 func rowOf(r retention.Rule) ruleRow {
-	return ruleRow{Class: r.Class, Hash: r.Hash(), Title: r.Title, Period: r.Period(), Source: r.Source, Longest: r.Kind == retention.Maximum, Verified: r.Verified}
+	return ruleRow{Class: r.Class, Hash: r.Hash(), Title: words.Text(r.Title), Period: r.Period(), Source: r.Source, Longest: r.Kind == retention.Maximum, Verified: r.Verified}
 }
 
 func (s *Server) scheduleProblem(c *gin.Context) func(int, *ui.Problem) {

@@ -9,6 +9,7 @@ import (
 	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // signInView is the sign-in page: what was typed, and where else one may sign in.
@@ -60,7 +61,7 @@ func (s *Server) signInForm(c *gin.Context) {
 }
 
 // accountDone says what was done; the address carries only its name.
-var accountDone = map[string]string{"ended": "It is ended.", "linked": "They are linked. From now on you can sign in there as well.", "unlinked": "They are not linked any more. You sign in here with your password."}
+var accountDone = map[string]words.Text{"ended": "It is ended.", "linked": "They are linked. From now on you can sign in there as well.", "unlinked": "They are not linked any more. You sign in here with your password."}
 
 func (s *Server) accountPage(c *gin.Context) { s.account(c, http.StatusOK, nil) }
 

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -10,11 +9,15 @@ import (
 	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // setting is one line of the page of settings: what, as it is, and the name of
 // what sets it; empty where nothing does.
-type setting struct{ What, Is, Name string }
+type setting struct {
+	What, Is words.Text
+	Name     string
+}
 
 // settingsView is how people sign in here.
 type settingsView struct {
@@ -24,7 +27,7 @@ type settingsView struct {
 }
 
 type settingGroup struct {
-	Title    string
+	Title    words.Text
 	Settings []setting
 }
 
@@ -39,7 +42,7 @@ func (s *Server) settingsPage(c *gin.Context) {
 		failPage(c, err)
 		return
 	}
-	yes := func(b bool, yes, no string) string {
+	yes := func(b bool, yes, no words.Text) words.Text {
 		if b {
 			return yes
 		}
@@ -47,24 +50,24 @@ func (s *Server) settingsPage(c *gin.Context) {
 	}
 	v := settingsView{Roles: in.Roles, Places: in.Places, Groups: []settingGroup{
 		{"Passwords", []setting{
-			{"Length", fmt.Sprintf("At least %d characters, at most %d bytes; no rules of composition", signin.MinPassword, signin.MaxPassword), ""},
+			{"Length", words.Say("At least {n} characters, at most {most} bytes; no rules of composition", signin.MinPassword, signin.MaxPassword), ""},
 			{"Guessed early", "Common passwords, words, names and patterns are refused", ""},
-			{"Words known here", yes(len(in.Words) > 0, "A password must be more than: "+strings.Join(in.Words, ", ")+", and the words of this service", "The words of this service alone"), "--organisation, --passwords-words"},
+			{"Words known here", yes(len(in.Words) > 0, words.Say("A password must be more than: {words}, and the words of this service", strings.Join(in.Words, ", ")), "The words of this service alone"), "--organisation, --passwords-words"},
 			{"Seen in breaches", yes(in.Breached, "Refused, by a list on this server", "Not compared with any list"), "--passwords-breached-file"},
-			{"Address to choose one", "Good once, for " + lasting(in.TicketFor) + yes(in.Mailed, "; goes by mail where there is an address", "; shown to be handed over, since no mail is sent"), "--password-ticket-for"},
-			{"First password", "One that an administrator chose is good for " + lasting(in.FirstFor) + ", and for choosing another", "--first-password-for"},
+			{"Address to choose one", words.Say(yes(in.Mailed, "Good once, for {time}; goes by mail where there is an address", "Good once, for {time}; shown to be handed over, since no mail is sent"), lasting(in.TicketFor)), "--password-ticket-for"},
+			{"First password", words.Say("One that an administrator chose is good for {time}, and for choosing another", lasting(in.FirstFor)), "--first-password-for"},
 		}},
 		{"Wrong tries", []setting{
-			{"Lock", fmt.Sprintf("After %d wrong tries in a row, for %s", in.LockAfter, lasting(in.LockFor)), "--lock-after, --lock-for"},
-			{"From one network", fmt.Sprintf("%d wrong tries at once, then %d a minute", wrongByAddress, wrongByAddressAMinute), ""},
-			{"By one person", fmt.Sprintf("%d wrong tries at once, then %d a minute", wrongByAccount, wrongByAccountAMinute), ""},
+			{"Lock", words.Say("After {n} wrong tries in a row, for {time}", in.LockAfter, lasting(in.LockFor)), "--lock-after, --lock-for"},
+			{"From one network", words.Say("{n} wrong tries at once, then {more} a minute", wrongByAddress, wrongByAddressAMinute), ""},
+			{"By one person", words.Say("{n} wrong tries at once, then {more} a minute", wrongByAccount, wrongByAccountAMinute), ""},
 		}},
 		{"Sessions", []setting{
 			{"Ends after sign-in", lasting(in.SessionFor), "--session-for"},
 			{"Ends without use", lasting(in.IdleFor), "--idle-for"},
-			{"Proof that it is still you", "Good for " + lasting(signin.SteppedUpFor), ""},
-			{"Second step", "Within " + lasting(signin.SecondHalfFor) + " of the password", ""},
-			{"API tokens", "At most " + lasting(signin.MaxTokenFor), ""},
+			{"Proof that it is still you", words.Say("Good for {time}", lasting(signin.SteppedUpFor)), ""},
+			{"Second step", words.Say("Within {time} of the password", lasting(signin.SecondHalfFor)), ""},
+			{"API tokens", words.Say("At most {time}", lasting(signin.MaxTokenFor)), ""},
 		}},
 	}}
 	render(c, http.StatusOK, "settings", ui.Page{Title: "How people sign in", Wide: true, Data: v})

@@ -11,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 type staffView struct {
@@ -23,7 +24,7 @@ type staffView struct {
 }
 
 // staffDone says what was done; the address carries only its name.
-var staffDone = map[string]string{
+var staffDone = map[string]words.Text{
 	"person": "The person is added and can sign in. They choose a password of their own first.", "invited": "The person is added, and a mail to choose a password is on its way to them.", "ticket": "A mail to choose a new password is on its way to them. Their present one is good until they do.",
 	"suspend": "The person is suspended. Sessions, tokens and links ended with it.",
 	"restore": "The suspension is lifted.", "unlock": "The account is unlocked.", "reset": "The second steps are removed. Sessions and tokens ended with them; the password stays.", "team": "The team is added.",
@@ -75,7 +76,7 @@ func (s *Server) addPersonForm(c *gin.Context) {
 		return
 	}
 	p, h, err := s.Tickets.Invite(c.Request.Context(), principal(c), n)
-	s.handed(c, f, p.Name, "invited", h, err)
+	s.handed(c, f, words.Data(p.Name), "invited", h, err)
 }
 
 func (s *Server) makeTicketForm(c *gin.Context) {
@@ -94,7 +95,7 @@ func (s *Server) makeTicketForm(c *gin.Context) {
 }
 
 // handed shows a ticket this once, unless it was mailed.
-func (s *Server) handed(c *gin.Context, f url.Values, name, done string, h signin.Handed, err error) {
+func (s *Server) handed(c *gin.Context, f url.Values, name words.Text, done string, h signin.Handed, err error) {
 	if err != nil || h.URL == "" {
 		s.changed(c, f, done, err)
 		return

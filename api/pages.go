@@ -21,12 +21,13 @@ import (
 // pages serves what people see. The pages call the same flows as the JSON API
 // and decide nothing either.
 func (s *Server) pages(e *gin.Engine) {
-	for _, a := range ui.Assets() {
+	for _, a := range append(ui.Assets(), s.cfg.Languages.Assets()...) {
 		e.GET(a.Path, serveAsset(a))
 		e.HEAD(a.Path, serveAsset(a))
 	}
 	s.app(e)
 	open := e.Group("", pageHeaders, ownForm)
+	open.POST("/language", s.languageForm)
 	open.GET("/sign-in", s.signInPage)
 	open.POST("/sign-in", s.guessing, s.signInForm)
 	open.POST("/sign-in/second", s.guessing, s.secondForm)
@@ -280,6 +281,7 @@ func (s *Server) waiting(c *gin.Context, who access.Principal) error {
 
 // render answers with a page.
 func render(c *gin.Context, status int, name string, p ui.Page) {
+	p.Language, p.Address = languageOf(c), here(c)
 	who := principal(c)
 	if who.SignedIn() {
 		p.Person, p.ID, p.Nav = who.Person.Name, string(who.Person.ID), places(who, c.Request.URL.Path)

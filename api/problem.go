@@ -72,9 +72,10 @@ func failAs(c *gin.Context, status int, e *fault.Error) {
 // problemFor is the body that says what e is.
 func problemFor(c *gin.Context, e *fault.Error) Problem {
 	status := statuses[e.Kind]
+	detail, _ := e.Message.In(languageOf(c))
 	return Problem{
 		Type: "https://wardseal.example/problems/" + e.Code, Title: http.StatusText(status), Status: status,
-		Detail: e.Message, Code: e.Code, Field: e.Field, Instance: "urn:request:" + requestID(c),
+		Detail: detail, Code: e.Code, Field: e.Field, Instance: "urn:request:" + requestID(c),
 	}
 }
 

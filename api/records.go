@@ -15,6 +15,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Record is a patient's record with what its dates depend on.
@@ -82,7 +83,7 @@ type ItemDue struct {
 	Class    retention.Class `json:"class"`
 	Until    string          `json:"kept_until,omitempty"`
 	ReviewOn string          `json:"review_on,omitempty"`
-	Why      string          `json:"why"`
+	Why      words.Text      `json:"why"`
 	Verified bool            `json:"rule_verified"`
 	Held     bool            `json:"held"`
 }
@@ -173,7 +174,7 @@ func readCSV(r io.Reader) (func() ([]string, int, error), error) {
 	in.TrimLeadingSpace = true
 	head, err := in.Read()
 	if err != nil || !records.IsCSVHeader(head) {
-		return nil, fault.New(fault.Invalid, "csv-header", "The first line must be: "+records.CSVHeaderText()).In("file").With(err)
+		return nil, fault.New(fault.Invalid, "csv-header", words.Say("The first line must be: {header}", records.CSVHeaderText())).In("file").With(err)
 	}
 	return func() ([]string, int, error) {
 		row, err := in.Read()

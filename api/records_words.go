@@ -12,17 +12,24 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // What the pages of the records team share.
 
 // choice is an option of a list.
-type choice struct{ Value, Text string }
+type choice struct {
+	Value string
+	Text  words.Text
+}
 
-var classWords = map[retention.Class]string{
+var classWords = map[retention.Class]words.Text{
 	retention.Adult: "Adult health record", retention.Child: "Child health record", retention.MentalHealth: "Mental health record", retention.Maternity: "Maternity record",
 	retention.Cancer: "Cancer record", retention.GP: "GP record", retention.Teaching: "Copy for teaching", retention.Publication: "Copy for publication",
 }
+
+// byAgeWords are the classes that follow from the patient's age.
+var byAgeWords = map[retention.Class]words.Text{retention.Adult: "adult", retention.Child: "child"}
 
 // classesOf are the classes that a record or a team, or with copies an item,
 // can have.
@@ -35,14 +42,14 @@ func classesOf(copies bool) (out []choice) {
 	return out
 }
 
-var happenedWords = map[retention.EventKind]string{
+var happenedWords = map[retention.EventKind]words.Text{
 	retention.Discharged: "Discharged, or treatment ended", retention.Transferred: "Transferred to another organisation’s care",
 	retention.InUse: "Record came back into use", retention.Died: "Died",
 }
 
-var sourceWords = map[string]string{"page": "on a page", "csv": "from a file", "api": "by another system"}
+var sourceWords = map[string]words.Text{"page": "on a page", "csv": "from a file", "api": "by another system"}
 
-var groundWords = map[retention.Ground]string{
+var groundWords = map[retention.Ground]words.Text{
 	retention.PeriodEnded:      "The retention period has ended",
 	retention.ConsentWithdrawn: "The patient no longer agrees to it",
 	retention.Erasure:          "Erasure was asked for (UK GDPR, Article 17)",
@@ -97,7 +104,7 @@ func (s *Server) redate(c *gin.Context, id media.PatientID) {
 }
 
 // doneWords says what was done; the address carries only its name.
-var doneWords = map[string]string{
+var doneWords = map[string]words.Text{
 	"event": "That is recorded, and the dates follow from it.", "cancel": "That no longer counts, and the dates follow.", "class": "The class is changed, and the dates follow.",
 	"team": "The team’s class is changed. The dates of its pictures follow within minutes.", "move": "The picture is this patient’s now.", "merge": "Both numbers find this patient now.", "unmerge": "The two numbers are two patients again. What stayed here is listed under the merge.",
 	"consent": "What the patient agrees to is changed.", "confirm": "The rule is confirmed.", "apply": "The schedule counts now. Dates follow within minutes.",

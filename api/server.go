@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/disposal"
 	"github.com/wardseal/wardseal/internal/handover"
 	"github.com/wardseal/wardseal/internal/records"
@@ -63,6 +64,7 @@ type Config struct {
 	Status      func(ctx context.Context) []Part // for administrators
 	Ready       func(ctx context.Context) map[string]error
 	Metrics     *Metrics
+	Languages   *ui.Languages        // of the pages; nil for those that the program has
 	Traces      trace.TracerProvider // what takes a span of each request; nil for none
 }
 
@@ -86,13 +88,16 @@ func New(flows Flows, cfg Config) (*Server, error) {
 	if cfg.Traces == nil {
 		cfg.Traces = noop.NewTracerProvider()
 	}
+	if cfg.Languages == nil {
+		cfg.Languages = ui.Offered()
+	}
 	gin.SetMode(gin.ReleaseMode)
 	s := &Server{Flows: flows, cfg: cfg, engine: gin.New(), tracer: cfg.Traces.Tracer("wardseal"), paces: newPaces()}
 	s.engine.HandleMethodNotAllowed = true
 	if err := s.engine.SetTrustedProxies(cfg.Trusted); err != nil {
 		return nil, err
 	}
-	s.engine.Use(identify, s.traced, s.cfg.Metrics.count, logged, recovered, hardened)
+	s.engine.Use(identify, s.traced, s.cfg.Metrics.count, logged, recovered, hardened, s.language)
 	s.engine.NoRoute(noRoute)
 	s.engine.NoMethod(noMethod)
 	s.routes()

@@ -6,13 +6,14 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wardseal/wardseal/api/ui"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Part is how one part of the deployment is.
 type Part struct {
-	Name string `json:"name"`
-	OK   bool   `json:"ok"`
-	Says string `json:"says"`
+	Name words.Text `json:"name"`
+	OK   bool       `json:"ok"`
+	Says words.Text `json:"says"`
 }
 
 func (s *Server) showStatus(c *gin.Context) {

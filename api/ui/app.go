@@ -13,13 +13,16 @@ const workerFile = "worker.js"
 // Worker is the service worker of this build: it keeps the built files and the
 // shell page, and nothing else. Another build has another one, whose bytes
 // differ, which is how browsers notice.
-func Worker(shell []byte) []byte {
+func Worker(shell []byte, more []Asset) []byte {
 	code, err := files.ReadFile("dist/" + workerFile)
 	if err != nil {
 		panic(err) // embedded
 	}
 	var paths []string
 	for _, a := range assets {
+		paths = append(paths, a.Path)
+	}
+	for _, a := range more {
 		paths = append(paths, a.Path)
 	}
 	sort.Strings(paths)

@@ -2,31 +2,33 @@ package ui
 
 import (
 	"fmt"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Point is one bar of a chart.
 type Point struct {
-	Label string
+	Label words.Text
 	Value int64
-	Text  string // the value as people read it; the number itself when empty
+	Text  words.Text // the value as people read it; the number itself when empty
 }
 
 // Chart is a bar chart as SVG, drawn on the server. What it shows stands in a
 // table beside it too, so that nobody depends on seeing it.
 type Chart struct {
-	ID, Title, Says string // Says is the description for screen readers
-	Width, Height   int
-	Bars            []Bar
-	Lines           []Line
-	Across          bool // bars lie, each with its label to the left
+	ID            string
+	Title, Says   words.Text // Says is the description for screen readers
+	Width, Height int
+	Bars          []Bar
+	Lines         []Line
+	Across        bool // bars lie, each with its label to the left
 }
 
 // Bar is one drawn bar.
 type Bar struct {
 	X, Y, W, H     int
-	Label, Value   string
+	Label, Value   words.Text
 	LabelX, LabelY int // of the label
 	ValueX, ValueY int // of the value
 	Named          bool
@@ -35,7 +37,7 @@ type Bar struct {
 // Line is a line of the grid with its value.
 type Line struct {
 	Y    int
-	Text string
+	Text words.Text
 }
 
 const (
@@ -45,7 +47,7 @@ const (
 )
 
 // Columns draws standing bars, for what runs over time.
-func Columns(id, title string, points []Point) *Chart {
+func Columns(id string, title words.Text, points []Point) *Chart {
 	const height, top, bottom, left = 240, 24, 210, 8
 	c := &Chart{ID: id, Title: title, Says: says(points), Width: chartWidth, Height: height}
 	most := highest(points)
@@ -81,7 +83,7 @@ func Columns(id, title string, points []Point) *Chart {
 }
 
 // Rows draws lying bars, for things with names.
-func Rows(id, title string, points []Point) *Chart {
+func Rows(id string, title words.Text, points []Point) *Chart {
 	c := &Chart{ID: id, Title: title, Says: says(points), Width: chartWidth, Height: max(len(points), 1)*barStep + 4, Across: true}
 	most := highest(points)
 	for i, p := range points {
@@ -95,11 +97,11 @@ func Rows(id, title string, points []Point) *Chart {
 	return c
 }
 
-func (p Point) text() string {
+func (p Point) text() words.Text {
 	if p.Text != "" {
 		return p.Text
 	}
-	return fmt.Sprint(p.Value)
+	return words.Data(fmt.Sprint(p.Value))
 }
 
 func highest(points []Point) int64 {
@@ -111,23 +113,25 @@ func highest(points []Point) int64 {
 }
 
 // says puts a chart in a sentence.
-func says(points []Point) string {
+func says(points []Point) words.Text {
 	if len(points) == 0 {
 		return "Nothing."
 	}
-	var parts []string
+	var parts []words.Text
 	for _, p := range points {
-		parts = append(parts, p.Label+": "+p.text())
+		parts = append(parts, words.Say("{label}: {value}", p.Label, p.text()))
 	}
 	if len(parts) > 24 {
 		parts = append(parts[:24], "and more, in the table")
 	}
-	return strings.Join(parts, "; ") + "."
+	return words.Say("{all}.", words.Join(parts, "; "))
 }
 
-func short(s string, n int) string {
+// short cuts a long name off.
+func short(t words.Text, n int) words.Text {
+	s := t.String()
 	if utf8.RuneCountInString(s) <= n {
-		return s
+		return t
 	}
-	return string([]rune(s)[:n-1]) + "…"
+	return words.Data(string([]rune(s)[:n-1]) + "…")
 }

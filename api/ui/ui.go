@@ -20,6 +20,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 //go:embed templates/*.html dist/*
@@ -27,18 +29,37 @@ var files embed.FS
 
 // Page is what the layout needs to know, and Data what the page itself shows.
 type Page struct {
-	Title   string
+	Title   words.Text
 	Person  string // who is signed in, for the header; empty when nobody is
 	ID      string // of who is signed in
 	Shell   bool   // the page that is kept for when there is no signal
 	Nav     []Place
 	Problem *Problem
-	Notice  string // something that went well
+	Notice  words.Text // something that went well
 	// What is open as an emergency to who looks, shown on every page.
 	Emergencies []Emergency
 	Wide        bool // tables and pictures may use the whole width
 	IdleSeconds int  // after which the session ends by itself; 0 when nobody is signed in
 	Data        any
+
+	Language *Language // English when there is none
+	Address  string    // where the page is, to come back to; empty when nothing leads back
+}
+
+// Choices are the languages to choose from at the foot of the page.
+func (p Page) Choices() []*Language {
+	if p.Language == nil || p.Address == "" {
+		return nil
+	}
+	return p.Language.among.Choices()
+}
+
+// Lang is what browsers and screen readers call the page's language.
+func (p Page) Lang() string {
+	if p.Language.english() {
+		return "en-GB"
+	}
+	return p.Language.Tag
 }
 
 // Emergency is an emergency access to a patient.
@@ -49,29 +70,33 @@ type Emergency struct {
 
 // Place is a link of the navigation.
 type Place struct {
-	Path, Text string
-	Here       bool
-	Count      int // of what waits there
+	Path  string
+	Text  words.Text
+	Here  bool
+	Count int // of what waits there
 }
 
 // Problem is what went wrong, and the form field at fault if there is one.
 type Problem struct {
-	Code, Text, Field string
+	Code  string
+	Text  words.Text
+	Field string
 }
 
 // Err is the message for a form field, or "".
-func (p Page) Err(field string) string {
+func (p Page) Err(field string) words.Text {
 	if p.Problem != nil && p.Problem.Field == field {
 		return p.Problem.Text
 	}
 	return ""
 }
 
-var pages = parse()
+var pages = compile(nil)
 
-// parse makes a template per page, each with the layout and the parts.
-func parse() map[string]*template.Template {
-	base := template.Must(template.New("").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html"))
+// compile makes a template per page, each with the layout and the parts, in a
+// language.
+func compile(l *Language) map[string]*template.Template {
+	base := template.Must(template.New("").Funcs(functions(l)).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
 		panic(err) // embedded above
@@ -81,6 +106,9 @@ func parse() map[string]*template.Template {
 		name := strings.TrimSuffix(path.Base(file), ".html")
 		if name != "layout" && name != "parts" {
 			out[name] = template.Must(template.Must(base.Clone()).ParseFS(files, file))
+			if !l.english() {
+				translate(out[name], l.Form, func(string, Message) {})
+			}
 		}
 	}
 	return out
@@ -89,7 +117,11 @@ func parse() map[string]*template.Template {
 // Render writes a page whole, or nothing: a template that fails half way would
 // leave half a page.
 func Render(w io.Writer, name string, p Page) error {
-	t, ok := pages[name]
+	of := pages
+	if !p.Language.english() {
+		of = p.Language.pages()
+	}
+	t, ok := of[name]
 	if !ok {
 		return fmt.Errorf("there is no page %q", name)
 	}

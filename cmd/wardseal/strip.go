@@ -74,7 +74,7 @@ func (s *stripCmd) Run(ctx context.Context, out io.Writer) error {
 // the file system, so its errors may be told.
 func explain(err error) (code, words string) {
 	if fe := (*fault.Error)(nil); errors.As(err, &fe) {
-		return fe.Code, fe.Message
+		return fe.Code, fe.Message.String()
 	}
 	return "not-read", err.Error()
 }
@@ -85,7 +85,7 @@ func removed(r media.Receipt) string {
 	}
 	kinds := make([]string, 0, len(r.Removed))
 	for _, t := range r.Removed {
-		k := t.Kind
+		k := t.Kind.String()
 		if t.Count > 1 {
 			k = fmt.Sprintf("%s (%d)", k, t.Count)
 		}

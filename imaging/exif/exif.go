@@ -13,14 +13,16 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Facts are what a block tells.
 type Facts struct {
-	Orientation int       // 1 to 8; 0 when there is none
-	CapturedAt  time.Time // zero when there is none
-	Zoned       bool      // CapturedAt is a moment; otherwise it is the camera's clock, written as UTC
-	Kinds       []string  // what kinds of things are in it, in documents' words
+	Orientation int          // 1 to 8; 0 when there is none
+	CapturedAt  time.Time    // zero when there is none
+	Zoned       bool         // CapturedAt is a moment; otherwise it is the camera's clock, written as UTC
+	Kinds       []words.Text // what kinds of things are in it, in documents' words
 }
 
 // ErrRefused means that a block is not one that can be walked within bounds.
@@ -36,7 +38,7 @@ const (
 // "MM". A malformed block gives what was found up to the fault, and
 // ErrRefused.
 func Read(block []byte) (Facts, error) {
-	w := walker{b: block, seen: map[uint32]bool{}, kinds: map[string]bool{}, offsets: map[uint16]string{}}
+	w := walker{b: block, seen: map[uint32]bool{}, kinds: map[words.Text]bool{}, offsets: map[uint16]string{}}
 	err := w.walk()
 	f := Facts{Orientation: w.orientation}
 	for _, k := range kindOrder {
@@ -53,22 +55,22 @@ func Read(block []byte) (Facts, error) {
 
 // The kinds of things, in the order of a receipt.
 const (
-	kindGPS       = "EXIF GPS position"
-	kindSerial    = "EXIF serial numbers"
-	kindMaker     = "EXIF maker notes"
-	kindModel     = "EXIF camera make and model"
-	kindNames     = "EXIF names and owner"
-	kindDates     = "EXIF dates"
-	kindSoftware  = "EXIF software"
-	kindUnique    = "EXIF unique image identifier"
-	kindThumbnail = "EXIF thumbnail"
-	kindText      = "EXIF descriptions and comments"
-	kindOther     = "EXIF camera settings"
+	kindGPS       words.Text = "EXIF GPS position"
+	kindSerial    words.Text = "EXIF serial numbers"
+	kindMaker     words.Text = "EXIF maker notes"
+	kindModel     words.Text = "EXIF camera make and model"
+	kindNames     words.Text = "EXIF names and owner"
+	kindDates     words.Text = "EXIF dates"
+	kindSoftware  words.Text = "EXIF software"
+	kindUnique    words.Text = "EXIF unique image identifier"
+	kindThumbnail words.Text = "EXIF thumbnail"
+	kindText      words.Text = "EXIF descriptions and comments"
+	kindOther     words.Text = "EXIF camera settings"
 )
 
-var kindOrder = []string{kindGPS, kindSerial, kindMaker, kindModel, kindNames, kindDates, kindSoftware, kindUnique, kindThumbnail, kindText, kindOther}
+var kindOrder = []words.Text{kindGPS, kindSerial, kindMaker, kindModel, kindNames, kindDates, kindSoftware, kindUnique, kindThumbnail, kindText, kindOther}
 
-var kindOf = map[uint16]string{
+var kindOf = map[uint16]words.Text{
 	0x010f: kindModel, 0x0110: kindModel, 0xa433: kindModel, 0xa434: kindModel, 0xc614: kindModel,
 	0xa431: kindSerial, 0xa435: kindSerial, 0xc62f: kindSerial, 0x927c: kindMaker,
 	0x013b: kindNames, 0x8298: kindNames, 0xa430: kindNames, 0x9c9d: kindNames, 0x013c: kindNames,
@@ -85,7 +87,7 @@ type walker struct {
 	values      int64 // bytes of all values
 	orientation int
 	offsets     map[uint16]string // of the clock from UTC, by tag
-	kinds       map[string]bool
+	kinds       map[words.Text]bool
 }
 
 func (w *walker) walk() error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/imaging/exif"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 var le = binary.LittleEndian
@@ -31,7 +32,7 @@ func TestRead(t *testing.T) {
 		t.Errorf("%+v, %v", f, err)
 	}
 	for _, k := range []string{"GPS", "serial", "maker", "model", "owner", "dates", "software", "thumbnail"} {
-		if !strings.Contains(strings.Join(f.Kinds, ","), k) {
+		if !strings.Contains(words.Join(f.Kinds, ",").String(), k) {
 			t.Errorf("%s is not in %v", k, f.Kinds)
 		}
 	}

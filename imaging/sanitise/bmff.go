@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/imaging/splice"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Limits on the structure of a video.
@@ -207,7 +208,7 @@ func (f *bmffFile) topBox(typ string, head int64, body extent) error {
 
 // dropped accounts for a box that is left out, by what people would call it.
 func (f *bmffFile) dropped(typ string, body []byte, n int64) {
-	kind, ok := map[string]string{
+	kind, ok := map[string]words.Text{
 		"udta": "user data", "meta": "user data", "uuid": "XMP or private data", "XMP_": "XMP", "free": "unused space", "skip": "unused space", "wide": "unused space",
 		"tref": "references to other tracks", "iods": "player hints", "sgpd": "sample groups", "sbgp": "sample groups", "btrt": "bit rate", "sdtp": "hints on samples", "stdp": "hints on samples", "subs": "hints on samples", "tapt": "clean aperture", "clap": "clean aperture",
 		"sidx": "index of fragments", "ssix": "index of fragments", "mfra": "index of fragments", "styp": "brands of fragments", "emsg": "events", "prft": "clock times", "saiz": "protection", "saio": "protection",
@@ -216,7 +217,10 @@ func (f *bmffFile) dropped(typ string, body []byte, n int64) {
 		kind = "unknown or unneeded box"
 	}
 	f.acc.removed(kind, n+8)
-	for _, k := range []struct{ mark, kind string }{
+	for _, k := range []struct {
+		mark string
+		kind words.Text
+	}{
 		{"\xa9xyz", "GPS position"}, {"loci", "GPS position"}, {"quicktime.location", "GPS position"}, {"\xa9mak", "device make and model"}, {"\xa9mod", "device make and model"},
 		{"quicktime.make", "device make and model"}, {"quicktime.model", "device make and model"}, {"\xa9day", "dates"}, {"creationdate", "dates"},
 		{"\xa9too", "software"}, {"quicktime.software", "software"}, {"\xa9swr", "software"}, {"serial", "serial numbers"}, {"Serial", "serial numbers"}, {"<x:xmpmeta", "XMP"}, {"covr", "cover picture"},

@@ -2,6 +2,8 @@ package sanitise
 
 import (
 	"slices"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // track is one kept track, as clean boxes. The chunk offsets are apart since
@@ -139,7 +141,7 @@ func (f *bmffFile) trak(b []byte) error {
 		return nil
 	}
 	if !slices.Contains(f.handlers, t.handler) {
-		kind, ok := map[string]string{"meta": "timed metadata track", "tmcd": "time code track", "text": "text track", "sbtl": "subtitle track", "subt": "subtitle track", "hint": "hint track", "clcp": "caption track", "soun": "sound track"}[t.handler]
+		kind, ok := map[string]words.Text{"meta": "timed metadata track", "tmcd": "time code track", "text": "text track", "sbtl": "subtitle track", "subt": "subtitle track", "hint": "hint track", "clcp": "caption track", "soun": "sound track"}[t.handler]
 		if !ok {
 			kind = "track of another kind"
 		}

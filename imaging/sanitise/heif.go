@@ -7,6 +7,7 @@ import (
 
 	"github.com/wardseal/wardseal/imaging/splice"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Limits on the structure of a HEIF file, far above what phones write: a
@@ -202,7 +203,7 @@ func (h *heifFile) topBox(typ string, body extent) error {
 	case "free", "skip", "wide":
 		h.acc.removed("unused space", body.n)
 	default:
-		kind, ok := map[string]string{"mpvd": "motion video after the picture", "sefd": "Samsung's private data", "uuid": "XMP or private data"}[typ]
+		kind, ok := map[string]words.Text{"mpvd": "motion video after the picture", "sefd": "Samsung's private data", "uuid": "XMP or private data"}[typ]
 		if !ok {
 			kind = "unknown or unneeded box"
 		}

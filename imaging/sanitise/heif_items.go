@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // ranks order the kinds of kept items: one may be made only of kinds of a lower
@@ -193,7 +195,7 @@ func (h *heifFile) length(it *heifItem) (n int64) {
 }
 
 // kindOf is what people call an item.
-func (h *heifFile) kindOf(it *heifItem, thumb, aux bool) string {
+func (h *heifFile) kindOf(it *heifItem, thumb, aux bool) words.Text {
 	name := strings.ToLower(h.auxName(it))
 	switch {
 	case it.typ == "Exif":

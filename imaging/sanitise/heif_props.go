@@ -3,6 +3,8 @@ package sanitise
 import (
 	"slices"
 	"strings"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // heifProp is one cleaned property of an item.
@@ -174,7 +176,7 @@ func (h *heifFile) prop(it *heifItem, p child) ([]byte, error) {
 		if slices.Contains(heifPlain[p.typ], len(p.body)) {
 			return p.body, nil
 		}
-		kind := "unneeded property"
+		kind := words.Text("unneeded property")
 		if slices.Contains([]string{"udes", "altt", "crtt", "mdft", "uuid"}, p.typ) {
 			kind = "descriptions and dates of the picture"
 		}
@@ -188,7 +190,7 @@ func (h *heifFile) prop(it *heifItem, p child) ([]byte, error) {
 }
 
 // keptOnce accounts for a kind that several items may have.
-func (h *heifFile) keptOnce(kind, why string) {
+func (h *heifFile) keptOnce(kind, why words.Text) {
 	for _, k := range h.acc.receipt.Kept {
 		if k.Kind == kind {
 			return

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/wardseal/wardseal/imaging/splice"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Limits on the structure of a JPEG, far above what cameras write.
@@ -221,7 +222,7 @@ func (j *jpegFile) segment(marker byte, off, n int64) (int64, error) {
 	case marker == 0xfe:
 		j.acc.removed("comment", n+2)
 	default:
-		j.acc.removed(fmt.Sprintf("unknown segment %02X", marker), n+2)
+		j.acc.removed(words.Say("unknown segment {code}", fmt.Sprintf("%02X", marker)), n+2)
 	}
 	return next, nil
 }
@@ -231,7 +232,7 @@ func checkPixels(width, height int, opt Options) error {
 	case width <= 0 || height <= 0:
 		return refuse("damaged", "This picture says that it has no pixels. Take or export it again.")
 	case int64(width)*int64(height) > opt.MaxPixels:
-		return refuse("too-many-pixels", fmt.Sprintf("This picture says that it has %d × %d pixels, and the limit is %d million. Send a smaller one.", width, height, opt.MaxPixels/1_000_000))
+		return refuse("too-many-pixels", words.Say("This picture says that it has {width} × {height} pixels, and the limit is {limit} million. Send a smaller one.", width, height, opt.MaxPixels/1_000_000))
 	}
 	return nil
 }
@@ -269,7 +270,7 @@ func (j *jpegFile) app(marker byte, body []byte) error {
 			j.adobe = segment(0xee, []byte{'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, body[11]})
 		}
 	default:
-		j.acc.removed(fmt.Sprintf("application segment APP%d", marker-0xe0), n)
+		j.acc.removed(words.Say("application segment {code}", fmt.Sprintf("APP%d", marker-0xe0)), n)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/imaging/splice"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Limits on the structure of a Matroska file.
@@ -327,7 +328,7 @@ func (f *matroskaFile) dropped(e element) {
 		f.tagKinds(e)
 		return
 	}
-	kind, ok := map[uint32]string{
+	kind, ok := map[uint32]words.Text{
 		idVoid: "unused space", idCRC: "checksums", idChapters: "chapters", idAttachments: "attached files",
 		idInfo: "information that is there twice", idTracks: "information that is there twice",
 	}[e.id]
@@ -345,7 +346,10 @@ func (f *matroskaFile) tagKinds(e element) {
 		return
 	}
 	b = bytes.ToUpper(b)
-	for _, k := range []struct{ mark, kind string }{
+	for _, k := range []struct {
+		mark string
+		kind words.Text
+	}{
 		{"LOCATION", "GPS position"}, {"GPS", "GPS position"}, {"MAKE", "device make and model"}, {"MODEL", "device make and model"}, {"DATE", "dates"}, {"CREATION_TIME", "dates"},
 		{"ENCODER", "software"}, {"ARTIST", "names"}, {"AUTHOR", "names"}, {"COMMENT", "comment"}, {"DESCRIPTION", "comment"}, {"SERIAL", "serial numbers"},
 	} {

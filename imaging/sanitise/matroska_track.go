@@ -3,16 +3,18 @@ package sanitise
 import (
 	"bytes"
 	"strings"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // mkvTrack is one track of the file.
 type mkvTrack struct {
 	number  uint64
 	video   bool
-	dropped string // what it is called when it is left out
-	alpha   bool   // transparency beside the frames
-	entry   []byte // as it will be written
-	lasts   uint64 // nanoseconds a frame
+	dropped words.Text // what it is called when it is left out
+	alpha   bool       // transparency beside the frames
+	entry   []byte     // as it will be written
+	lasts   uint64     // nanoseconds a frame
 
 	look   look // into each frame
 	blocks int
@@ -153,7 +155,7 @@ func (f *matroskaFile) track(b []byte) error {
 // traces accounts for what a track says about itself and that is left out.
 func (f *matroskaFile) traces(t *mkvTrack, all []node) {
 	for _, c := range all {
-		kind := ""
+		kind := words.Text("")
 		switch c.id {
 		case 0x536e:
 			kind = "track names"

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/wardseal/wardseal/imaging/splice"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // maxChunks bounds the structure of a PNG; a picture of 50 megapixels in
@@ -147,8 +148,8 @@ func (p *pngFile) chunk(typ string, at, length int64) error {
 	return nil
 }
 
-func pngKind(typ string) string {
-	kind, ok := map[string]string{
+func pngKind(typ string) words.Text {
+	kind, ok := map[string]words.Text{
 		"iTXt": "text or XMP", "tIME": "time of the last change", "hIST": "histogram", "sPLT": "suggested palette", "caBX": "content credentials",
 	}[typ]
 	if !ok {

@@ -3,19 +3,20 @@ package sanitise
 import (
 	"github.com/wardseal/wardseal/imaging/exif"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // account gathers what a receipt says, in the order in which it was found.
 type account struct {
 	receipt media.Receipt
-	index   map[string]int
+	index   map[words.Text]int
 }
 
-func newAccount() *account { return &account{index: map[string]int{}} }
+func newAccount() *account { return &account{index: map[words.Text]int{}} }
 
 // removed counts one more thing of a kind; bytes may be 0 when they are
 // counted with another kind.
-func (a *account) removed(kind string, bytes int64) {
+func (a *account) removed(kind words.Text, bytes int64) {
 	i, ok := a.index[kind]
 	if !ok {
 		i = len(a.receipt.Removed)
@@ -26,7 +27,7 @@ func (a *account) removed(kind string, bytes int64) {
 	a.receipt.Removed[i].Bytes += bytes
 }
 
-func (a *account) kept(kind, why string) {
+func (a *account) kept(kind, why words.Text) {
 	a.receipt.Kept = append(a.receipt.Kept, media.Trace{Kind: kind, Count: 1, Why: why})
 }
 

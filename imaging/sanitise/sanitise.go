@@ -22,6 +22,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/media/clean"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Options are what the caller may choose.
@@ -114,6 +115,6 @@ func File(ctx context.Context, src io.ReaderAt, size int64, format media.Format,
 }
 
 // refuse makes the error of a file that will not be accepted.
-func refuse(code, message string) *fault.Error {
+func refuse(code string, message words.Text) *fault.Error {
 	return fault.New(fault.Invalid, "media-"+code, message).In("file")
 }

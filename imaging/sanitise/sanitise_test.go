@@ -64,7 +64,7 @@ func must(t testing.TB, b []byte) ([]byte, sanitise.Result) {
 func kinds(r media.Receipt) string {
 	var all []string
 	for _, k := range r.Removed {
-		all = append(all, k.Kind)
+		all = append(all, k.Kind.String())
 	}
 	return strings.Join(all, ", ")
 }

@@ -3,6 +3,8 @@ package sanitise
 import (
 	"context"
 	"io"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Fillers that every decoder passes over: the payload type that the standards
@@ -294,7 +296,7 @@ func (s *scrubber) messages(c *coding, off, n int64) error {
 	return nil
 }
 
-func messageKind(payload int, body []byte) string {
+func messageKind(payload int, body []byte) words.Text {
 	switch {
 	case payload == 5:
 		return "text or private data in the video stream"

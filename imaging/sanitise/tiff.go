@@ -3,12 +3,12 @@ package sanitise
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"slices"
 
 	"github.com/wardseal/wardseal/imaging/splice"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Limits on the structure of a TIFF, far above what scanners write.
@@ -30,8 +30,8 @@ var (
 )
 
 // notBaseline refuses what this reader cannot account for, by its name.
-func notBaseline(what string) error {
-	return fault.New(fault.Unsupported, "format-not-accepted", "This TIFF uses "+what+", which is not accepted here. Export it as an ordinary TIFF, JPEG or PNG.").In("file")
+func notBaseline(what words.Text) error {
+	return fault.New(fault.Unsupported, "format-not-accepted", words.Say("This TIFF uses {what}, which is not accepted here. Export it as an ordinary TIFF, JPEG or PNG.", what)).In("file")
 }
 
 // tiffFile is a walk over one TIFF (TIFF 6.0, and Adobe's supplements of it).
@@ -126,7 +126,7 @@ func (t *tiffFile) walk(at int64) error {
 		return errTIFFDamaged
 	}
 	if len(t.pages) > 1 {
-		t.acc.kept(fmt.Sprintf("%d pages", len(t.pages)), "a document is sent whole")
+		t.acc.kept(words.Count(len(t.pages), "{n} page", "{n} pages"), "a document is sent whole")
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (t *tiffFile) walk(at int64) error {
 // lesser says why a directory is not a page of its own: it is marked as a
 // reduced copy or a mask, or it is the small second picture that cameras and
 // their programs leave beside the EXIF block without marking it.
-func (t *tiffFile) lesser(d tiffIFD, camera bool, first tiffIFD) string {
+func (t *tiffFile) lesser(d tiffIFD, camera bool, first tiffIFD) words.Text {
 	switch kind := t.number(d, tagNewSubfileType, 0); {
 	case kind&1 != 0, t.number(d, tagSubfileType, 0) == 2:
 		return "embedded thumbnail"

@@ -3,6 +3,8 @@ package sanitise
 import (
 	"encoding/binary"
 	"slices"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Tags that this reader knows by name (TIFF 6.0; EXIF 2.32; DNG 1.7).
@@ -60,7 +62,7 @@ var tiffStructure = []uint16{
 }
 
 // tiffKinds are tags beside those of EXIF that tell where a picture comes from.
-var tiffKinds = map[uint16]string{
+var tiffKinds = map[uint16]words.Text{
 	700: "XMP", 33723: "Photoshop and IPTC information", 34377: "Photoshop and IPTC information", 37724: "Photoshop layers",
 	269: "document and page names", 285: "document and page names", 316: "name of the computer",
 	33550: "geographic position (GeoTIFF)", 33922: "geographic position (GeoTIFF)", 34264: "geographic position (GeoTIFF)",

@@ -2,6 +2,8 @@ package sanitise
 
 import (
 	"slices"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // tiffPage is one page as it will be written.
@@ -41,7 +43,7 @@ const (
 	tiffPackBits   = 32773
 )
 
-var tiffOtherCompressions = map[uint32]string{
+var tiffOtherCompressions = map[uint32]words.Text{
 	6: "an outdated form of JPEG compression", 9: "JBIG compression", 10: "JBIG compression", 32766: "NeXT compression", 32771: "word-aligned fax compression", 32809: "ThunderScan compression",
 	32909: "PixarLog compression", 33003: "JPEG 2000 compression", 33005: "JPEG 2000 compression", 34661: "JBIG compression", 34676: "LogLuv compression", 34677: "LogLuv compression",
 	34712: "JPEG 2000 compression", 34887: "LERC compression", 34925: "LZMA compression", 50000: "Zstandard compression", 50001: "WebP compression", 50002: "JPEG XL compression", 52546: "JPEG XL compression",

@@ -384,7 +384,7 @@ func TestTIFFPages(t *testing.T) {
 	if n := bytes.Count(out, []byte(greyPixels)); n != 3 || bytes.Contains(out, []byte("MARKER")) {
 		t.Errorf("%d pages", n)
 	}
-	if len(r.Receipt.Kept) != 1 || r.Receipt.Kept[0].Kind != "3 pages" {
+	if len(r.Receipt.Kept) != 1 || r.Receipt.Kept[0].Kind.String() != "3 pages" {
 		t.Errorf("%+v", r.Receipt.Kept)
 	}
 }
@@ -563,7 +563,7 @@ func FuzzTIFF(f *testing.F) {
 func TestTIFFPixelLimit(t *testing.T) {
 	b := tiffOf(greyPixels, grey())
 	_, err := sanitise.File(t.Context(), bytes.NewReader(b), int64(len(b)), media.TIFF, sanitise.Options{MaxPixels: 31})
-	if fault.From(err).Code != "media-too-many-pixels" || !strings.Contains(fault.From(err).Message, strconv.Itoa(8)) {
+	if fault.From(err).Code != "media-too-many-pixels" || !strings.Contains(fault.From(err).Message.String(), strconv.Itoa(8)) {
 		t.Error(err)
 	}
 }

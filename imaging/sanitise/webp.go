@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/wardseal/wardseal/imaging/splice"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 var (
@@ -158,7 +159,7 @@ func (w *webpFile) chunk(c webpChunk) error {
 	return nil
 }
 
-func webpKind(kind string) string {
+func webpKind(kind string) words.Text {
 	if kind == "XMP " {
 		return "XMP"
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 const (
@@ -58,7 +59,10 @@ func Format(head []byte) (media.Format, error) {
 		return media.Unknown, refuse("DICOM file", asPhoto)
 	}
 	text := strings.ToLower(string(bytes.TrimLeft(head[:min(len(head), 512)], "\xef\xbb\xbf \t\r\n")))
-	for _, k := range []struct{ tag, name string }{{"<svg", "SVG drawing"}, {"<!doctype html", "web page"}, {"<html", "web page"}, {"<?xml", "XML document"}} {
+	for _, k := range []struct {
+		tag  string
+		name words.Text
+	}{{"<svg", "SVG drawing"}, {"<!doctype html", "web page"}, {"<html", "web page"}, {"<?xml", "XML document"}} {
 		if strings.HasPrefix(text, k.tag) {
 			return media.Unknown, refuse(k.name, asPhoto)
 		}
@@ -66,7 +70,10 @@ func Format(head []byte) (media.Format, error) {
 	return media.Unknown, fault.New(fault.Unsupported, "format-unknown", "This is not a photo or video that is known here. Send the photo or video as the phone made it.").In("file")
 }
 
-var others = []struct{ magic, name, instead string }{
+var others = []struct {
+	magic         string
+	name, instead words.Text
+}{
 	{"FUJIFILMCCD-RAW", "camera raw photo", fromRaw}, {"IIRO", "camera raw photo", fromRaw}, {"IIRS", "camera raw photo", fromRaw}, {"MMOR", "camera raw photo", fromRaw},
 	{"IIU\x00", "camera raw photo", fromRaw}, {"\x00MRM", "camera raw photo", fromRaw}, {"FOVb", "camera raw photo", fromRaw}, {"II\x1a\x00\x00\x00HEAPCCDR", "camera raw photo", fromRaw},
 	{"II+\x00", "BigTIFF picture", asPhoto}, {"MM\x00+", "BigTIFF picture", asPhoto}, {"8BPS", "Photoshop document", asPhoto}, {"%!PS", "PostScript document", asPhoto}, {"\xc5\xd0\xd3\xc6", "PostScript document", asPhoto},
@@ -77,8 +84,8 @@ var others = []struct{ magic, name, instead string }{
 	{"MZ", "program", asPhoto}, {"\x7fELF", "program", asPhoto},
 }
 
-func refuse(name, instead string) error {
-	return fault.New(fault.Unsupported, "format-not-accepted", "This is a "+name+", which is not accepted here. "+instead).In("file")
+func refuse(name, instead words.Text) error {
+	return fault.New(fault.Unsupported, "format-not-accepted", words.Say("This is a {format}, which is not accepted here. {instead}", name, instead)).In("file")
 }
 
 // bmff tells the formats of the ISO base media file format (ISO/IEC 14496-12)

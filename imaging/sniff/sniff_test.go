@@ -46,8 +46,8 @@ func TestFormat(t *testing.T) {
 			t.Errorf("%q: %v, %v", c.head, got, err)
 			continue
 		}
-		if err != nil && !strings.Contains(fault.From(err).Message, c.says) {
-			t.Errorf("%q: %q does not say %q", c.head, fault.From(err).Message, c.says)
+		if err != nil && !strings.Contains(fault.From(err).Message.String(), c.says) {
+			t.Errorf("%q: %q does not say %q", c.head, fault.From(err).Message.String(), c.says)
 		}
 	}
 }

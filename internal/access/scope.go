@@ -3,6 +3,8 @@ package access
 import (
 	"slices"
 	"strings"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Scope is something that an API token may do, of what its owner may. The
@@ -21,7 +23,7 @@ const (
 // ScopeDoc explains one Scope and lists the actions that it names.
 type ScopeDoc struct {
 	Scope   Scope
-	Says    string
+	Says    words.Text
 	Actions []Action
 }
 

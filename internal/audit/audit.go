@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Type names what happened: "subject.verb". The vocabulary is closed; see Types.
@@ -152,7 +153,7 @@ func Types() []TypeDoc { return typeDocs }
 // TypeDoc explains one Type.
 type TypeDoc struct {
 	Type Type
-	Says string
+	Says words.Text
 }
 
 var typeDocs = []TypeDoc{

@@ -26,14 +26,14 @@ func NewCSVWriter(w io.Writer, n Names) (*CSVWriter, error) {
 func (c *CSVWriter) Write(e Event) error {
 	who := ""
 	if e.Actor != "" {
-		who = c.names.Person(e.Actor)
+		who = c.names.Person(e.Actor).String()
 	}
 	var details []string
 	for _, k := range slices.Sorted(maps.Keys(e.Detail)) {
 		details = append(details, k+"="+e.Detail[k])
 	}
 	s := e.Subject
-	row := []string{strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.RFC3339Nano), e.Sentence(c.names), string(e.Type), who, string(e.Actor), s.Patient, s.Item, s.Rendition, s.Link, s.Grant,
+	row := []string{strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.RFC3339Nano), e.Sentence(c.names).String(), string(e.Type), who, string(e.Actor), s.Patient, s.Item, s.Rendition, s.Link, s.Grant,
 		s.Team, s.Person, string(e.Session), e.Request, strings.Join(details, "; "), e.ID}
 	for i := range row {
 		row[i] = Cell(row[i])

@@ -132,11 +132,11 @@ func (f *FHIRWriter) Close() error {
 func named(id string) *identifier { return &identifier{uri, urn + id} }
 
 func (f *FHIRWriter) resource(e Event) auditEvent {
-	a := auditEvent{ResourceType: "AuditEvent", ID: e.ID, Recorded: e.At.UTC().Format("2006-01-02T15:04:05.000000Z"), Outcome: "0", OutcomeDesc: e.Sentence(f.names)}
+	a := auditEvent{ResourceType: "AuditEvent", ID: e.ID, Recorded: e.At.UTC().Format("2006-01-02T15:04:05.000000Z"), Outcome: "0", OutcomeDesc: e.Sentence(f.names).String()}
 	a.Type, a.Subtype, a.Action = kindOf(e)
 	for _, d := range typeDocs {
 		if d.Type == e.Type && e.Type != ItemFiled { // BALP has one subtype, and no other, for what is created
-			a.Subtype = append(a.Subtype, coding{ourTypes, string(e.Type), d.Says})
+			a.Subtype = append(a.Subtype, coding{ourTypes, string(e.Type), d.Says.String()})
 		}
 	}
 	switch e.Type {
@@ -202,7 +202,7 @@ func (f *FHIRWriter) agents(e Event) []agent {
 		if e.Type == ItemFiled {
 			part.Code, part.Display = "AUT", "author (originator)"
 		}
-		who := agent{Type: &concept{[]coding{part}}, Who: &reference{Identifier: named(string(e.Actor))}, Name: f.names.Person(e.Actor), Requestor: true}
+		who := agent{Type: &concept{[]coding{part}}, Who: &reference{Identifier: named(string(e.Actor))}, Name: f.names.Person(e.Actor).String(), Requestor: true}
 		out = append(out, who)
 	}
 	return out

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Disclosing lists the types that tell of somebody having seen something of a
@@ -15,13 +17,12 @@ func Disclosing() []Type {
 
 // Names says what identifiers stand for, for people to read.
 type Names struct {
-	Person func(access.PersonID) string
-	Team   func(access.TeamID) string
+	Person func(access.PersonID) words.Text
+	Team   func(access.TeamID) words.Text
 }
 
-// sentences are templates: {name} is replaced, and what stands in brackets is
-// left out when a name in it has nothing to say.
-var sentences = map[Type]string{
+// sentences have gaps, which details and what an event is about fill.
+var sentences = map[Type]words.Text{
 	SignedIn:          "{who} signed in",
 	RecordsRead:       "{who} read the records: {what}[, of {patient}][, batch {batch}]",
 	RecordsDated:      "The dates of {items} items in {records} records were worked out again",
@@ -81,24 +82,20 @@ var sentences = map[Type]string{
 	Restored:          "This system was restored from backup {backup} of {taken}; what was recorded after it is not here",
 }
 
-var renditionWords = map[string]string{
+var renditionWords = map[string]words.Text{
 	"original-clean": "the original of", "preview": "the preview of", "thumbnail": "a small copy of", "poster": "a frame of", "playable": "the playable form of",
+}
+
+// detailWords are what details say that are words, and not codes.
+var detailWords = map[string]words.Text{
+	"due": "due", "disposals": "disposals", "disposal": "disposal", "holds": "holds", "schedule": "schedule", "record": "record", "records": "records", "reports": "reports", "export": "export", "certificate": "certificate", "found": "found",
 }
 
 // Sentence tells the event in a plain sentence. Patients, items and links go
 // by the end of their identifier, since nothing else of them is in the audit.
-func (e Event) Sentence(n Names) string {
-	form, ok := sentences[e.Type]
-	if !ok {
-		form = "{who}: " + string(e.Type)
-		for _, d := range typeDocs {
-			if d.Type == e.Type {
-				form = "{who}: " + d.Says
-			}
-		}
-	}
-	values := map[string]string{
-		"who": "The system, or nobody signed in", "item": brief("picture", e.Subject.Item), "patient": brief("patient", e.Subject.Patient), "link": brief("link", e.Subject.Link),
+func (e Event) Sentence(n Names) words.Text {
+	values := map[string]words.Text{
+		"who": "The system, or nobody signed in", "item": brief("picture {id}", e.Subject.Item), "patient": brief("patient {id}", e.Subject.Patient), "link": brief("link {id}", e.Subject.Link),
 		"rendition": renditionWords[e.Subject.Rendition],
 	}
 	if e.Actor != "" {
@@ -112,67 +109,49 @@ func (e Event) Sentence(n Names) string {
 	}
 	for name, value := range e.Detail {
 		if values[name] == "" {
-			values[name] = value
+			values[name] = words.Data(value)
+			if t, ok := detailWords[value]; ok {
+				values[name] = t
+			}
 		}
 	}
-	return fill(form, values)
+	form, ok := sentences[e.Type]
+	if !ok {
+		what := words.Data(string(e.Type))
+		for _, d := range typeDocs {
+			if d.Type == e.Type {
+				what = d.Says
+			}
+		}
+		return words.Sentence(words.Say("{who}: {what}", values["who"], what))
+	}
+	var fill []any
+	needed := words.Gaps(always(string(form)))
+	for _, name := range words.Gaps(string(form)) {
+		if values[name] == "" && slices.Contains(needed, name) {
+			values[name] = "something"
+		}
+		fill = append(fill, values[name])
+	}
+	return words.Sentence(words.Say(form, fill...))
+}
+
+// always is what of a sentence stands outside of brackets.
+func always(form string) string {
+	before, rest, _ := strings.Cut(form, "[")
+	if _, after, ok := strings.Cut(rest, "]"); ok {
+		return before + always(after)
+	}
+	return before
 }
 
 // brief names something by the end of its identifier, which is random.
-func brief(what, id string) string {
+func brief(what words.Text, id string) words.Text {
 	if id == "" {
 		return ""
 	}
-	return what + " " + Brief(id)
+	return words.Say(what, Brief(id))
 }
 
 // Brief is the end of an identifier, to tell a few of them apart.
 func Brief(id string) string { return id[max(0, len(id)-6):] }
-
-// fill fills a template: [a|b] is a if all of its names have values, and b or
-// nothing otherwise.
-func fill(form string, values map[string]string) string {
-	var out strings.Builder
-	for form != "" {
-		before, rest, ok := strings.Cut(form, "[")
-		text, _ := put(before, values)
-		out.WriteString(text)
-		if !ok {
-			break
-		}
-		inside, after, _ := strings.Cut(rest, "]")
-		first, second, _ := strings.Cut(inside, "|")
-		if text, whole := put(first, values); whole {
-			out.WriteString(text)
-		} else {
-			out.WriteString(second)
-		}
-		form = after
-	}
-	s := out.String()
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// put replaces names by their values, and tells whether each had one.
-func put(form string, values map[string]string) (string, bool) {
-	var out strings.Builder
-	whole := true
-	for {
-		before, rest, ok := strings.Cut(form, "{")
-		out.WriteString(before)
-		if !ok {
-			return out.String(), whole
-		}
-		name, after, _ := strings.Cut(rest, "}")
-		value := values[name]
-		if value == "" {
-			whole = false
-			value = "something"
-		}
-		out.WriteString(value)
-		form = after
-	}
-}

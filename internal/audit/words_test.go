@@ -12,9 +12,10 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
-var names = Names{Person: func(id access.PersonID) string { return "P-" + string(id) }, Team: func(id access.TeamID) string { return "T-" + string(id) }}
+var names = Names{Person: func(id access.PersonID) words.Text { return words.Data("P-" + string(id)) }, Team: func(id access.TeamID) words.Text { return words.Data("T-" + string(id)) }}
 
 // Every type has a sentence, whatever the event has to say and has not.
 func TestEveryTypeHasASentence(t *testing.T) {
@@ -23,7 +24,7 @@ func TestEveryTypeHasASentence(t *testing.T) {
 	for _, d := range Types() {
 		full.Type = d.Type
 		for _, e := range []Event{full, {Type: d.Type}} {
-			got := e.Sentence(names)
+			got := e.Sentence(names).String()
 			if got == "" || strings.ContainsAny(got, "{}[]|") || strings.Contains(got, "  ") || got[:1] != strings.ToUpper(got[:1]) {
 				t.Errorf("%s: %q", d.Type, got)
 			}
@@ -36,7 +37,7 @@ func TestEveryTypeHasASentence(t *testing.T) {
 		"P-a tried a link and was refused (unknown)":                   {Type: LinkRefused, Actor: "a", Detail: map[string]string{"reason": "unknown"}},
 		"The system, or nobody signed in: new.type-of-a-later-version": {Type: "new.type-of-a-later-version"},
 	} {
-		if got := e.Sentence(names); got != want {
+		if got := e.Sentence(names).String(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -45,14 +46,14 @@ func TestEveryTypeHasASentence(t *testing.T) {
 // A detail cannot speak for what has a place of its own.
 func TestADetailCannotPoseAsAnother(t *testing.T) {
 	e := Event{Type: SignedIn, Actor: "a", Detail: map[string]string{"who": "Somebody else"}}
-	if got := e.Sentence(names); got != "P-a signed in" {
+	if got := e.Sentence(names).String(); got != "P-a signed in" {
 		t.Error(got)
 	}
 }
 
 func TestCells(t *testing.T) {
 	var b bytes.Buffer
-	w, err := NewCSVWriter(&b, Names{Person: func(access.PersonID) string { return "=cmd|' /C calc'!A0" }, Team: names.Team})
+	w, err := NewCSVWriter(&b, Names{Person: func(access.PersonID) words.Text { return "=cmd|' /C calc'!A0" }, Team: names.Team})
 	if err != nil {
 		t.Fatal(err)
 	}

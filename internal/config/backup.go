@@ -17,6 +17,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/backup"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/blob/filesystem"
 	"github.com/wardseal/wardseal/storage/blob/s3"
@@ -189,13 +190,14 @@ func (s *System) backupStatus(ctx context.Context) api.Part {
 	default:
 		made := last[0]
 		p.OK = now.Sub(made.At) < backupOverdue && made.Detail["damaged"] == "0"
-		p.Says = "the last was made on " + made.At.Format("2 January 2006, 15:04 MST")
-		if made.Detail["damaged"] != "0" {
-			p.Says += "; " + made.Detail["damaged"] + " objects could NOT be copied: run “wardseal fsck”"
+		damaged, late := made.Detail["damaged"], words.Text("")
+		if damaged == "0" {
+			damaged = ""
 		}
 		if now.Sub(made.At) >= backupOverdue {
-			p.Says += ", which is too long ago"
+			late = "which is too long ago"
 		}
+		p.Says = words.Say("the last was made on {when}[; {n} objects could NOT be copied: run “wardseal fsck”][, {late}]", stamp(made.At), damaged, late)
 	}
 	return p
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/ledger"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/blob/s3"
 	"github.com/wardseal/wardseal/storage/meta"
 	"github.com/wardseal/wardseal/storage/sink"
@@ -197,27 +198,28 @@ func (s *System) auditStatus(ctx context.Context) []api.Part {
 	switch {
 	case l.Refused != "":
 		tree.OK = false
-		tree.Says = "NONE IS SIGNED ANY MORE since " + l.RefusedAt.Format("2 January 2006, 15:04 MST") + ": " + l.Refused + ". Treat it as an incident: see docs/checkpoints.md."
+		tree.Says = words.Say("NONE IS SIGNED ANY MORE since {when}: {why}. Treat it as an incident: see docs/checkpoints.md.", stamp(l.RefusedAt), l.Refused)
 	case l.Checkpoint.Size == 0:
-		tree.Says = fmt.Sprintf("none yet; %d events wait for one", waiting)
+		tree.Says = words.Say("none yet; {n} events wait for one", waiting)
 	default:
-		tree.Says = fmt.Sprintf("%d of %d events are covered; %d wait", l.Checkpoint.Size, l.Last, waiting)
+		late := ""
 		if tree.OK = waiting == 0 || l.Now.Sub(l.Checkpoint.At) < overdue || waiting < ledger.SignAfter && s.fresh(ctx, l); !tree.OK {
-			tree.Says += "; the last was signed at " + l.Checkpoint.At.Format("2 January 2006, 15:04 MST") + ", which is too long ago"
+			late = stamp(l.Checkpoint.At)
 		}
+		tree.Says = words.Say("{n} of {all} events are covered; {waiting} wait[; the last was signed at {when}, which is too long ago]", l.Checkpoint.Size, l.Last, waiting, late)
 	}
 	if len(s.ledger.Sinks) == 0 {
 		return []api.Part{tree, {Name: "Audit sinks", OK: true, Says: "none is set: checkpoints stay in the database, where whoever rewrites it could remove them. Set --audit-file, --audit-bucket or --audit-syslog."}}
 	}
 	out := []api.Part{tree}
 	for _, k := range sinks {
-		p := api.Part{Name: "Audit sink", OK: k.Failure == "", Says: fmt.Sprintf("%s: has all up to %d events; %d checkpoints wait", k.Name, k.Size, k.Waiting)}
+		p := api.Part{Name: "Audit sink", OK: k.Failure == "", Says: words.Say("{sink}: has all up to {n} events; {waiting} checkpoints wait", k.Name, k.Size, k.Waiting)}
 		if k.Failure != "" {
-			p.Says += "; at " + k.FailedAt.Format("2 January 2006, 15:04 MST") + ": " + k.Failure
+			p.Says = words.Say("{state}; at {when}: {why}", p.Says, stamp(k.FailedAt), k.Failure)
 		}
 		for _, at := range s.ledger.Sinks {
 			if b, ok := at.(*sink.Bucket); ok && b.Name() == k.Name && p.OK && k.Size > 0 {
-				p.Says += locked(ctx, b)
+				p.Says = words.Say("{state}{lock}", p.Says, locked(ctx, b))
 			}
 		}
 		out = append(out, p)
@@ -236,7 +238,7 @@ func (s *System) fresh(ctx context.Context, l meta.Ledger) bool {
 	return err == nil && l.Now.Sub(first.At) < overdue
 }
 
-func locked(ctx context.Context, b *sink.Bucket) string {
+func locked(ctx context.Context, b *sink.Bucket) words.Text {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	locks, err := b.Locks(ctx)
@@ -246,5 +248,5 @@ func locked(ctx context.Context, b *sink.Bucket) string {
 	case locks == "":
 		return "; the bucket does not lock them: give it object lock and a default retention"
 	}
-	return "; each locked for " + locks
+	return words.Say("; each locked for {time}", locks)
 }

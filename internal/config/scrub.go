@@ -2,7 +2,6 @@ package config
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/wardseal/wardseal/api"
 	"github.com/wardseal/wardseal/internal/fsck"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // openScrub makes what reads the store again and again, and its metrics.
@@ -74,19 +74,20 @@ func (s *System) scrubStatus(ctx context.Context) api.Part {
 		p.Says = "It does not answer. The log says why."
 	case n > 0:
 		p.OK = false
-		p.Says = fmt.Sprintf("%d ARE NOT AS THEY SHOULD BE. Run “wardseal fsck” on the server; it says what can be repaired, and what a backup must bring back.", n)
+		p.Says = words.Say("{n} ARE NOT AS THEY SHOULD BE. Run “wardseal fsck” on the server; it says what can be repaired, and what a backup must bring back.", n)
 	case every <= 0:
 		p.Says = "never on this server: --scrub-every is 0"
 	case at.BeganAt.IsZero():
 		p.Says = "not yet"
 	case at.EndedAt.After(at.BeganAt):
-		p.Says = fmt.Sprintf("all %d, on %s; nothing is wrong", at.Checked, at.EndedAt.Format("2 January 2006"))
+		p.Says = words.Say("all {n}, on {day}; nothing is wrong", at.Checked, words.Date(at.EndedAt))
 	default:
-		p.Says = fmt.Sprintf("%d of about %d since %s; nothing is wrong so far", at.Checked, at.Total, at.BeganAt.Format("2 January 2006"))
+		slow := words.Text("")
 		if overdue := at.Now.Sub(at.BeganAt) > every+every/10; overdue {
 			p.OK = false
-			p.Says += "; this is slower than --scrub-every says"
+			slow = "this is slower than --scrub-every says"
 		}
+		p.Says = words.Say("{n} of about {all} since {day}; nothing is wrong so far[; {slow}]", at.Checked, at.Total, words.Date(at.BeganAt), slow)
 	}
 	return p
 }

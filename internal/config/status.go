@@ -2,11 +2,11 @@ package config
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"time"
 
 	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -29,18 +29,18 @@ func Version() string {
 // nothing of a patient.
 func (s *System) status(ctx context.Context) []api.Part {
 	c := s.Config
-	out := []api.Part{{Name: "Program", OK: true, Says: Version()}}
-	add := func(name string, err error, says string) {
+	out := []api.Part{{Name: "Program", OK: true, Says: words.Data(Version())}}
+	add := func(name words.Text, err error, says words.Text) {
 		if err != nil {
 			says = "It does not answer. The log says why."
 		}
 		out = append(out, api.Part{Name: name, OK: err == nil, Says: says})
 	}
 	version, err := s.Store.SchemaVersion(ctx)
-	add("Database", err, fmt.Sprintf("%s, schema %d", c.Database.Driver, version))
-	objects := "a folder on this server"
+	add("Database", err, words.Say("{database}, schema {n}", c.Database.Driver, version))
+	objects := words.Text("a folder on this server")
 	if c.Objects.Kind == "s3" {
-		objects = "S3: bucket " + c.Objects.Bucket
+		objects = words.Say("S3: bucket {bucket}", c.Objects.Bucket)
 	}
 	add("Pictures", s.Objects.Check(ctx), objects)
 	keys, err := s.Store.SealedKeys(ctx)
@@ -52,33 +52,33 @@ func (s *System) status(ctx context.Context) []api.Part {
 			present = present || k.Period == month
 		}
 	}
-	add("Keys", err, fmt.Sprintf("%d key-encryption keys, each sealed to the root and the escrow recipients", n))
-	if err == nil && !present {
-		out[len(out)-1].Says += "; this month's is made when it is first needed"
+	sealed := words.Say("{n} key-encryption keys, each sealed to the root and the escrow recipients", n)
+	if !present {
+		sealed = words.Say("{n} key-encryption keys, each sealed to the root and the escrow recipients; this month's is made when it is first needed", n)
 	}
+	add("Keys", err, sealed)
 	counts, err := s.Store.JobCounts(ctx)
-	add("Work in the background", err, fmt.Sprintf("%d to do, %d done, %d given up", counts[meta.JobReady], counts[meta.JobDone], counts[meta.JobDead]))
+	add("Work in the background", err, words.Say("{ready} to do, {done} done, {dead} given up", counts[meta.JobReady], counts[meta.JobDone], counts[meta.JobDead]))
 	out = append(out, s.scrubStatus(ctx), s.backupStatus(ctx))
 	out = append(out, s.auditStatus(ctx)...)
-	add("Videos", nil, map[bool]string{true: "posters and playable copies are made", false: "no posters or playable copies: ffmpeg is missing on this server"}[s.flows.Items.Films])
-	mail := "none is sent: no server is set"
+	add("Videos", nil, map[bool]words.Text{true: "posters and playable copies are made", false: "no posters or playable copies: ffmpeg is missing on this server"}[s.flows.Items.Films])
+	mail := words.Text("none is sent: no server is set")
 	if c.Mail.Server != "" {
-		mail = "through " + c.Mail.Server
+		mail = words.Say("through {server}", c.Mail.Server)
 	}
 	add("Mail", nil, mail)
-	add("Sign-in", nil, fmt.Sprintf("a session lasts %s, or %s without a request; %d failures lock an account for %s", words(c.Sessions.SessionFor), words(c.Sessions.IdleFor), c.Sessions.LockAfter, words(c.Sessions.LockFor)))
-	add("Emergency access", nil, "lasts "+words(c.Limits.EmergencyFor))
+	add("Sign-in", nil, words.Say("a session lasts {time}, or {idle} without a request; {n} failures lock an account for {locked}", lasting(c.Sessions.SessionFor), lasting(c.Sessions.IdleFor), c.Sessions.LockAfter, lasting(c.Sessions.LockFor)))
+	add("Emergency access", nil, words.Say("lasts {time}", lasting(c.Limits.EmergencyFor)))
 	return out
 }
 
-// words writes a duration as people say it.
-func words(d time.Duration) string {
-	n, unit := int(d/time.Minute), "minute"
+// lasting writes a duration as people say it.
+func lasting(d time.Duration) words.Text {
 	if d >= time.Hour && d%time.Hour == 0 {
-		n, unit = int(d/time.Hour), "hour"
+		return words.Count(int(d/time.Hour), "{n} hour", "{n} hours")
 	}
-	if n == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", n, unit)
+	return words.Count(int(d/time.Minute), "{n} minute", "{n} minutes")
 }
+
+// stamp writes a time for whoever runs the server.
+func stamp(t time.Time) string { return t.Format("2 January 2006, 15:04 MST") }

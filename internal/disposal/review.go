@@ -2,7 +2,6 @@ package disposal
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
@@ -13,13 +12,14 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
 // DueView is an item whose time has come, with why, and what is on it.
 type DueView struct {
 	meta.Dated
-	Why      string
+	Why      words.Text
 	Class    string // title of the rule that dates it
 	Sure     bool   // the rule was compared with the code in force
 	BodySite string
@@ -171,7 +171,7 @@ func someItems(items []media.ItemID) error {
 		return fault.New(fault.Invalid, "items-missing", "Tick at least one picture.").In("item")
 	}
 	if len(items) > MostItems {
-		return fault.New(fault.Invalid, "items-many", fmt.Sprintf("A batch has at most %d pictures. Split it.", MostItems)).In("item")
+		return fault.New(fault.Invalid, "items-many", words.Say("A batch has at most {n} pictures. Split it.", MostItems)).In("item")
 	}
 	for _, id := range items {
 		if !media.ValidID(string(id)) {

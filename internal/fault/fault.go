@@ -12,6 +12,8 @@ package fault
 import (
 	"errors"
 	"time"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Kind is what went wrong, in terms of what the caller can do about it. The
@@ -40,7 +42,7 @@ const (
 type Error struct {
 	Kind       Kind
 	Code       string
-	Message    string
+	Message    words.Text
 	Field      string
 	RetryAfter time.Duration
 	Err        error // inner cause: logged, never sent
@@ -51,14 +53,14 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		return e.Code + ": " + e.Err.Error()
 	}
-	return e.Code + ": " + e.Message
+	return e.Code + ": " + e.Message.String()
 }
 
 // Unwrap gives the inner cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // New makes an Error without a cause.
-func New(kind Kind, code, message string) *Error {
+func New(kind Kind, code string, message words.Text) *Error {
 	return &Error{Kind: kind, Code: code, Message: message}
 }
 

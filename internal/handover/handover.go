@@ -21,6 +21,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -95,7 +96,7 @@ func (d *Desk) Propose(ctx context.Context, who access.Principal, n New) (retent
 	case len(n.Items) == 0:
 		return "", fault.New(fault.Invalid, "items-missing", "Tick at least one picture.").In("item")
 	case len(n.Items) > MostItems:
-		return "", fault.New(fault.Invalid, "items-many", "A handover has at most "+strconv.Itoa(MostItems)+" pictures. Split it.").In("item")
+		return "", fault.New(fault.Invalid, "items-many", words.Say("A handover has at most {n} pictures. Split it.", MostItems)).In("item")
 	}
 	for _, id := range n.Items {
 		if !media.ValidID(string(id)) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // AnnotationID identifies one version of a set of marks over a picture.
@@ -110,7 +111,7 @@ var markForms = map[MarkKind]struct {
 // errMarks is for what no page of this site sends.
 var errMarks = fault.New(fault.Invalid, "marks-wrong", "These marks are not in the form that is kept here. Nothing was saved; draw them again.").In("marks")
 
-func marksError(code, message string) error {
+func marksError(code string, message words.Text) error {
 	return fault.New(fault.Invalid, code, message).In("marks")
 }
 

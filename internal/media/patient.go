@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // NumberKind says which national scheme a patient number belongs to.
@@ -32,15 +33,17 @@ const (
 // *fault.Error that never repeats the number.
 func ParseNumber(kind NumberKind, typed string) (string, error) {
 	digits := strings.NewReplacer(" ", "", "-", "", "\u00a0", "").Replace(typed)
-	bad := func(code, msg string) (string, error) {
+	bad := func(code string, msg words.Text) (string, error) {
 		return "", fault.New(fault.Invalid, code, msg).In("patient_number")
 	}
 	if kind != NHS && kind != CHI {
 		return "", fault.New(fault.Invalid, "patient-number-kind", "Say which kind of patient number this is: nhs or chi.").In("patient_number_kind")
 	}
-	name := strings.ToUpper(string(kind))
 	if digits == "" {
-		return bad("patient-number-missing", "Enter the patient's "+name+" number.")
+		if kind == CHI {
+			return bad("patient-number-missing", "Enter the patient's CHI number.")
+		}
+		return bad("patient-number-missing", "Enter the patient's NHS number.")
 	}
 	for _, r := range digits {
 		if r < '0' || r > '9' {

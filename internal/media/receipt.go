@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/wardseal/wardseal/internal/words"
+)
 
 // Receipt is what sanitising did to one file: kinds and sizes, never values.
 type Receipt struct {
@@ -17,8 +21,8 @@ type Receipt struct {
 
 // Trace is one kind of thing found in a file, such as "EXIF GPS position".
 type Trace struct {
-	Kind  string `json:"kind"`
-	Count int    `json:"count"`
-	Bytes int64  `json:"bytes,omitempty"` // 0 when it is part of another trace
-	Why   string `json:"why,omitempty"`   // for what is kept
+	Kind  words.Text `json:"kind"`
+	Count int        `json:"count"`
+	Bytes int64      `json:"bytes,omitempty"` // 0 when it is part of another trace
+	Why   words.Text `json:"why,omitempty"`   // for what is kept
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // A hold by part of the body finds what the capture page writes: both must
@@ -14,9 +16,9 @@ func TestSitesAreThoseOfTheMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var drawn []string
+	var drawn []words.Text
 	for _, m := range regexp.MustCompile(`(?m)^  \["([a-z ]+)", \d+`).FindAllStringSubmatch(string(text), -1) {
-		drawn = append(drawn, m[1])
+		drawn = append(drawn, words.Text(m[1]))
 	}
 	if !slices.Equal(drawn, Sites()) {
 		t.Errorf("the map has %q, the holds know %q", drawn, Sites())

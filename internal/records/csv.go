@@ -11,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // CSVHeader is the first line of a file of patient events.
@@ -41,9 +42,9 @@ type Imported struct {
 
 // RefusedLine is a line of which nothing was recorded.
 type RefusedLine struct {
-	Line    int    `json:"line"`
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Line    int        `json:"line"`
+	Code    string     `json:"code"`
+	Message words.Text `json:"message"`
 }
 
 // Import records events line by line. next gives the fields of a line, in

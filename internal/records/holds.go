@@ -64,7 +64,7 @@ func (d *Desk) criteria(ctx context.Context, n NewHold) (c retention.Criteria, e
 		if !ok {
 			return c, fault.New(fault.Invalid, "site-unknown", "Choose the part of the body from the list.").In("body_site")
 		}
-		c.Site = transfer.SiteIndex(d.Ring, site)
+		c.Site = transfer.SiteIndex(d.Ring, string(site))
 	}
 	for _, p := range n.Patients {
 		if !media.ValidID(string(p)) {
@@ -169,8 +169,8 @@ func (d *Desk) openHold(h retention.Hold) (HoldView, error) {
 	f := transfer.FieldsOf(d.Ring, "holds", string(h.ID))
 	v := HoldView{Hold: h, Reason: f.Open("reason", h.Reason), Authority: f.Open("authority", h.Authority), ReleaseReason: f.Open("release_reason", h.ReleaseReason)}
 	for _, site := range media.Sites() {
-		if h.Site != nil && bytes.Equal(h.Site, transfer.SiteIndex(d.Ring, site)) {
-			v.SiteName = site
+		if h.Site != nil && bytes.Equal(h.Site, transfer.SiteIndex(d.Ring, string(site))) {
+			v.SiteName = string(site)
 		}
 	}
 	return v, f.Err()

@@ -11,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -98,8 +99,9 @@ func (d *Desk) UndoMerge(ctx context.Context, who access.Principal, id, reason s
 	ev := audit.NewEvent(audit.MergeUndone, who, audit.Subject{Patient: string(m.To)}).With("from", string(m.From)).With("items", strconv.Itoa(len(items)))
 	err = d.Store.UndoMerge(ctx, m, moves, ev)
 	for _, refused := range []struct {
-		err        error
-		code, says string
+		err  error
+		code string
+		says words.Text
 	}{
 		{meta.ErrMergeUndone, "merge-undone", "This merge was undone before."},
 		{meta.ErrMergeBelow, "merge-below", "This patient was merged into another afterwards. Undo that merge first."},

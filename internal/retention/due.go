@@ -3,6 +3,8 @@ package retention
 import (
 	"fmt"
 	"time"
+
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Facts are what a date depends on. All days are at midnight UTC; a zero day
@@ -25,11 +27,11 @@ func Day(t time.Time) time.Time {
 }
 
 // seen is when the patient was last seen, and in which words.
-func (f Facts) seen() (time.Time, string) {
+func (f Facts) seen() (time.Time, words.Text) {
 	if f.Discharged.After(f.LastEntry) {
-		return f.Discharged, "the end of treatment on " + Spell(f.Discharged)
+		return f.Discharged, words.Say("the end of treatment on {day}", words.Date(f.Discharged))
 	}
-	return f.LastEntry, "the last entry on " + Spell(f.LastEntry)
+	return f.LastEntry, words.Say("the last entry on {day}", words.Date(f.LastEntry))
 }
 
 // Aged is the patient's age in whole years when last seen.
@@ -53,10 +55,10 @@ func birthday(born time.Time, years int) time.Time { return born.AddDate(years, 
 // Due is until when something is kept, and why.
 type Due struct {
 	Rule    Rule
-	Until   time.Time // zero: nothing ends it yet
-	Trigger Trigger   // what ends it; empty when nothing does
-	From    time.Time // the trigger's day
-	Why     string    // one sentence, with dates: it tells of the patient
+	Until   time.Time  // zero: nothing ends it yet
+	Trigger Trigger    // what ends it; empty when nothing does
+	From    time.Time  // the trigger's day
+	Why     words.Text // one sentence, with dates: it tells of the patient
 }
 
 // Review is the day from which it may be proposed for disposal: the first of
@@ -110,7 +112,7 @@ func (s Schedule) Due(c Class, f Facts) (Due, error) {
 // due applies one rule.
 func (r Rule) due(f Facts) Due {
 	d := Due{Rule: r}
-	seen, words := f.seen()
+	seen, said := f.seen()
 	switch {
 	case r.From == ConsentEnded:
 		if d.Until = f.ConsentEnded; d.Until.IsZero() {
@@ -118,11 +120,11 @@ func (r Rule) due(f Facts) Due {
 			return d
 		}
 		d.Trigger, d.From = ConsentEnded, f.ConsentEnded
-		d.Why = "Not kept longer, because consent ended on " + Spell(f.ConsentEnded) + "."
+		d.Why = words.Say("Not kept longer, because consent ended on {day}.", words.Date(f.ConsentEnded))
 		return d
 	case r.From == LastSeen:
 		d.Until, d.Trigger, d.From = seen.AddDate(r.Years, 0, 0), LastSeen, seen
-		d.Why = fmt.Sprintf("Kept until %s: %s after %s.", Spell(d.Until), years(r.Years), words)
+		d.Why = words.Say("Kept until {day}: {years} after {event}.", words.Date(d.Until), years(r.Years), said)
 	case len(r.Birthdays) > 0:
 		d.Until, d.Trigger, d.From, d.Why = r.byBirthday(f)
 	}
@@ -131,22 +133,22 @@ func (r Rule) due(f Facts) Due {
 	}
 	if f.Died.IsZero() {
 		if d.Until.IsZero() {
-			d.Why = fmt.Sprintf("Kept until %s after death, and no death is recorded.", years(r.YearsAfterDeath))
+			d.Why = words.Say("Kept until {years} after death, and no death is recorded.", years(r.YearsAfterDeath))
 		}
 		return d
 	}
 	if end := f.Died.AddDate(r.YearsAfterDeath, 0, 0); d.Until.IsZero() || end.Before(d.Until) {
-		sooner := ""
+		sooner := words.Text("")
 		if !d.Until.IsZero() {
-			sooner = ", which comes before " + Spell(d.Until)
+			sooner = words.Date(d.Until)
 		}
 		d.Until, d.Trigger, d.From = end, Death, f.Died
-		d.Why = fmt.Sprintf("Kept until %s: %s after the death on %s%s.", Spell(end), years(r.YearsAfterDeath), Spell(f.Died), sooner)
+		d.Why = words.Say("Kept until {day}: {years} after the death on {died}[, which comes before {other}].", words.Date(end), years(r.YearsAfterDeath), words.Date(f.Died), sooner)
 	}
 	return d
 }
 
-func (r Rule) byBirthday(f Facts) (until time.Time, t Trigger, from time.Time, why string) {
+func (r Rule) byBirthday(f Facts) (until time.Time, t Trigger, from time.Time, why words.Text) {
 	aged := f.Aged()
 	at := r.Birthdays[0]
 	for _, b := range r.Birthdays[1:] {
@@ -155,35 +157,29 @@ func (r Rule) byBirthday(f Facts) (until time.Time, t Trigger, from time.Time, w
 		}
 	}
 	until = birthday(f.Born, at.Age)
-	why = fmt.Sprintf("Kept until %s: the %s birthday", Spell(until), ordinal(at.Age))
-	if at.IfAged > 0 {
-		_, words := f.seen()
-		why += fmt.Sprintf(", because the patient was %d at %s", aged, words)
+	if at.IfAged == 0 {
+		return until, Birthday, until, words.Say("Kept until {day}: the {ordinal} birthday.", words.Date(until), ordinal(at.Age))
 	}
-	return until, Birthday, until, why + "."
+	_, said := f.seen()
+	return until, Birthday, until, words.Say("Kept until {day}: the {ordinal} birthday, because the patient was {age} at {event}.", words.Date(until), ordinal(at.Age), aged, said)
 }
 
 // Spell writes a day in full, as pages do.
-func Spell(t time.Time) string { return t.Format("2 January 2006") }
+func Spell(t time.Time) string { return words.Date(t).String() }
 
-func years(n int) string {
-	if n == 1 {
-		return "1 year"
-	}
-	return fmt.Sprintf("%d years", n)
-}
+func years(n int) words.Text { return words.Count(n, "{n} year", "{n} years") }
 
-func ordinal(n int) string {
-	suffix := "th"
+func ordinal(n int) words.Text {
+	form := words.Text("{n}th")
 	if n%100 < 11 || n%100 > 13 {
 		switch n % 10 {
 		case 1:
-			suffix = "st"
+			form = "{n}st"
 		case 2:
-			suffix = "nd"
+			form = "{n}nd"
 		case 3:
-			suffix = "rd"
+			form = "{n}rd"
 		}
 	}
-	return fmt.Sprintf("%d%s", n, suffix)
+	return words.Say(form, n)
 }

@@ -67,11 +67,11 @@ func TestDates(t *testing.T) {
 		if !d.Until.IsZero() {
 			got = d.Until.Format(time.DateOnly)
 		}
-		if got != c.until || !strings.Contains(d.Why, c.says) {
-			t.Errorf("%s %q: %s (%s), want %s (%s)", c.in, c.class, got, d.Why, c.until, c.says)
+		if got != c.until || !strings.Contains(d.Why.String(), c.says) {
+			t.Errorf("%s %q: %s (%s), want %s (%s)", c.in, c.class, got, d.Why.String(), c.until, c.says)
 		}
 		if r := d.Review(); !d.Until.IsZero() && (r.Before(d.Until) || d.Trigger != ConsentEnded && r.Day() != 1) {
-			t.Errorf("%s: reviewed from %s", d.Why, r)
+			t.Errorf("%s: reviewed from %s", d.Why.String(), r)
 		}
 	}
 }

@@ -1,33 +1,32 @@
 package retention
 
 import (
-	"fmt"
-	"strings"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Period says a rule's period in words, such as "8 years after the patient was
 // last seen".
-func (r Rule) Period() string {
-	var says []string
+func (r Rule) Period() words.Text {
+	var says []words.Text
 	switch {
 	case r.From == ConsentEnded:
 		says = append(says, "For as long as there is consent to it")
 	case r.From == LastSeen:
-		says = append(says, years(r.Years)+" after the patient was last seen")
+		says = append(says, words.Say("{years} after the patient was last seen", years(r.Years)))
 	}
 	for i, b := range r.Birthdays {
 		if i == 0 {
-			says = append(says, fmt.Sprintf("Until the %s birthday", ordinal(b.Age)))
+			says = append(says, words.Say("Until the {ordinal} birthday", ordinal(b.Age)))
 			continue
 		}
-		says = append(says, fmt.Sprintf("until the %s if the patient was %d when last seen", ordinal(b.Age), b.IfAged))
+		says = append(says, words.Say("until the {ordinal} if the patient was {age} when last seen", ordinal(b.Age), b.IfAged))
 	}
 	switch {
 	case r.YearsAfterDeath == 0:
 	case len(says) == 0:
-		says = append(says, years(r.YearsAfterDeath)+" after death, and until then without end")
+		says = append(says, words.Say("{years} after death, and until then without end", years(r.YearsAfterDeath)))
 	default:
-		says = append(says, fmt.Sprintf("%s after death where that is sooner", years(r.YearsAfterDeath)))
+		says = append(says, words.Say("{years} after death where that is sooner", years(r.YearsAfterDeath)))
 	}
-	return strings.Join(says, "; ")
+	return words.Join(says, "; ")
 }

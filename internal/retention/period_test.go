@@ -14,7 +14,7 @@ func TestPeriodInWords(t *testing.T) {
 		GP:           "10 years after death, and until then without end",
 		Teaching:     "For as long as there is consent to it",
 	} {
-		if r, _ := s.Rule(c); r.Period() != want {
+		if r, _ := s.Rule(c); r.Period().String() != want {
 			t.Errorf("%s: %q, want %q", c, r.Period(), want)
 		}
 	}

@@ -224,19 +224,19 @@ func (r Rule) Words() string {
 	var parts []string
 	switch {
 	case r.From == LastSeen:
-		parts = append(parts, years(r.Years)+" after last seen")
+		parts = append(parts, years(r.Years).String()+" after last seen")
 	case r.From == ConsentEnded:
 		parts = append(parts, "until consent ends")
 	}
 	for i, b := range r.Birthdays {
-		text := "until the " + ordinal(b.Age) + " birthday"
+		text := "until the " + ordinal(b.Age).String() + " birthday"
 		if i > 0 {
 			text = fmt.Sprintf("the %s if aged %d when last seen", ordinal(b.Age), b.IfAged)
 		}
 		parts = append(parts, text)
 	}
 	if r.YearsAfterDeath > 0 {
-		text := years(r.YearsAfterDeath) + " after death"
+		text := years(r.YearsAfterDeath).String() + " after death"
 		if len(parts) > 0 {
 			text += " if that is sooner"
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/oidc"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -98,7 +99,7 @@ func (p *Providers) arrive(ctx context.Context, x Provider, at meta.Identity, o 
 // noRole refuses somebody whose groups give no role. Whoever had one before has
 // left, and all that they have here ends.
 func (p *Providers) noRole(ctx context.Context, x Provider, at meta.Identity, known meta.Person, nobody access.Principal) error {
-	refusal := fault.New(fault.Denied, "no-role", "You are signed in at "+x.Name+", but none of your groups there gives you a role in Wardseal. Ask your administrator to add you to one.")
+	refusal := fault.New(fault.Denied, "no-role", words.Say("You are signed in at {provider}, but none of your groups there gives you a role in Wardseal. Ask your administrator to add you to one.", x.Name))
 	if known.ID == "" {
 		return p.refuse(ctx, x, nobody, "", "no-role", refusal)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -310,7 +311,7 @@ func (d *Door) failed(ctx context.Context, p meta.Person, nobody access.Principa
 	}
 	if left := d.cfg.LockAfter - n; left <= 3 {
 		e := *errWrong
-		e.Message = fmt.Sprintf("The username or password is not right. After %d more wrong attempts this account locks for %s.", left, words(d.cfg.LockFor))
+		e.Message = words.Say("The username or password is not right. After {n} more wrong attempts this account locks for {minutes}.", left, minutes(d.cfg.LockFor))
 		return &e
 	}
 	return errWrong
@@ -318,15 +319,12 @@ func (d *Door) failed(ctx context.Context, p meta.Person, nobody access.Principa
 
 func locked(d time.Duration) error {
 	return fault.New(fault.TooMany, "sign-in-locked",
-		"This account is locked after too many wrong passwords. Try again in "+words(d)+", or ask an administrator to unlock it.").After(d)
+		words.Say("This account is locked after too many wrong passwords. Try again in {minutes}, or ask an administrator to unlock it.", minutes(d))).After(d)
 }
 
-// words rounds a duration up to whole minutes for people.
-func words(d time.Duration) string {
-	if m := int((d + time.Minute - 1) / time.Minute); m != 1 {
-		return fmt.Sprintf("%d minutes", m)
-	}
-	return "1 minute"
+// minutes rounds a duration up to whole minutes for people.
+func minutes(d time.Duration) words.Text {
+	return words.Count(int((d+time.Minute-1)/time.Minute), "{n} minute", "{n} minutes")
 }
 
 // delay slows down guessing: nothing for the first two failures, then doubling

@@ -20,6 +20,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -302,7 +303,7 @@ func (f *Factors) room(ctx context.Context, who access.Principal) error {
 	}
 	has, err := f.of(ctx, who.Person.ID)
 	if err == nil && len(has) >= maxFactors {
-		return fault.New(fault.Conflict, "factors-many", fmt.Sprintf("You have %d already. Remove one that you no longer use.", maxFactors))
+		return fault.New(fault.Conflict, "factors-many", words.Say("You have {n} already. Remove one that you no longer use.", maxFactors))
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/oidc"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -44,7 +45,7 @@ func (p *Providers) linked(ctx context.Context, id access.PersonID, x Provider) 
 }
 
 func errLinked(x Provider) error {
-	return fault.New(fault.Conflict, "identity-linked", "An account at "+x.Name+" is linked to yours already. Unlink it first.")
+	return fault.New(fault.Conflict, "identity-linked", words.Say("An account at {provider} is linked to yours already. Unlink it first.", x.Name))
 }
 
 // BeginLink has who sign in at a provider, to link who they are there to their
@@ -86,7 +87,7 @@ func (p *Providers) link(ctx context.Context, x Provider, at meta.Identity, said
 		return refuse("not-stepped-up", fault.New(fault.Gone, "link-over", "Linking took longer than your proof here is good for, or you signed out meanwhile. Start again on your account page."))
 	}
 	if role, _ := x.grants(said.Groups(x.Groups, x.GroupParts)); role == "" {
-		return refuse("no-role", fault.New(fault.Denied, "no-role", "None of your groups at "+x.Name+" gives you a role in Wardseal, so you could not sign in there. Nothing was linked; ask your administrator to add you to one."))
+		return refuse("no-role", fault.New(fault.Denied, "no-role", words.Say("None of your groups at {provider} gives you a role in Wardseal, so you could not sign in there. Nothing was linked; ask your administrator to add you to one.", x.Name)))
 	}
 	switch yes, err := p.linked(ctx, t.Person, x); {
 	case err != nil:
@@ -98,7 +99,7 @@ func (p *Providers) link(ctx context.Context, x Provider, at meta.Identity, said
 	ev := audit.NewEvent(audit.IdentityLinked, who, audit.Subject{Person: string(t.Person)}).With("provider", x.ID)
 	err := p.store.AddIdentity(ctx, t.Person, at, ev)
 	if errors.Is(err, meta.ErrExists) {
-		return refuse("another-person", fault.New(fault.Conflict, "identity-taken", "This account at "+x.Name+" is somebody's here already, so it was not linked. If both are yours, ask your administrator."))
+		return refuse("another-person", fault.New(fault.Conflict, "identity-taken", words.Say("This account at {provider} is somebody's here already, so it was not linked. If both are yours, ask your administrator.", x.Name)))
 	}
 	return out, down(err)
 }
@@ -126,7 +127,7 @@ func (p *Providers) Unlink(ctx context.Context, who access.Principal, provider s
 	ev := audit.NewEvent(audit.IdentityUnlinked, who, audit.Subject{Person: string(who.Person.ID)}).With("provider", x.ID)
 	err = p.store.RemoveIdentity(ctx, who.Person.ID, x.Issuer, ev)
 	if errors.Is(err, meta.ErrNotFound) {
-		return fault.New(fault.NotFound, "identity-unknown", "You do not sign in at "+x.Name+".").With(err)
+		return fault.New(fault.NotFound, "identity-unknown", words.Say("You do not sign in at {provider}.", x.Name)).With(err)
 	}
 	return down(err)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // params are OWASP's second choice for argon2id (19 MiB, 2 passes). The
@@ -97,20 +98,20 @@ func (p Passwords) Hash(own access.Person, password string) (string, error) {
 }
 
 func (p Passwords) check(own access.Person, password string) error {
-	refuse := func(code, text string) error { return fault.New(fault.Invalid, code, text).In("password") }
+	refuse := func(code string, text words.Text) error { return fault.New(fault.Invalid, code, text).In("password") }
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
-		return refuse("password-short", fmt.Sprintf("Choose a password of at least %d characters. Three random words do well.", minPassword))
+		return refuse("password-short", words.Say("Choose a password of at least {n} characters. Three random words do well.", minPassword))
 	case len(password) > maxPassword:
-		return refuse("password-long", fmt.Sprintf("A password can have at most %d characters.", maxPassword))
+		return refuse("password-long", words.Say("A password can have at most {n} characters.", maxPassword))
 	case strings.EqualFold(password, own.Username):
 		return refuse("password-username", "Choose a password that is not the username.")
 	}
-	words := p.words(own)
-	if found, beside := without(password, words); len(found) > 0 && beside < minBeside {
-		return refuse("password-words", fmt.Sprintf("Besides what everybody here knows (%s) this password has %d letters or figures, and needs %d. Three random words that have nothing to do with you or your work do well.", strings.Join(found, ", "), beside, minBeside))
+	known := p.words(own)
+	if found, beside := without(password, known); len(found) > 0 && beside < minBeside {
+		return refuse("password-words", words.Say("Besides what everybody here knows ({words}) this password has {n} letters or figures, and needs {least}. Three random words that have nothing to do with you or your work do well.", strings.Join(found, ", "), beside, minBeside))
 	}
-	if guesses(password, words) < minGuesses {
+	if guesses(password, known) < minGuesses {
 		return refuse("password-common", "This password is one of the first that are guessed: a common word or password, a pattern, or one of these with something added. Three random words do well.")
 	}
 	if p.Breached == nil {

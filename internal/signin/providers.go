@@ -19,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/oidc"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -205,7 +206,7 @@ func (p *Providers) depart(ctx context.Context, provider string, t trip) (Going,
 
 func unreachable(ctx context.Context, x Provider, err error) error {
 	slog.ErrorContext(ctx, "a sign-in provider cannot be used", "provider", x.ID, "error", err)
-	return fault.New(fault.Unavailable, "provider-down", x.Name+" cannot be reached just now. Try again in a moment; if you have a password here, it still works.").After(30 * time.Second).With(err)
+	return fault.New(fault.Unavailable, "provider-down", words.Say("{provider} cannot be reached just now. Try again in a moment; if you have a password here, it still works.", x.Name)).After(30 * time.Second).With(err)
 }
 
 // Arrived is a browser that came back from a provider. Secret is that of the
@@ -244,7 +245,7 @@ func (p *Providers) Finish(ctx context.Context, c Coming) (Arrived, error) {
 	switch {
 	case errors.Is(err, oidc.ErrRefused):
 		slog.WarnContext(ctx, "a sign-in elsewhere was refused", "provider", x.ID, "request", c.Request, "error", err)
-		return Arrived{}, p.refuse(ctx, x, nobody, "", "provider-refused", fault.New(fault.Denied, "provider-refused", x.Name+" did not confirm who you are. Start again; if it happens again, tell your administrator.").With(err))
+		return Arrived{}, p.refuse(ctx, x, nobody, "", "provider-refused", fault.New(fault.Denied, "provider-refused", words.Say("{provider} did not confirm who you are. Start again; if it happens again, tell your administrator.", x.Name)).With(err))
 	case err != nil:
 		return Arrived{}, unreachable(ctx, x, err)
 	}
@@ -253,7 +254,7 @@ func (p *Providers) Finish(ctx context.Context, c Coming) (Arrived, error) {
 		account = said.Text(x.Account)
 	}
 	if account == "" || len(account) > 255 {
-		return Arrived{}, p.refuse(ctx, x, nobody, "", "no-account-claim", fault.New(fault.Denied, "provider-refused", x.Name+" did not say which account is yours. Tell your administrator."))
+		return Arrived{}, p.refuse(ctx, x, nobody, "", "no-account-claim", fault.New(fault.Denied, "provider-refused", words.Say("{provider} did not say which account is yours. Tell your administrator.", x.Name)))
 	}
 	at := meta.Identity{Issuer: x.Issuer, Subject: account}
 	o := origin{Provider: x.ID, Issuer: x.Issuer, Subject: said.Subject, SID: said.SID, Strong: said.Has(x.Factor)}
@@ -304,7 +305,7 @@ func (p *Providers) proved(ctx context.Context, x Provider, at meta.Identity, o 
 		return Arrived{}, down(fmt.Errorf("find the account: %w", err))
 	}
 	if person.ID != t.Person || person.Suspended {
-		return Arrived{}, p.refuse(ctx, x, nobody, t.Person, "another-person", fault.New(fault.Denied, "another-person", "Somebody else signed in at "+x.Name+". Only whoever is signed in here can prove that it is still them."))
+		return Arrived{}, p.refuse(ctx, x, nobody, t.Person, "another-person", fault.New(fault.Denied, "another-person", words.Say("Somebody else signed in at {provider}. Only whoever is signed in here can prove that it is still them.", x.Name)))
 	}
 	if !anew(said, d) {
 		return Arrived{}, p.notAnew(ctx, x, t, nobody)
@@ -319,7 +320,7 @@ func (p *Providers) proved(ctx context.Context, x Provider, at meta.Identity, o 
 		return p.second(ctx, person.ID, o, t.Next, who)
 	}
 	if !o.Strong && slices.Contains(p.door.cfg.FactorFor, person.Role) {
-		return Arrived{}, p.refuse(ctx, x, nobody, person.ID, "one-factor", fault.New(fault.Denied, "one-factor", x.Name+" asked you for one step only, and your role needs two. Set up a second step on your account page, or ask your administrator."))
+		return Arrived{}, p.refuse(ctx, x, nobody, person.ID, "one-factor", fault.New(fault.Denied, "one-factor", words.Say("{provider} asked you for one step only, and your role needs two. Set up a second step on your account page, or ask your administrator.", x.Name)))
 	}
 	return Arrived{Next: t.Next}, p.door.steppedUp(ctx, who, person, spending{by: "provider"})
 }
@@ -330,7 +331,7 @@ func anew(said oidc.Claims, d meta.Departure) bool {
 }
 
 func (p *Providers) notAnew(ctx context.Context, x Provider, t trip, nobody access.Principal) error {
-	return p.refuse(ctx, x, nobody, t.Person, "not-fresh", fault.New(fault.Denied, "not-fresh", x.Name+" did not ask you to sign in again, so this proves nothing. Sign out there and try again; if it happens again, tell your administrator."))
+	return p.refuse(ctx, x, nobody, t.Person, "not-fresh", fault.New(fault.Denied, "not-fresh", words.Say("{provider} did not ask you to sign in again, so this proves nothing. Sign out there and try again; if it happens again, tell your administrator.", x.Name)))
 }
 
 // second goes on to the second step here.

@@ -13,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/mail"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -69,7 +70,7 @@ func (a *Account) MintFor(ctx context.Context, owner meta.Person, name string, s
 	for _, d := range access.Scopes() {
 		what := d.Actions[len(d.Actions)-1]
 		if slices.Contains(scopes, d.Scope) && access.May(access.Principal{Person: owner.Person}, what) != access.Allow {
-			return "", meta.Session{}, fault.New(fault.Invalid, "token-scope-useless", fmt.Sprintf("The scope %s does nothing for the role %s.", d.Scope, owner.Role)).In("scopes")
+			return "", meta.Session{}, fault.New(fault.Invalid, "token-scope-useless", words.Say("The scope {scope} does nothing for the role {role}.", string(d.Scope), string(owner.Role))).In("scopes")
 		}
 	}
 	return a.mint(ctx, access.Principal{}, owner.ID, name, scopes, liveFor)

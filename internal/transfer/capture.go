@@ -3,6 +3,7 @@ package transfer
 import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // capture is how a picture was taken and who consented to it.
@@ -20,7 +21,7 @@ var notStated = capture{media.CapturedUnknown, media.GivenByNotStated, media.Cap
 // known and must fit together.
 func parseCapture(f map[string]string) (capture, error) {
 	c := capture{media.CapturedWith(f["captured_with"]), media.ConsentGiver(f["consent_given_by"]), media.ConsentCapacity(f["consent_capacity"]), f["consent_detail"]}
-	bad := func(code, field, msg string) (capture, error) {
+	bad := func(code, field string, msg words.Text) (capture, error) {
 		return c, fault.New(fault.Invalid, code, msg).In(field)
 	}
 	if c.with == "" {

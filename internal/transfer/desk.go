@@ -17,6 +17,7 @@ import (
 	"github.com/wardseal/wardseal/internal/link"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/oversight"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -92,7 +93,9 @@ func (s *Desk) Open(ctx context.Context, who access.Principal, o Opening) (overs
 
 // check puts an opening in order, or says what is wrong with it.
 func (s *Desk) check(ctx context.Context, who access.Principal, o *Opening, now time.Time) error {
-	wrong := func(code, text, field string) error { return fault.New(fault.Invalid, code, text).In(field) }
+	wrong := func(code string, text words.Text, field string) error {
+		return fault.New(fault.Invalid, code, text).In(field)
+	}
 	c := &o.Scope
 	if !o.Cause.Valid() {
 		return wrong("cause-missing", "Choose what happened.", "cause")
@@ -280,14 +283,17 @@ func (s *Desk) Close(ctx context.Context, who access.Principal, id oversight.ID,
 		last[e.Kind] = oversight.Decision(e.Value)
 	}
 	for _, q := range []struct {
-		kind oversight.EntryKind
-		who  string
-	}{{oversight.DecisionEntry, "the regulator is told"}, {oversight.PeopleEntry, "the people affected are told"}} {
+		kind          oversight.EntryKind
+		missing, open words.Text
+	}{
+		{oversight.DecisionEntry, "Decide first whether the regulator is told, and say why.", "You decided that the regulator is told. Record that it was done, or decide anew, and then close it."},
+		{oversight.PeopleEntry, "Decide first whether the people affected are told, and say why.", "You decided that the people affected are told. Record that it was done, or decide anew, and then close it."},
+	} {
 		switch last[q.kind] {
 		case "":
-			return fault.New(fault.Conflict, "decision-missing", "Decide first whether "+q.who+", and say why.").In(string(q.kind))
+			return fault.New(fault.Conflict, "decision-missing", q.missing).In(string(q.kind))
 		case oversight.Tell:
-			return fault.New(fault.Conflict, "decision-open", "You decided that "+q.who+". Record that it was done, or decide anew, and then close it.").In(string(q.kind))
+			return fault.New(fault.Conflict, "decision-open", q.open).In(string(q.kind))
 		}
 	}
 	if lessons, err = written(lessons, "lessons", true); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 )
 
 // Form is an upload as it arrives: fields and one file, in any order. Next
@@ -120,7 +121,7 @@ var errSpool = fault.New(fault.Unavailable, "storage-down", "This server cannot 
 // TooLarge is the refusal of a file over MaxBytes; it names the limit.
 func (u *Uploads) TooLarge() error {
 	return fault.New(fault.TooLarge, "file-too-large",
-		fmt.Sprintf("This file is larger than the limit of %s. Send a shorter video or a smaller picture.", sizeWords(u.MaxBytes))).In("file")
+		words.Say("This file is larger than the limit of {size}. Send a shorter video or a smaller picture.", sizeWords(u.MaxBytes))).In("file")
 }
 
 func sizeWords(n int64) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -86,13 +87,14 @@ func (n *Intake) delete(ctx context.Context, key blob.Key) {
 // problem is how the reason of a refusal is kept. It is what the phone is
 // told, which never says anything about a person.
 type problem struct {
-	Kind                 fault.Kind
-	Code, Message, Field string
+	Kind        fault.Kind
+	Code, Field string
+	Message     words.Text // in English
 }
 
 func writeProblem(e *fault.Error) string {
 	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(problem{e.Kind, e.Code, e.Message, e.Field}); err != nil {
+	if err := json.NewEncoder(&b).Encode(problem{e.Kind, e.Code, e.Field, e.Message}); err != nil {
 		panic(err) // strings and a number
 	}
 	return b.String()

@@ -13,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -156,7 +157,7 @@ func (n *Intake) head(ctx context.Context, who access.Principal, u meta.Upload, 
 	head := make([]byte, keyring.IntakeHeadBytes)
 	if got.Size() < int64(len(head)) {
 		if errors.Is(body.err, io.EOF) && got.Size() > 0 {
-			return false, fault.New(fault.Invalid, "upload-start-short", fmt.Sprintf("The first part of an upload has at least %d bytes.", len(head)))
+			return false, fault.New(fault.Invalid, "upload-start-short", words.Say("The first part of an upload has at least {n} bytes.", len(head)))
 		}
 		return false, nil // the signal was lost at once
 	}

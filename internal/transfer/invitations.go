@@ -18,6 +18,7 @@ import (
 	"github.com/wardseal/wardseal/internal/invitation"
 	"github.com/wardseal/wardseal/internal/mail"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -124,7 +125,7 @@ func (s *Invitations) pick(ctx context.Context, who access.Principal, ids []medi
 		return nil, err
 	}
 	if len(ids) == 0 || len(ids) > invitation.MaxItems {
-		return nil, fault.New(fault.Invalid, "items", fmt.Sprintf("Choose from 1 to %d pictures.", invitation.MaxItems)).In("items")
+		return nil, fault.New(fault.Invalid, "items", words.Say("Choose from 1 to {n} pictures.", invitation.MaxItems)).In("items")
 	}
 	var items []media.Item
 	seen := map[media.ItemID]bool{}

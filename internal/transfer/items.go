@@ -11,6 +11,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -204,7 +205,7 @@ func findItem(ctx context.Context, store itemFinder, g gate, who access.Principa
 		return it, err
 	}
 	if !it.DestroyedAt.IsZero() {
-		return it, fault.New(fault.Gone, "item-destroyed", "This was destroyed on "+it.DestroyedAt.Format("2 January 2006")+". The records team holds the certificate.")
+		return it, fault.New(fault.Gone, "item-destroyed", words.Say("This was destroyed on {day}. The records team holds the certificate.", words.Date(it.DestroyedAt)))
 	}
 	return it, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -38,11 +39,11 @@ type Looks struct {
 type Look struct {
 	First, Last time.Time
 	Times       int
-	Name        string
+	Name        words.Text
 	Role        access.Role
-	Teams       []string // of the person, as they are today
-	What        string   // such as “looked at”
-	Picture     string   // such as “a photo: left heel”; empty when it is about all of them
+	Teams       []string   // of the person, as they are today
+	What        words.Text // such as “looked at”
+	Picture     words.Text // such as “a photo: left heel”; empty when it is about all of them
 	FiledAt     time.Time
 }
 
@@ -57,7 +58,7 @@ type Looked struct {
 const lookMost = 10_000
 
 // told are the types that the list is made of, with what a patient reads.
-var told = map[audit.Type]string{
+var told = map[audit.Type]words.Text{
 	audit.PictureShown: "looked at", audit.ItemFiled: "took or filed", audit.GlassBroken: "took emergency access to your pictures",
 	audit.ItemHandedOver: "fetched, sealed for another organisation,",
 }
@@ -156,7 +157,7 @@ func (s *Looks) tell(ctx context.Context, events []audit.Event) ([]Look, error) 
 		if ev.Subject.Rendition == string(media.Thumbnail) {
 			what = "saw in a list, small,"
 		}
-		key := [4]string{ev.At.In(zone).Format(time.DateOnly), string(ev.Actor), ev.Subject.Item, what}
+		key := [4]string{ev.At.In(zone).Format(time.DateOnly), string(ev.Actor), ev.Subject.Item, string(what)}
 		if i, ok := lines[key]; ok {
 			out[i].First = ev.At
 			out[i].Times++
@@ -198,14 +199,11 @@ func (s *Looks) picture(ctx context.Context, id media.ItemID) (Look, error) {
 	if f.err != nil {
 		return Look{}, f.err
 	}
-	kind := "a photo"
+	kind := words.Text("a photo[: {site}]")
 	if it.Format.Video() {
-		kind = "a video"
+		kind = "a video[: {site}]"
 	}
-	if site = strings.TrimSpace(site); site != "" {
-		kind += ": " + site
-	}
-	return Look{Picture: kind, FiledAt: it.FiledAt}, nil
+	return Look{Picture: words.Say(kind, strings.TrimSpace(site)), FiledAt: it.FiledAt}, nil
 }
 
 // staff gives everybody's name, role and teams.
@@ -216,7 +214,7 @@ func (s *Looks) staff(ctx context.Context) (map[access.PersonID]Look, error) {
 	}
 	out := map[access.PersonID]Look{}
 	for _, p := range people {
-		out[p.ID] = Look{Name: p.Name, Role: p.Role}
+		out[p.ID] = Look{Name: words.Data(p.Name), Role: p.Role}
 	}
 	teams, err := s.Store.Teams(ctx)
 	if err != nil {

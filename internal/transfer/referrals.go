@@ -19,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/notice"
 	"github.com/wardseal/wardseal/internal/referral"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -113,7 +114,7 @@ func (s *Referrals) pick(ctx context.Context, who access.Principal, a access.Act
 		return nil, err
 	}
 	if len(ids) == 0 || len(ids) > referral.MaxItems {
-		return nil, fault.New(fault.Invalid, "items", fmt.Sprintf("Choose from 1 to %d pictures.", referral.MaxItems)).In("items")
+		return nil, fault.New(fault.Invalid, "items", words.Say("Choose from 1 to {n} pictures.", referral.MaxItems)).In("items")
 	}
 	var items []media.Item
 	for _, id := range ids {
@@ -136,7 +137,7 @@ func written(text, field string, needed bool) (string, error) {
 	case text == "" && needed:
 		return "", fault.New(fault.Invalid, field+"-missing", "Write a few words.").In(field)
 	case len(text) > referral.MaxText:
-		return "", fault.New(fault.Invalid, field+"-long", fmt.Sprintf("Keep this to %d characters.", referral.MaxText)).In(field)
+		return "", fault.New(fault.Invalid, field+"-long", words.Say("Keep this to {n} characters.", referral.MaxText)).In(field)
 	}
 	return text, nil
 }

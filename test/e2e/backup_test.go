@@ -161,7 +161,7 @@ func TestBackupAndRestore(t *testing.T) {
 			parts := len(keysIn(t, s, "wardseal-backup-1/parts/"))
 
 			for _, p := range h.status() {
-				if p.Name == "Backups" && (!p.OK || !strings.HasPrefix(p.Says, "the last was made")) {
+				if p.Name == "Backups" && (!p.OK || !strings.HasPrefix(p.Says.String(), "the last was made")) {
 					t.Errorf("the status says: %+v", p)
 				}
 			}

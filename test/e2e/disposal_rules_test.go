@@ -112,7 +112,7 @@ func TestConsentAndErasure(t *testing.T) {
 	}
 	records.must("POST", "/items/"+string(taught.ID)+"/end-consent", http.StatusNoContent, body{"consent": "A"})
 	h.keep()
-	if due := records.due(); len(due) != 1 || due[0].Item != taught.ID || !strings.Contains(due[0].Why, "consent ended on") {
+	if due := records.due(); len(due) != 1 || due[0].Item != taught.ID || !strings.Contains(due[0].Why.String(), "consent ended on") {
 		t.Errorf("due: %+v", due)
 	}
 	unwanted, asked := h.file(nurse).ID, h.file(nurse).ID

@@ -135,7 +135,7 @@ func TestHandover(t *testing.T) {
 		}
 		var looked struct{ Looks []api.Look }
 		one.must("GET", "/audit/patients/"+string(picture.Patient)+"/looks", http.StatusOK, nil).into(t, &looked)
-		if len(looked.Looks) < 2 || !strings.Contains(looked.Looks[0].What, "another organisation") {
+		if len(looked.Looks) < 2 || !strings.Contains(looked.Looks[0].What.String(), "another organisation") {
 			t.Errorf("the patient is not told: %+v", looked.Looks)
 		}
 		if strings.Contains(packed.header.Get("Content-Disposition"), "9990000018") || bytes.Contains(packed.body, []byte("sacrum")) || bytes.Contains(packed.body, []byte("items/")) {

@@ -13,12 +13,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
@@ -51,7 +53,10 @@ type house struct {
 	team access.TeamID
 	ids  map[string]access.PersonID
 
-	stays atomic.Bool // redirects are shown and not followed
+	stays     atomic.Bool   // redirects are shown and not followed
+	languages *ui.Languages // nil for those of the program
+	reads     string        // the language that browsers ask for
+	looked    func(path string, page []byte)
 }
 
 // person is somebody who speaks to the house; nobody is the zero cookie.
@@ -153,7 +158,9 @@ func (h *house) guided(id access.PersonID) error {
 func (h *house) serve() {
 	h.t.Helper()
 	var err error
-	if h.api, err = api.New(h.sys.Flows(), h.sys.Edge("https://wardseal.example")); err != nil {
+	edge := h.sys.Edge("https://wardseal.example")
+	edge.Languages = h.languages
+	if h.api, err = api.New(h.sys.Flows(), edge); err != nil {
 		h.t.Fatal(err)
 	}
 	srv := httptest.NewServer(h.api)
@@ -239,6 +246,9 @@ func (p *person) send(method, path string, body io.Reader, headers ...string) an
 	if p.cookie != nil {
 		r.AddCookie(p.cookie)
 	}
+	if p.h.reads != "" {
+		r.Header.Set("Accept-Language", p.h.reads)
+	}
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 		if p.h.stays.Load() {
 			return http.ErrUseLastResponse
@@ -256,6 +266,9 @@ func (p *person) send(method, path string, body io.Reader, headers ...string) an
 		p.h.t.Errorf("%s %s: %v", method, path, err)
 	}
 	document.check(p.h.t, p.h, r, resp, b)
+	if p.h.looked != nil && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		p.h.looked(method+" "+path, b)
+	}
 	return answer{resp.StatusCode, resp.Header, b, resp.Cookies()}
 }
 

@@ -134,7 +134,7 @@ func TestCheckpointsAndProofs(t *testing.T) {
 				t.Errorf("%+v %v", got, err)
 			}
 			for _, part := range h.status() {
-				if strings.HasPrefix(part.Name, "Audit") && !part.OK {
+				if strings.HasPrefix(part.Name.String(), "Audit") && !part.OK {
 					t.Errorf("%+v", part)
 				}
 			}
@@ -275,7 +275,7 @@ func TestRolledBackDatabase(t *testing.T) {
 	}
 	told := false
 	for _, p := range h.status() {
-		told = told || p.Name == "Audit checkpoints" && !p.OK && strings.Contains(p.Says, "NONE IS SIGNED ANY MORE") && strings.Contains(p.Says, "rolled back")
+		told = told || p.Name == "Audit checkpoints" && !p.OK && strings.Contains(p.Says.String(), "NONE IS SIGNED ANY MORE") && strings.Contains(p.Says.String(), "rolled back")
 	}
 	if !told {
 		t.Errorf("the administrator is not told: %+v", h.status())
@@ -330,7 +330,7 @@ func TestAuditQuestions(t *testing.T) {
 				if i > 0 && e.Seq >= page.Events[i-1].Seq {
 					t.Errorf("%s: event %d comes after %d", q, e.Seq, page.Events[i-1].Seq)
 				}
-				out = append(out, e.Says)
+				out = append(out, e.Says.String())
 			}
 			return strings.Join(out, "\n") + "\n"
 		}

@@ -17,7 +17,7 @@ func (p *person) submit(path string, form url.Values, headers ...string) answer 
 }
 
 // publicPages are the same for everybody.
-var publicPages = map[string]bool{"GET /sign-in": true, "POST /sign-in": true, "POST /sign-in/second": true, "GET /sign-in/with/:provider": true, "GET /sign-in/with/:provider/callback": true, "POST /sign-in/with/:provider/logout": true, "GET /l": true, "HEAD /l": true, "GET /password": true, "HEAD /password": true, "POST /password": true, "GET /invited": true, "HEAD /invited": true,
+var publicPages = map[string]bool{"GET /sign-in": true, "POST /sign-in": true, "POST /language": true, "POST /sign-in/second": true, "GET /sign-in/with/:provider": true, "GET /sign-in/with/:provider/callback": true, "POST /sign-in/with/:provider/logout": true, "GET /l": true, "HEAD /l": true, "GET /password": true, "HEAD /password": true, "POST /password": true, "GET /invited": true, "HEAD /invited": true,
 	"GET /worker.js": true, "GET /manifest.webmanifest": true, "GET /shell": true}
 
 // visitorRoutes are for those who were invited from outside, and nobody else.

@@ -103,7 +103,7 @@ func TestDatesFollowTheRecord(t *testing.T) {
 		why := func(want string) api.ItemDue {
 			t.Helper()
 			r := records.record(it.Patient)
-			if len(r.Items) != 1 || !strings.Contains(r.Items[0].Why, want) {
+			if len(r.Items) != 1 || !strings.Contains(r.Items[0].Why.String(), want) {
 				t.Fatalf("%+v does not say %q", r.Items, want)
 			}
 			return r.Items[0]

@@ -38,7 +38,7 @@ func TestScrub(t *testing.T) {
 			return api.Part{}
 		}
 		round()
-		if p := part(); !p.OK || !strings.HasPrefix(p.Says, "all 3") || h.events("store.damage-found") != 0 {
+		if p := part(); !p.OK || !strings.HasPrefix(p.Says.String(), "all 3") || h.events("store.damage-found") != 0 {
 			t.Errorf("a whole store: %+v", p)
 		}
 		b := below(h)
@@ -47,7 +47,7 @@ func TestScrub(t *testing.T) {
 		x[100] ^= 1
 		b.write(key, x)
 		round()
-		if p := part(); p.OK || !strings.HasPrefix(p.Says, "1 ARE NOT") || h.events("store.damage-found") != 1 {
+		if p := part(); p.OK || !strings.HasPrefix(p.Says.String(), "1 ARE NOT") || h.events("store.damage-found") != 1 {
 			t.Errorf("a damaged store: %+v", p)
 		}
 		if m := h.metrics(); !strings.Contains(m, "wardseal_scrub_damaged 1") {

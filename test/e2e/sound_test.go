@@ -33,7 +33,7 @@ func TestSoundOfFilms(t *testing.T) {
 			}
 			said := false
 			for _, k := range f.Receipt.Removed {
-				said = said || strings.Contains(k.Kind, "sound removed")
+				said = said || strings.Contains(k.Kind.String(), "sound removed")
 			}
 			if said == stays {
 				t.Errorf("policy %v, %q: the receipt says that sound was removed: %v", policy, choice, said)

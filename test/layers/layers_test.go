@@ -29,7 +29,7 @@ func layer(dir string) (n int, root string) {
 		return 5, ""
 	}
 	switch name, _, _ := strings.Cut(rest, "/"); name {
-	case "fault", "media", "access", "link", "audit", "retention", "referral", "oversight", "notice", "invitation":
+	case "fault", "media", "access", "link", "audit", "retention", "referral", "oversight", "notice", "invitation", "words":
 		return 0, ""
 	case "jobs":
 		return 1, "jobs"
@@ -70,6 +70,8 @@ var owners = map[string][]string{
 	"github.com/go-jose":                {"internal/oidc"},
 	"codeberg.org/go-pdf/fpdf":          {"internal/disposal/paper"},
 	"github.com/trustelem/zxcvbn":       {"internal/signin"},
+	"github.com/leonelquinteros/gotext": {"api/ui"},
+	"golang.org/x/text":                 {"api/ui"},
 	"golang.org/x/mod":                  {"internal/audit", "internal/ledger", "internal/transfer", "crypto/keyring", "cmd/wardseal"},
 }
 

@@ -1,3 +1,4 @@
+import { tr } from "./words";
 /** What the API says of a request that it refuses (RFC 9457). */
 export interface Problem {
   status: number;
@@ -12,7 +13,7 @@ export function asked(status: number, text: string): Problem {
     const p = JSON.parse(text) as Partial<Problem>;
     if (typeof p.detail === "string") return { status, detail: p.detail, code: p.code ?? "", ...(p.field ? { field: p.field } : {}) };
   } catch { /* said below */ }
-  return { status, detail: "The server gave an answer that cannot be read. Try again.", code: "" };
+  return { status, detail: tr("The server gave an answer that cannot be read. Try again."), code: "" };
 }
 
 /** ask calls the API and throws a Problem when it refuses. */
@@ -24,7 +25,7 @@ export async function ask<T>(method: string, path: string, body?: unknown): Prom
       ...(body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
     });
   } catch {
-    throw { status: 0, detail: "The server cannot be reached. Check your signal and try again; nothing is lost.", code: "" } satisfies Problem;
+    throw { status: 0, detail: tr("The server cannot be reached. Check your signal and try again; nothing is lost."), code: "" } satisfies Problem;
   }
   const text = await response.text();
   if (!response.ok) throw asked(response.status, text);

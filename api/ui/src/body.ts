@@ -1,4 +1,5 @@
 import { byId } from "./small";
+import { tr } from "./words";
 
 // A part of the body: its name, where it is in the drawing (200 by 404), and
 // finer places that may be chosen after it. A part with a side is drawn twice.
@@ -51,17 +52,17 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 export function body(form: HTMLFormElement): void {
   const place = byId("body-map"), field = byId("body_site");
   if (!place || !(field instanceof HTMLInputElement)) return;
-  const map = svg("svg", { viewBox: "0 0 404 432", role: "radiogroup", "aria-label": "Map of the body", class: "ws-body" });
+  const map = svg("svg", { viewBox: "0 0 404 432", role: "radiogroup", "aria-label": tr("Map of the body"), class: "ws-body" });
   const finer = document.createElement("p");
   finer.className = "ws-finer";
   const parts: SVGGElement[] = [];
   for (const [title, all, x] of [["Front", front, 0], ["Back", back, 204]] as const) {
     const label = svg("text", { x: x + 100, y: 428, class: "ws-body__title", "aria-hidden": "true" });
-    label.textContent = title;
+    label.textContent = title === "Front" ? tr("Front") : tr("Back");
     map.append(label);
     for (const [at, text] of [[4, title === "Front" ? "R" : "L"], [196, title === "Front" ? "L" : "R"]] as const) {
       const side = svg("text", { x: x + at, y: 24, class: "ws-body__side", "aria-hidden": "true", "text-anchor": at < 100 ? "start" : "end" });
-      side.textContent = text;
+      side.textContent = text === "R" ? tr("R") : tr("L");
       map.append(side);
     }
     for (const part of all) for (const side of part[5] ? ["right", "left"] : [""]) parts.push(draw(part, side, x, title === "Front"));
@@ -69,7 +70,7 @@ export function body(form: HTMLFormElement): void {
   map.append(...parts);
   const hint = document.createElement("p");
   hint.className = "nhsuk-hint";
-  hint.textContent = "Or tap the place. R and L are the patient’s own right and left.";
+  hint.textContent = tr("Or tap the place. R and L are the patient’s own right and left.");
   place.append(hint, map, finer);
   place.hidden = false;
   const ends = [parts[0], parts[parts.length - 1]];
@@ -110,12 +111,12 @@ export function body(form: HTMLFormElement): void {
       const button = document.createElement("button"), site = `${chosen.dataset.site}, ${name}`;
       button.type = "button";
       button.className = "nhsuk-button nhsuk-button--secondary nhsuk-button--small";
-      button.textContent = capital(name);
+      button.textContent = capital(tr(name));
       button.setAttribute("aria-pressed", String(now === site.toLowerCase()));
       button.addEventListener("click", () => {
         if (field instanceof HTMLInputElement) field.value = site;
         mark();
-        [...finer.querySelectorAll("button")].find((b) => b.textContent === capital(name))?.focus();
+        [...finer.querySelectorAll("button")].find((b) => b.textContent === capital(tr(name)))?.focus();
       });
       finer.append(button);
     }
@@ -123,10 +124,11 @@ export function body(form: HTMLFormElement): void {
 }
 
 function draw([name, x, y, w, h, , finer]: Part, side: string, offset: number, ofFront: boolean): SVGGElement {
-  const site = capital(side ? `${side} ${name}` : name);
+  const site = capital(side ? `${side} ${name}` : name); // for the record, which is in English
+  const says = capital(side === "left" ? tr("left {part}", { part: tr(name) }) : side ? tr("right {part}", { part: tr(name) }) : tr(name));
   // The row above is drawn for the left of the picture: the patient's right of the front, left of the back.
   const mirrored = side !== "" && (side === "left") === ofFront;
-  const g = svg("g", { role: "radio", "aria-label": site, "aria-checked": "false", "data-site": site, tabindex: "-1", class: "ws-body__part" });
+  const g = svg("g", { role: "radio", "aria-label": says, "aria-checked": "false", "data-site": site, tabindex: "-1", class: "ws-body__part" });
   g.append(svg("rect", { x: offset + (mirrored ? 200 - x - w : x), y, width: w, height: h, rx: Math.min(w, h) / 2.6 }));
   if (finer) g.dataset.finer = finer.join("|");
   return g;

@@ -1,7 +1,8 @@
 import { measure, measureEdge, type Flag } from "./measure";
 import { byId, make } from "./small";
 import { naming } from "./patient";
-import { changed, count, state, type Shot, type Way } from "./sets";
+import { changed, state, type Shot, type Way } from "./sets";
+import { tr, trn } from "./words";
 
 // What browsers know of cameras beyond the standard's first part.
 interface Abilities extends MediaTrackCapabilities { torch?: boolean; focusMode?: string[]; pointsOfInterest?: unknown }
@@ -11,11 +12,11 @@ type Photographers = new (track: MediaStreamTrack) => Photographer;
 const photographers = (): Photographers | undefined => (window as { ImageCapture?: Photographers }).ImageCapture;
 
 export const flagWords: Record<Flag, string> = {
-  blurred: "Looks blurred. Retake it?", dark: "Looks dark. Retake it with more light?", overexposed: "Much is plain white. Retake it with less light?",
+  blurred: tr("Looks blurred. Retake it?"), dark: tr("Looks dark. Retake it with more light?"), overexposed: tr("Much is plain white. Retake it with less light?"),
 };
 
 export const wayWords: Record<Way, string> = {
-  camera: "Full resolution", native: "Phone’s camera", frame: "Video frame: fewer pixels", file: "From your files",
+  camera: tr("Full resolution"), native: tr("Phone’s camera"), frame: tr("Video frame: fewer pixels"), file: tr("From your files"),
 };
 
 /** add takes a picture into the set at once, so that it is of the patient of this moment, and measures it then. */
@@ -66,16 +67,16 @@ export async function camera(form: HTMLElement, instead?: Shot): Promise<void> {
 }
 
 class Camera {
-  private readonly video = make("video", { class: "ws-camera__video", playsinline: "", "aria-label": "What the camera sees. Tap to focus" });
+  private readonly video = make("video", { class: "ws-camera__video", playsinline: "", "aria-label": tr("What the camera sees. Tap to focus") });
   private readonly said = make("p", { role: "status", class: "ws-camera__said" });
   private readonly strip = make("p", { class: "ws-camera__strip" });
-  private readonly small = make("ul", { class: "ws-camera__small", "aria-label": "Taken so far" });
-  private readonly shutter = make("button", { class: "ws-shutter", type: "button", id: "shutter", "aria-label": "Take a photo" });
-  private readonly record = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "record" }, "Record video");
-  private readonly torch = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "torch", "aria-pressed": "false" }, "Light");
-  private readonly again = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "again" }, "Retake it");
-  private readonly done = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "done" }, "Done");
-  private readonly dialog = make("dialog", { class: "ws-camera", "aria-label": "Camera" },
+  private readonly small = make("ul", { class: "ws-camera__small", "aria-label": tr("Taken so far") });
+  private readonly shutter = make("button", { class: "ws-shutter", type: "button", id: "shutter", "aria-label": tr("Take a photo") });
+  private readonly record = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "record" }, tr("Record video"));
+  private readonly torch = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "torch", "aria-pressed": "false" }, tr("Light"));
+  private readonly again = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "again" }, tr("Retake it"));
+  private readonly done = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button", id: "done" }, tr("Done"));
+  private readonly dialog = make("dialog", { class: "ws-camera", "aria-label": tr("Camera") },
     make("div", { class: "ws-patient ws-patient--camera" }, ...(state.patient ? naming(state.patient) : [])),
     make("div", { class: "ws-camera__view" }, this.video), this.said, make("div", { class: "ws-camera__keys" }, this.again, this.strip, this.small),
     make("div", { class: "ws-camera__keys" }, this.torch, this.record, this.shutter, this.done));
@@ -97,14 +98,14 @@ class Camera {
     this.record.addEventListener("click", () => void this.film());
     this.torch.addEventListener("click", () => void this.light());
     this.video.addEventListener("click", (event) => void this.focus(event));
-    this.again.addEventListener("click", () => { this.instead = this.last; this.again.hidden = true; this.said.textContent = "Take it again."; this.shutter.focus(); });
+    this.again.addEventListener("click", () => { this.instead = this.last; this.again.hidden = true; this.said.textContent = tr("Take it again."); this.shutter.focus(); });
     this.done.addEventListener("click", () => this.dialog.close());
     const closed = new Promise((done) => this.dialog.addEventListener("close", done, { once: true }));
     this.tally();
     try {
       await this.start();
     } catch {
-      this.said.textContent = "This page may not use the camera. Allow it in the browser’s settings for this site, or close this and use the phone’s camera.";
+      this.said.textContent = tr("This page may not use the camera. Allow it in the browser’s settings for this site, or close this and use the phone’s camera.");
     }
     await closed;
     if (this.recorder?.state === "recording") this.recorder.stop();
@@ -136,11 +137,11 @@ class Camera {
       this.last = await add(file, way, new Date(), this.instead);
       this.instead = undefined;
       this.again.hidden = false;
-      this.said.textContent = this.last.flags.map((f) => flagWords[f]).join(" ") || "Taken.";
+      this.said.textContent = this.last.flags.map((f) => flagWords[f]).join(" ") || tr("Taken.");
       this.said.classList.toggle("ws-camera__said--odd", this.last.flags.length > 0);
       this.tally();
     } catch {
-      this.said.textContent = "The camera gave no picture. Try again.";
+      this.said.textContent = tr("The camera gave no picture. Try again.");
     } finally {
       this.shutter.disabled = false;
       this.shutter.focus();
@@ -182,29 +183,29 @@ class Camera {
     });
     const tick = setInterval(() => {
       const ms = Date.now() - started.getTime(), left = Math.max(0, (longest - ms) / 1000);
-      this.said.textContent = `Recording without sound: ${clock(ms / 1000)}, ${(bytes / (1 << 20)).toFixed(1)} MB. Stops by itself in ${clock(left)}.`;
+      this.said.textContent = tr("Recording without sound: {time}, {size} MB. Stops by itself in {left}.", { time: clock(ms / 1000), size: (bytes / (1 << 20)).toFixed(1), left: clock(left) });
       if (recorder.state === "recording" && (left === 0 || (most && bytes > most))) recorder.stop();
     }, 500);
     const stopped = new Promise((done) => recorder.addEventListener("stop", done, { once: true }));
-    this.record.textContent = "Stop";
+    this.record.textContent = tr("Stop");
     this.record.classList.add("ws-recording");
     this.shutter.disabled = this.done.disabled = true;
     recorder.start(1000);
     await stopped;
     clearInterval(tick);
     this.recorder = undefined;
-    this.record.textContent = "Record video";
+    this.record.textContent = tr("Record video");
     this.record.classList.remove("ws-recording");
     this.shutter.disabled = this.done.disabled = false;
     if (state.patient !== who) return; // as for a photo
     if (!bytes) {
-      this.said.textContent = "The camera gave no video. Try again.";
+      this.said.textContent = tr("The camera gave no video. Try again.");
       return;
     }
     this.last = await add(new Blob(parts, { type: recorder.mimeType.split(";")[0] ?? "video/webm" }), "camera", started, this.instead);
     this.instead = undefined;
     this.again.hidden = true;
-    this.said.textContent = "Recorded.";
+    this.said.textContent = tr("Recorded.");
     this.tally();
   }
 
@@ -214,7 +215,7 @@ class Camera {
       await this.stream?.getVideoTracks()[0]?.applyConstraints({ advanced: [{ torch: on } as MediaTrackConstraintSet] });
       this.torch.setAttribute("aria-pressed", String(on));
     } catch {
-      this.said.textContent = "This light cannot be switched.";
+      this.said.textContent = tr("This light cannot be switched.");
     }
   }
 
@@ -229,9 +230,9 @@ class Camera {
 
   private tally(): void {
     const pictures = state.shots.filter((s) => !s.video).slice(-5);
-    this.small.replaceChildren(...pictures.map((s) => make("li", {}, make("img", { src: s.url, alt: s.flags.map((f) => flagWords[f]).join(" ") || "Picture" }))));
+    this.small.replaceChildren(...pictures.map((s) => make("li", {}, make("img", { src: s.url, alt: s.flags.map((f) => flagWords[f]).join(" ") || tr("Picture") }))));
     this.small.hidden = !pictures.length;
-    this.strip.textContent = state.shots.length ? `${count(state.shots.length)} taken` : "Nothing taken yet";
+    this.strip.textContent = state.shots.length ? trn(state.shots.length, "{n} picture taken", "{n} pictures taken") : tr("Nothing taken yet");
   }
 }
 

@@ -1,6 +1,7 @@
 import { add, camera, canPhotograph, flagWords, wayWords } from "./camera";
-import { changed, count, drop, onChange, state, type Shot } from "./sets";
+import { changed, drop, onChange, state, type Shot } from "./sets";
 import { byId, make } from "./small";
+import { tr, trn } from "./words";
 
 /**
  * capture is the step in which pictures are taken. What is taken is in the
@@ -14,15 +15,15 @@ export function capture(form: HTMLFormElement): void {
   file.addEventListener("change", () => void chosen(file, "file"));
   const native = make("input", { type: "file", accept: "image/*,video/*", capture: "environment", id: "native", class: "nhsuk-u-visually-hidden", tabindex: "-1", "aria-hidden": "true" });
   native.addEventListener("change", () => { void chosen(native, "native", instead); instead = undefined; });
-  const take = make("button", { class: "nhsuk-button ws-wide", type: "button", id: "take" }, "Take pictures");
-  const phone = make("button", { class: "nhsuk-button nhsuk-button--secondary ws-wide", type: "button", id: "take-native" }, "Use the phone’s camera");
+  const take = make("button", { class: "nhsuk-button ws-wide", type: "button", id: "take" }, tr("Take pictures"));
+  const phone = make("button", { class: "nhsuk-button nhsuk-button--secondary ws-wide", type: "button", id: "take-native" }, tr("Use the phone’s camera"));
   take.addEventListener("click", () => void (firstWay() === "native" ? native.click() : camera(form)));
   phone.addEventListener("click", () => native.click());
   phone.hidden = !matchMedia("(pointer: coarse)").matches || firstWay() === "native";
   ways.append(take, phone, native);
   // What is seldom needed is folded away.
   const others = [byId("file-group"), document.querySelector("[data-field=captured_at]")].filter((e) => e !== null);
-  byId("chosen")?.after(make("details", { class: "nhsuk-details" }, make("summary", { class: "nhsuk-details__summary" }, make("span", { class: "nhsuk-details__summary-text" }, "Choose a file, or say when it was taken")),
+  byId("chosen")?.after(make("details", { class: "nhsuk-details" }, make("summary", { class: "nhsuk-details__summary" }, make("span", { class: "nhsuk-details__summary-text" }, tr("Choose a file, or say when it was taken"))),
     make("div", { class: "nhsuk-details__text" }, ...others)));
   onChange(() => draw(form));
 }
@@ -56,28 +57,28 @@ function draw(form: HTMLFormElement): void {
   if (sound) sound.hidden = !state.shots.some((s) => s.video && s.way !== "camera"); // the page records without sound
   if (old) old.hidden = !state.shots.some((s) => s.way === "file");
   const go = byId("go");
-  if (go) go.textContent = state.shots.length > 1 ? `Send ${count(state.shots.length)} securely` : "Send securely";
+  if (go) go.textContent = state.shots.length > 1 ? trn(state.shots.length, "Send {n} picture securely", "Send {n} pictures securely") : tr("Send securely");
 }
 
 function tile(form: HTMLFormElement, s: Shot, i: number, before?: HTMLElement): HTMLElement {
-  const name = (s.video ? "Video " : "Picture ") + (i + 1);
+  const name = s.video ? tr("Video {n}", { n: i + 1 }) : tr("Picture {n}", { n: i + 1 });
   const picture = before?.querySelector("img, video, .ws-shot__none") ?? shownOf(s, name); // a video is not loaded anew
   const words = make("div", { class: "ws-shot__text" }, make("strong", {}, name), make("span", {}, [wayWords[s.way], size(s.file.size)].join(", ")));
-  if (s.from) words.append(make("span", { class: "ws-shot__odd" }, "Moved from " + s.from));
+  if (s.from) words.append(make("span", { class: "ws-shot__odd" }, tr("Moved from {name}", { name: s.from })));
   for (const f of s.flags) words.append(make("span", { class: "ws-shot__odd" }, s.way === "file" ? flagWords[f].replace(/\..*/, ".") : flagWords[f]));
-  if (s.state === "sending") words.append(make("progress", { max: "100", value: String(s.percent), "aria-label": `Sending ${name}` }), make("span", {}, s.percent >= 100 ? "Being cleaned and encrypted…" : `${s.percent} % sent`));
-  if (s.state === "failed") words.append(make("span", { class: "ws-shot__odd" }, "Not sent. " + (s.why ?? "")));
+  if (s.state === "sending") words.append(make("progress", { max: "100", value: String(s.percent), "aria-label": tr("Sending {name}", { name }) }), make("span", {}, s.percent >= 100 ? tr("Being cleaned and encrypted…") : tr("{n} % sent", { n: s.percent })));
+  if (s.state === "failed") words.append(make("span", { class: "ws-shot__odd" }, tr("Not sent. {why}", { why: s.why ?? "" })));
   const keys = make("div", { class: "ws-shot__keys" });
   if (s.state !== "sending") {
-    if (s.way !== "file" && !s.video) keys.append(key("Retake", name, () => retake(form, s)));
-    keys.append(key("Remove", name, () => { drop(s); changed(); byId("take")?.focus(); }));
+    if (s.way !== "file" && !s.video) keys.append(key(tr("Retake"), name, () => retake(form, s)));
+    keys.append(key(tr("Remove"), name, () => { drop(s); changed(); byId("take")?.focus(); }));
   }
   return make("li", { class: "ws-shot" + (s.flags.length ? " ws-shot--odd" : ""), "data-key": s.key }, picture, words, keys);
 }
 
 function shownOf(s: Shot, name: string): HTMLElement {
   const shown = s.video ? make("video", { controls: "", playsinline: "", preload: "metadata", "aria-label": name }) : make("img", { alt: name });
-  shown.addEventListener("error", () => shown.replaceWith(make("span", { class: "ws-shot__none" }, "This browser cannot show it beforehand; it can be sent all the same.")));
+  shown.addEventListener("error", () => shown.replaceWith(make("span", { class: "ws-shot__none" }, tr("This browser cannot show it beforehand; it can be sent all the same."))));
   shown.src = s.url;
   return shown;
 }
@@ -90,5 +91,5 @@ function key(text: string, name: string, press: () => void): HTMLButtonElement {
 
 /** size is a number of bytes as people say it. */
 export function size(n: number): string {
-  return n < 1 << 20 ? Math.max(1, Math.round(n / 1024)) + " KB" : (n / (1 << 20)).toFixed(1) + " MB";
+  return n < 1 << 20 ? tr("{n} KB", { n: Math.max(1, Math.round(n / 1024)) }) : tr("{n} MB", { n: (n / (1 << 20)).toFixed(1) });
 }

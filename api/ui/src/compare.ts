@@ -6,6 +6,7 @@ import { zoomTools } from "./picture";
 import { byId, make } from "./small";
 import { arrived, Stage } from "./stage";
 import { Panels, tool, wholeScreen } from "./tools";
+import { tr } from "./words";
 
 /** compare makes the two pictures of the page stages that go together. */
 export async function compare(place: HTMLElement): Promise<void> {
@@ -22,10 +23,10 @@ export async function compare(place: HTMLElement): Promise<void> {
   const frame = make("div", { class: "ws-viewer__frame ws-compare__frame" });
   place.before(frame);
   const panels = new Panels();
-  panels.add("Light", light(stages, badge));
-  const linked = tool("Move together", "Move together", () => linked.setAttribute("aria-pressed", String(link.toggle())), { "aria-pressed": "true", "data-linked": "" });
+  panels.add(tr("Light"), light(stages, badge));
+  const linked = tool(tr("Move together"), tr("Move together"), () => linked.setAttribute("aria-pressed", String(link.toggle())), { "aria-pressed": "true", "data-linked": "" });
   const [lay, panel] = over(place, older, newer, link);
-  const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": "Both pictures" },
+  const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": tr("Both pictures") },
     ...zoomTools(stages), linked, lay, ...panels.buttons, wholeScreen(frame));
   frame.append(bar, panels.element, panel, place, badge);
 }
@@ -68,12 +69,12 @@ function together(a: Stage, b: Stage): Link {
 /** over lays the newer picture over the older, as clear as a slider says, and lets it be fitted by hand. */
 function over(place: HTMLElement, older: Stage, newer: Stage, link: Link): [HTMLButtonElement, HTMLElement] {
   const slider = make("input", { type: "range", class: "ws-slider", id: "compare-opacity", min: "0", max: "100", step: "1", value: "50" });
-  const panel = make("div", { class: "ws-panel" }, make("div", { class: "ws-panel__slide" }, make("label", { for: slider.id }, "Older ↔ newer"), slider), fitting());
+  const panel = make("div", { class: "ws-panel" }, make("div", { class: "ws-panel__slide" }, make("label", { for: slider.id }, tr("Older ↔ newer")), slider), fitting());
   let upper: OpenSeadragon.TiledImage | undefined;
   let turn = 0;
   panel.hidden = true;
   slider.addEventListener("input", () => upper?.setOpacity(Number(slider.value) / 100));
-  const lay = tool("Lay over", "Lay over: the newer over the older", () => {
+  const lay = tool(tr("Lay over"), tr("Lay over: the newer over the older"), () => {
     const on = lay.getAttribute("aria-pressed") !== "true";
     lay.setAttribute("aria-pressed", String(on));
     panel.hidden = !on;
@@ -99,9 +100,9 @@ function over(place: HTMLElement, older: Stage, newer: Stage, link: Link): [HTML
       upper?.setPosition(new OpenSeadragon.Point(b.x + b.width * (1 - by) / 2, b.y + b.height * (1 - by) / 2), true);
     };
     const spin = (by: number): void => upper?.setRotation(turn += by, true);
-    return make("div", { class: "ws-tools", role: "group", "aria-label": "Fit the newer picture over the older" },
-      tool("←", "Newer to the left", () => nudge(-.01, 0)), tool("→", "Newer to the right", () => nudge(.01, 0)), tool("↑", "Newer up", () => nudge(0, -.01)), tool("↓", "Newer down", () => nudge(0, .01)),
-      tool("Smaller", "Newer smaller", () => grow(1 / 1.02)), tool("Larger", "Newer larger", () => grow(1.02)), tool("↺", "Turn the newer left by one degree", () => spin(-1)), tool("↻", "Turn the newer right by one degree", () => spin(1)));
+    return make("div", { class: "ws-tools", role: "group", "aria-label": tr("Fit the newer picture over the older") },
+      tool("←", tr("Newer to the left"), () => nudge(-.01, 0)), tool("→", tr("Newer to the right"), () => nudge(.01, 0)), tool("↑", tr("Newer up"), () => nudge(0, -.01)), tool("↓", tr("Newer down"), () => nudge(0, .01)),
+      tool(tr("Smaller"), tr("Newer smaller"), () => grow(1 / 1.02)), tool(tr("Larger"), tr("Newer larger"), () => grow(1.02)), tool("↺", tr("Turn the newer left by one degree"), () => spin(-1)), tool("↻", tr("Turn the newer right by one degree"), () => spin(1)));
   }
   return [lay, panel];
 }

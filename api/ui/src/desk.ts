@@ -6,14 +6,15 @@ import { measured, mostShapes, Overlay, type Kind, type Layer, type Mark, type M
 import { Pen, type Ask } from "./pen";
 import { make } from "./small";
 import type { Surface } from "./surface";
+import { language, tr } from "./words";
 
 /** A set as the API gives it. */
 interface Kept { id: string; series: string; version: number; author_name: string; mine: boolean; created_at: string; marks: Marks }
 
 const colours = ["#ffeb3b", "#6fe3ff", "#ff9ff3", "#9dff8a", "#ffb26b"];
 const ours = "#ffffff";
-const words: Record<Kind, string> = { arrow: "Arrow", outline: "Outline", text: "Text", note: "Note", distance: "Distance", area: "Area" };
-const when = new Intl.DateTimeFormat("en-GB", { timeZone: "Europe/London", day: "numeric", month: "long", year: "numeric", hour: "numeric", minute: "2-digit", hour12: true });
+const words: Record<Kind, string> = { arrow: tr("Arrow"), outline: tr("Outline"), text: tr("Text"), note: tr("Note"), distance: tr("Distance"), area: tr("Area") };
+const when = new Intl.DateTimeFormat(language(), { timeZone: "Europe/London", day: "numeric", month: "long", year: "numeric", hour: "numeric", minute: "2-digit", hour12: true });
 
 export class Desk {
   readonly measurePanel: HTMLElement;
@@ -97,7 +98,7 @@ export class Desk {
     }
   }
 
-  private hint(text: string): void { for (const h of this.hints) h.textContent = text && text + " By keyboard: move the cross with the arrows, set a point with Enter."; }
+  private hint(text: string): void { for (const h of this.hints) h.textContent = text && text + " " + tr("By keyboard: move the cross with the arrows, set a point with Enter."); }
 
   private hintPlace(): HTMLElement {
     const p = make("p", { class: "ws-panel__hint", "aria-live": "polite" });
@@ -106,7 +107,7 @@ export class Desk {
   }
 
   private finishButton(): HTMLButtonElement {
-    const b = this.button("Close the outline", () => this.pen.finish());
+    const b = this.button(tr("Close the outline"), () => this.pen.finish());
     b.hidden = true;
     this.finishes.push(b);
     return b;
@@ -114,32 +115,32 @@ export class Desk {
 
   private measuring(): HTMLElement {
     const mm = make("input", { class: "nhsuk-input nhsuk-input--width-4", id: "ruler-mm", inputmode: "decimal", autocomplete: "off" });
-    const form = make("form", { class: "ws-panel__form" }, make("label", { for: "ruler-mm" }, "How many millimetres lie between the two points?"), mm, make("button", { class: "ws-tool" }, "Set the scale"));
+    const form = make("form", { class: "ws-panel__form" }, make("label", { for: "ruler-mm" }, tr("How many millimetres lie between the two points?")), mm, make("button", { class: "ws-tool" }, tr("Set the scale")));
     form.noValidate = form.hidden = true;
     let ends: readonly [number, number][] = [];
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const n = Number(mm.value.trim().replace(",", "."));
       if (!(n >= .1 && n <= 2000)) {
-        this.say("Enter the millimetres as a number from 0.1 to 2,000, for example 50.");
+        this.say(tr("Enter the millimetres as a number from 0.1 to 2,000, for example 50."));
         mm.focus();
         return;
       }
       this.draft.marks.scale = { from: ends[0]!, to: ends[1]!, mm: n };
       form.hidden = true;
       this.use("", undefined);
-      this.say("The scale is set. Now measure a distance or an area.");
+      this.say(tr("The scale is set. Now measure a distance or an area."));
       this.show();
     });
     const needScale = (then: Ask): Ask | undefined => {
       if (this.scale) return then;
-      this.say("Set the scale first: press “Set scale” and choose two points of a ruler in the picture.");
+      this.say(tr("Set the scale first: press “Set scale” and choose two points of a ruler in the picture."));
       return undefined;
     };
     return make("div", { class: "ws-panel" },
-      make("p", {}, make("strong", {}, "An estimate. "), "It is right only where ruler and wound lie flat in one plane, square to the camera."),
-      make("div", { class: "ws-tools", role: "group", "aria-label": "Measure" },
-        this.pick("Set scale", "scale", "Choose two points of a ruler in the picture.", () => ({
+      make("p", {}, make("strong", {}, tr("An estimate.")), " ", tr("It is right only where ruler and wound lie flat in one plane, square to the camera.")),
+      make("div", { class: "ws-tools", role: "group", "aria-label": tr("Measure") },
+        this.pick(tr("Set scale"), "scale", tr("Choose two points of a ruler in the picture."), () => ({
           points: 2,
           done: (points) => {
             ends = points as [number, number][];
@@ -149,16 +150,16 @@ export class Desk {
             mm.focus();
           },
         })),
-        this.pick("Distance", "distance", "Choose two points.", () => needScale({ points: 2, done: (points) => this.add({ kind: "distance", points }) })),
-        this.pick("Area", "area", "Draw around it, or set points and then close the outline.", () => needScale({ points: "outline", done: (points) => this.add({ kind: "area", points }) })),
+        this.pick(tr("Distance"), "distance", tr("Choose two points."), () => needScale({ points: 2, done: (points) => this.add({ kind: "distance", points }) })),
+        this.pick(tr("Area"), "area", tr("Draw around it, or set points and then close the outline."), () => needScale({ points: "outline", done: (points) => this.add({ kind: "area", points }) })),
         this.finishButton()),
       this.hintPlace(), form);
   }
 
   private marking(): HTMLElement {
     const text = make("textarea", { class: "nhsuk-textarea ws-panel__text", id: "mark-text", rows: "2", maxlength: "500" });
-    const label = make("label", { for: "mark-text" }, "Text");
-    const add = make("button", { class: "ws-tool" }, "Add");
+    const label = make("label", { for: "mark-text" }, tr("Text"));
+    const add = make("button", { class: "ws-tool" }, tr("Add"));
     const form = make("form", { class: "ws-panel__form" }, label, text, add);
     let at: Mark["points"];
     const write = (what: string, points?: Mark["points"]): void => {
@@ -170,7 +171,7 @@ export class Desk {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (!text.value.trim()) {
-        this.say("Write what the note says.");
+        this.say(tr("Write what the note says."));
         text.focus();
         return;
       }
@@ -179,12 +180,12 @@ export class Desk {
       form.hidden = true;
     });
     return make("div", { class: "ws-panel" },
-      make("p", {}, "Marks are kept beside the picture, with your name. The picture itself stays as it was taken."),
-      make("div", { class: "ws-tools", role: "group", "aria-label": "Mark" },
-        this.pick("Arrow", "arrow", "Drag from its tail to its point, or choose the two.", () => ({ points: 2, done: (points) => this.add({ kind: "arrow", points }) })),
-        this.pick("Outline", "outline", "Draw around it, or set points and then close the outline.", () => ({ points: "outline", done: (points) => this.add({ kind: "outline", points }) })),
-        this.pick("Text", "text", "Choose the place.", () => ({ points: 1, done: (points) => write("Text at this place", points) })),
-        this.button("Note", () => { this.use("", undefined); write("Note on the whole " + (this.surface.moment ? "moment" : "picture")); }),
+      make("p", {}, tr("Marks are kept beside the picture, with your name. The picture itself stays as it was taken.")),
+      make("div", { class: "ws-tools", role: "group", "aria-label": tr("Mark") },
+        this.pick(tr("Arrow"), "arrow", tr("Drag from its tail to its point, or choose the two."), () => ({ points: 2, done: (points) => this.add({ kind: "arrow", points }) })),
+        this.pick(tr("Outline"), "outline", tr("Draw around it, or set points and then close the outline."), () => ({ points: "outline", done: (points) => this.add({ kind: "outline", points }) })),
+        this.pick(tr("Text"), "text", tr("Choose the place."), () => ({ points: 1, done: (points) => write(tr("Text at this place"), points) })),
+        this.button(tr("Note"), () => { this.use("", undefined); write(this.surface.moment ? tr("Note on the whole moment") : tr("Note on the whole picture")); }),
         this.finishButton()),
       this.hintPlace(), form);
   }
@@ -192,19 +193,20 @@ export class Desk {
   private add(mark: Mark): void {
     const { marks } = this.draft;
     if (marks.shapes.length >= mostShapes) {
-      this.say("One set holds " + mostShapes + " marks. Save these, and start another.");
+      this.say(tr("One set holds {n} marks. Save these, and start another.", { n: mostShapes }));
       return;
     }
     if (this.surface.moment) mark.at_ms = Math.max(Math.round(this.surface.moment()), 0);
     if ((mark.kind === "distance" || mark.kind === "area") && !marks.scale && this.scale) marks.scale = this.scale;
     marks.shapes.push(mark);
-    this.say(this.words(mark, marks.scale) + ": added" + (this.annotates ? ", not saved yet." : "."));
+    const mark_ = this.words(mark, marks.scale);
+    this.say(this.annotates ? tr("{mark}: added, not saved yet.", { mark: mark_ }) : tr("{mark}: added.", { mark: mark_ }));
     this.show();
   }
 
   private words(mark: Mark, scale: Scale | undefined): string {
     const size = measured(mark, scale, this.surface);
-    const moment = mark.at_ms === undefined ? "" : ` (at ${clock(mark.at_ms / 1000)})`;
+    const moment = mark.at_ms === undefined ? "" : " " + tr("(at {time})", { time: clock(mark.at_ms / 1000) });
     return words[mark.kind] + (size ? " " + size : "") + (mark.text ? ": " + mark.text : "") + moment;
   }
 
@@ -213,17 +215,17 @@ export class Desk {
     this.overlay.draw();
     const parts: HTMLElement[] = [];
     if (this.draft.marks.shapes.length) parts.push(this.drafted());
-    if (this.kept.length) parts.push(make("h2", { class: "ws-marks__title nhsuk-heading-s" }, "Marks and notes"), make("ul", { class: "ws-marks__sets" }, ...this.kept.map((k) => this.set(k))));
+    if (this.kept.length) parts.push(make("h2", { class: "ws-marks__title nhsuk-heading-s" }, tr("Marks and notes")), make("ul", { class: "ws-marks__sets" }, ...this.kept.map((k) => this.set(k))));
     this.list.replaceChildren(this.said, ...parts);
   }
 
   private drafted(): HTMLElement {
     const { marks } = this.draft;
-    const out = make("div", { class: "ws-marks__draft" }, make("h2", { class: "ws-marks__title nhsuk-heading-s" }, this.annotates ? "Not saved yet" : "Measured"),
+    const out = make("div", { class: "ws-marks__draft" }, make("h2", { class: "ws-marks__title nhsuk-heading-s" }, this.annotates ? tr("Not saved yet") : tr("Measured")),
       make("ul", { class: "nhsuk-list nhsuk-list--bullet" }, ...marks.shapes.map((m) => make("li", {}, this.words(m, marks.scale)))));
     const row = make("div", { class: "ws-tools" });
-    if (this.annotates) row.append(this.button("Save", () => void this.save(), { "data-save": "" }));
-    row.append(this.button("Take back the last", () => { if (!this.pen.back()) marks.shapes.pop(); this.show(); }), this.button("Discard", () => this.clear()));
+    if (this.annotates) row.append(this.button(tr("Save"), () => void this.save(), { "data-save": "" }));
+    row.append(this.button(tr("Take back the last"), () => { if (!this.pen.back()) marks.shapes.pop(); this.show(); }), this.button(tr("Discard"), () => this.clear()));
     out.append(row);
     return out;
   }
@@ -246,7 +248,7 @@ export class Desk {
     }
     this.clear();
     await this.load();
-    this.say("Saved beside the picture.");
+    this.say(tr("Saved beside the picture."));
   }
 
   private set(k: Kept & { layer: Layer }): HTMLElement {
@@ -257,22 +259,22 @@ export class Desk {
     const swatch = make("span", { class: "ws-marks__swatch", "aria-hidden": "true" });
     swatch.style.background = k.layer.colour;
     const out = make("li", { class: "ws-marks__set" },
-      make("div", { class: "ws-marks__who" }, show, make("label", { for: show.id }, swatch, name + (k.version > 1 ? ` (version ${k.version})` : ""))),
+      make("div", { class: "ws-marks__who" }, show, make("label", { for: show.id }, swatch, name + (k.version > 1 ? " " + tr("(version {n})", { n: k.version }) : ""))),
       make("ul", { class: "nhsuk-list nhsuk-list--bullet ws-marks__words" }, ...k.marks.shapes.map((m) => make("li", {}, this.words(m, k.marks.scale)))));
     if (k.mine && this.annotates) out.append(make("div", { class: "ws-tools" },
-      this.button("Change", () => this.change(k), { "aria-label": "Change the marks of " + name }),
-      this.button("Remove", () => void this.remove(k), { "aria-label": "Remove the marks of " + name })));
+      this.button(tr("Change"), () => this.change(k), { "aria-label": tr("Change the marks of {name}", { name }) }),
+      this.button(tr("Remove"), () => void this.remove(k), { "aria-label": tr("Remove the marks of {name}", { name }) })));
     return out;
   }
 
   private change(k: Kept): void {
     if (this.draft.marks.shapes.length) {
-      this.say("Save or discard what is not saved first.");
+      this.say(tr("Save or discard what is not saved first."));
       return;
     }
     this.replaces = k.id;
     this.draft.marks = structuredClone(k.marks);
-    this.say("Change the marks, then save. The version before is kept in the record.");
+    this.say(tr("Change the marks, then save. The version before is kept in the record."));
     this.show();
   }
 
@@ -281,7 +283,7 @@ export class Desk {
       await ask<void>("DELETE", "/annotations/" + k.id);
       if (this.replaces === k.id) this.clear();
       await this.load();
-      this.say("Removed from view. The record keeps that they were there.");
+      this.say(tr("Removed from view. The record keeps that they were there."));
     } catch (problem) {
       this.say((problem as Problem).detail);
     }

@@ -7,6 +7,7 @@ import type { Look } from "./picture";
 import { make } from "./small";
 import type { Surface } from "./surface";
 import { Panels, tool, wholeScreen } from "./tools";
+import { tr } from "./words";
 
 const tells = "requestVideoFrameCallback" in HTMLVideoElement.prototype; // not every browser tells of frames
 const guess = 1 / 30; // how long a frame lasts, until that is known
@@ -28,7 +29,7 @@ class Film implements Surface {
     this.element = window;
     window.tabIndex = 0;
     window.setAttribute("role", "application");
-    window.setAttribute("aria-label", (window.dataset.alt ?? "The video") + ". Space plays and stops; comma and full stop step by one frame; R turns.");
+    window.setAttribute("aria-label", tr("{name}. Space plays and stops; comma and full stop step by one frame; R turns.", { name: window.dataset.alt ?? tr("The video") }));
     video.controls = false;
     window.classList.add("ws-viewer__window--film");
     new ResizeObserver(() => this.lie()).observe(window);
@@ -81,7 +82,7 @@ class Film implements Surface {
 
   /** The time of the frame that is seen, as near as the browser says. */
   get time(): number { return tells ? this.seen : this.video.currentTime; }
-  get frames(): string { return this.lasts ? `≈ ${(1 / this.lasts).toFixed(1).replace(/\.0$/, "")} frames a second` : ""; }
+  get frames(): string { return this.lasts ? tr("≈ {n} frames a second", { n: (1 / this.lasts).toFixed(1).replace(/\.0$/, "") }) : ""; }
 
   /** step shows the next frame or the one before, one after the other; a key held down does not run on for long. */
   step(way: 1 | -1): void {
@@ -152,11 +153,11 @@ export function film(place: HTMLElement): Look | undefined {
   window.append(badge);
   const desk = new Desk(f, place.dataset.marks ?? "", place.hasAttribute("data-annotates"));
   const panels = new Panels();
-  panels.add("Light", light([f], badge));
-  panels.add("Measure", desk.measurePanel, () => desk.rest());
-  if (place.hasAttribute("data-annotates")) panels.add("Mark", desk.markPanel, () => desk.rest());
-  const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": "The video" },
-    ...controls(f), tool("Turn", "Turn by a quarter, clockwise", () => f.turn(), { "data-turn": "" }), ...panels.buttons, wholeScreen(frame));
+  panels.add(tr("Light"), light([f], badge));
+  panels.add(tr("Measure"), desk.measurePanel, () => desk.rest());
+  if (place.hasAttribute("data-annotates")) panels.add(tr("Mark"), desk.markPanel, () => desk.rest());
+  const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": tr("The video") },
+    ...controls(f), tool(tr("Turn"), tr("Turn by a quarter, clockwise"), () => f.turn(), { "data-turn": "" }), ...panels.buttons, wholeScreen(frame));
   frame.prepend(bar, panels.element);
   window.after(progress(f));
   frame.after(desk.list);
@@ -166,29 +167,29 @@ export function film(place: HTMLElement): Look | undefined {
 
 function controls(f: Film): HTMLElement[] {
   const { video } = f;
-  const play = tool("Play", "Play", () => f.play(), { "data-play": "" });
-  f.moved(() => { play.textContent = video.paused ? "Play" : "Pause"; });
-  const speed = make("select", { class: "ws-tool", "aria-label": "Speed" }, ...[".1", ".25", ".5", "1", "1.5", "2"].map((v) => {
+  const play = tool(tr("Play"), tr("Play"), () => f.play(), { "data-play": "" });
+  f.moved(() => { play.textContent = video.paused ? tr("Play") : tr("Pause"); });
+  const speed = make("select", { class: "ws-tool", "aria-label": tr("Speed") }, ...[".1", ".25", ".5", "1", "1.5", "2"].map((v) => {
     const o = make("option", { value: v }, "× " + Number(v));
     o.selected = v === "1";
     return o;
   }));
   speed.addEventListener("change", () => { video.playbackRate = Number(speed.value); });
-  const sound = tool("Mute", "Mute", () => { video.muted = !video.muted; sound.setAttribute("aria-pressed", String(video.muted)); }, { "aria-pressed": String(video.muted) });
-  return [play, tool("◂ Frame", "One frame back", () => f.step(-1), { "data-step": "-1" }), tool("Frame ▸", "One frame forward", () => f.step(1), { "data-step": "1" }), speed, sound];
+  const sound = tool(tr("Mute"), tr("Mute"), () => { video.muted = !video.muted; sound.setAttribute("aria-pressed", String(video.muted)); }, { "aria-pressed": String(video.muted) });
+  return [play, tool(tr("◂ Frame"), tr("One frame back"), () => f.step(-1), { "data-step": "-1" }), tool(tr("Frame ▸"), tr("One frame forward"), () => f.step(1), { "data-step": "1" }), speed, sound];
 }
 
 /** progress is where in the video one is, to the frame, and a slider to go elsewhere. */
 function progress(f: Film): HTMLElement {
   const { video } = f;
-  const slider = make("input", { type: "range", class: "ws-slider ws-viewer__seek", min: "0", max: "1000", step: "1", value: "0", "aria-label": "Place in the video" });
+  const slider = make("input", { type: "range", class: "ws-slider ws-viewer__seek", min: "0", max: "1000", step: "1", value: "0", "aria-label": tr("Place in the video") });
   slider.addEventListener("input", () => { if (video.duration) video.currentTime = Number(slider.value) / 1000 * video.duration; });
   const at = make("span", { class: "ws-viewer__time" });
   f.moved(() => {
     const long = Number.isFinite(video.duration) ? video.duration : 0;
     if (document.activeElement !== slider || !video.paused) slider.value = String(long ? Math.round(1000 * f.time / long) : 0);
-    slider.setAttribute("aria-valuetext", clock(f.time) + " of " + clock(long));
-    at.textContent = `${clock(f.time)} of ${clock(long)} ${f.frames}`;
+    slider.setAttribute("aria-valuetext", tr("{time} of {all}", { time: clock(f.time), all: clock(long) }));
+    at.textContent = tr("{time} of {all}", { time: clock(f.time), all: clock(long) }) + " " + f.frames;
     f.window.dataset.time = f.time.toFixed(4);
   });
   return make("div", { class: "ws-viewer__progress" }, slider, at);

@@ -1,4 +1,5 @@
 import { make } from "./small";
+import { tr } from "./words";
 
 /** Before a session ends this many seconds are left to stay (WCAG 2.2.1). */
 const notice = 120;
@@ -24,12 +25,12 @@ export function idle(): void {
     const left = Math.round(after - (Date.now() - last) / 1000);
     if (left > notice) return;
     if (left <= 0) {
-      words.textContent = "You were signed out, because nothing was done for a while. What you typed is still here: sign in again to go on.";
+      words.textContent = tr("You were signed out, because nothing was done for a while. What you typed is still here: sign in again to go on.");
       return;
     }
     if (!shown) {
-      words.textContent = "You will be signed out in about two minutes, because nothing was done for a while.";
-      const button = make("button", { class: "nhsuk-button nhsuk-button--small", type: "button" }, "Stay signed in");
+      words.textContent = tr("You will be signed out in about two minutes, because nothing was done for a while.");
+      const button = make("button", { class: "nhsuk-button nhsuk-button--small", type: "button" }, tr("Stay signed in"));
       button.addEventListener("click", () => void stay());
       shown = make("div", { class: "ws-idle", role: "alert" }, words, button);
       document.body.append(shown);

@@ -1,5 +1,6 @@
 import { ask, type Problem } from "./ask";
 import { byId, show } from "./small";
+import { tr } from "./words";
 
 /**
  * invited lets in somebody outside, by the secret after the # of this page's
@@ -17,7 +18,7 @@ export function invited(): void {
   const secret = location.hash.slice(1);
   history.replaceState(null, "", "/invited");
   if (!secret) {
-    show([{ field: "", text: "This link is not complete. Open the link in the mail again, whole." }]);
+    show([{ field: "", text: tr("This link is not complete. Open the link in the mail again, whole.") }]);
     return;
   }
   first.hidden = false;
@@ -42,7 +43,7 @@ export function invited(): void {
       first.hidden = true;
       enter.hidden = false;
       code.value = "";
-      say("A code was sent.");
+      say(tr("A code was sent."));
       code.focus();
     });
   }

@@ -4,15 +4,16 @@
 // burning out what is bright.
 import { make } from "./small";
 import type { Surface } from "./surface";
+import { tr } from "./words";
 
 interface Setting { brightness: number; contrast: number; gamma: number; colour: number }
 
 const asTaken: Setting = { brightness: 100, contrast: 100, gamma: 1, colour: 1 };
 const presets: [name: string, setting: Setting][] = [
-  ["As taken", asTaken],
-  ["Darker skin", { brightness: 104, contrast: 112, gamma: .68, colour: 1.25 }],
-  ["Poor light", { brightness: 118, contrast: 108, gamma: .55, colour: 1.1 }],
-  ["Glare", { brightness: 82, contrast: 118, gamma: 1.35, colour: 1 }],
+  [tr("As taken"), asTaken],
+  [tr("Darker skin"), { brightness: 104, contrast: 112, gamma: .68, colour: 1.25 }],
+  [tr("Poor light"), { brightness: 118, contrast: 108, gamma: .55, colour: 1.1 }],
+  [tr("Glare"), { brightness: 82, contrast: 118, gamma: 1.35, colour: 1 }],
 ];
 
 const svg = "http://www.w3.org/2000/svg";
@@ -33,7 +34,7 @@ export function light(surfaces: Surface[], badge: HTMLElement): HTMLElement {
     input.addEventListener("input", () => { now[key] = Number(input.value); apply(); });
     return [make("div", { class: "ws-panel__slide" }, make("label", { for: input.id }, name), input), input];
   };
-  const [brightRow, bright] = slider("Brightness", "brightness"), [contrastRow, contrast] = slider("Contrast", "contrast");
+  const [brightRow, bright] = slider(tr("Brightness"), "brightness"), [contrastRow, contrast] = slider(tr("Contrast"), "contrast");
 
   const set = (to: Setting): void => {
     now = { ...to };
@@ -47,12 +48,12 @@ export function light(surfaces: Surface[], badge: HTMLElement): HTMLElement {
     curve(now);
     const text = same(plain) ? "" : `${now.gamma !== 1 || now.colour !== 1 ? `url(#${id}) ` : ""}brightness(${now.brightness}%) contrast(${now.contrast}%)`;
     for (const s of surfaces) for (const e of s.drawn()) e.style.filter = text;
-    badge.textContent = same(plain) ? "" : "Light changed: " + (presets.find(([, s]) => same(s))?.[0] ?? "by hand");
+    badge.textContent = same(plain) ? "" : tr("Light changed: {how}", { how: presets.find(([, s]) => same(s))?.[0] ?? tr("by hand") });
     badge.hidden = !badge.textContent;
   };
   return make("div", { class: "ws-panel" },
-    make("p", {}, "Only for looking: the picture itself stays as it was taken. Colours are not true while this is on."),
-    make("div", { class: "ws-tools", role: "group", "aria-label": "Light" }, ...buttons), brightRow, contrastRow, filter);
+    make("p", {}, tr("Only for looking: the picture itself stays as it was taken. Colours are not true while this is on.")),
+    make("div", { class: "ws-tools", role: "group", "aria-label": tr("Light") }, ...buttons), brightRow, contrastRow, filter);
 }
 
 /** curves makes a filter that bends the tones and lifts the colour. */

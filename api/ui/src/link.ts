@@ -1,5 +1,6 @@
 import { ask, type Problem } from "./ask";
 import { byId, show } from "./small";
+import { language, tr } from "./words";
 
 interface Visited { purpose: string; expires_at: string; from: string }
 interface Grant { id: string }
@@ -15,7 +16,7 @@ export function link(): void {
   const secret = location.hash.slice(1);
   history.replaceState(null, "", "/l");
   if (!secret) {
-    refuse("This link is not complete. Copy the whole link, or ask whoever sent it for a new one.");
+    refuse(tr("This link is not complete. Copy the whole link, or ask whoever sent it for a new one."));
     return;
   }
 
@@ -54,9 +55,9 @@ export function link(): void {
       const l = await ask<Visited>("POST", "/links/visit", { secret });
       const people = await ask<{ people: { id: string; name: string }[] }>("GET", "/people");
       form.hidden = true;
-      say("link-from", people.people.find((p) => p.id === l.from)?.name ?? "A colleague");
+      say("link-from", people.people.find((p) => p.id === l.from)?.name ?? tr("A colleague"));
       say("link-purpose", l.purpose);
-      say("link-ends", new Date(l.expires_at).toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" }));
+      say("link-ends", new Date(l.expires_at).toLocaleString(language(), { dateStyle: "long", timeStyle: "short" }));
       open.hidden = false;
       go.focus();
     } catch (error) {

@@ -2,6 +2,7 @@
 // follows the picture wherever it lies. The picture itself is never touched.
 import { areaIn, arrowHead, lengthIn, middle, millimetres, square, type Point, type Scale } from "./geometry";
 import type { Surface } from "./surface";
+import { tr } from "./words";
 
 export type Kind = "arrow" | "outline" | "text" | "note" | "distance" | "area";
 
@@ -22,8 +23,8 @@ const svg = "http://www.w3.org/2000/svg";
 export function measured(mark: Mark, scale: Scale | undefined, surface: Surface): string {
   const points = mark.points ?? [];
   if (!scale || points.length < 2) return "";
-  if (mark.kind === "distance") return "≈ " + millimetres(lengthIn(points[0]!, points[1]!, surface.size, scale)) + ", an estimate";
-  if (mark.kind === "area") return "≈ " + square(areaIn(points, surface.size, scale)) + ", an estimate";
+  if (mark.kind === "distance") return tr("≈ {size}, an estimate", { size: millimetres(lengthIn(points[0]!, points[1]!, surface.size, scale)) });
+  if (mark.kind === "area") return tr("≈ {size}, an estimate", { size: square(areaIn(points, surface.size, scale)) });
   return "";
 }
 
@@ -46,7 +47,7 @@ export class Overlay {
     const group = document.createElementNS(svg, "g");
     for (const { marks, colour, shown } of this.layers) {
       if (!shown) continue;
-      if (marks.scale) this.line(group, [marks.scale.from, marks.scale.to], colour, "ws-overlay__ruler", `${marks.scale.mm} mm of ruler`);
+      if (marks.scale) this.line(group, [marks.scale.from, marks.scale.to], colour, "ws-overlay__ruler", tr("{n} mm of ruler", { n: marks.scale.mm }));
       for (const mark of marks.shapes) if (this.now(mark)) this.mark(group, mark, marks.scale, colour);
     }
     if (this.pending.length) {

@@ -1,5 +1,9 @@
+import { tr } from "./words";
 /** The two national schemes of patient numbers. */
 export type Kind = "nhs" | "chi";
+
+/** called is what people call a kind of number. */
+export const called = (kind: Kind): string => kind === "chi" ? tr("CHI") : tr("NHS");
 
 /** What a number says while it is being typed. */
 export interface Said {
@@ -61,13 +65,13 @@ export function right(kind: Kind, digits: string): boolean {
  */
 export function say(typed: string): Said {
   const digits = digitsOf(typed);
-  if (/\D/.test(digits)) return { digits: "", problem: "A patient number has digits only." };
-  if (digits.length > 10) return { digits: "", problem: "That is more than 10 digits." };
+  if (/\D/.test(digits)) return { digits: "", problem: tr("A patient number has digits only.") };
+  if (digits.length > 10) return { digits: "", problem: tr("That is more than 10 digits.") };
   if (digits.length < 10) return { digits: "" };
-  if (oneDigit(digits)) return { digits, problem: "This is not a real patient number: every digit is the same." };
+  if (oneDigit(digits)) return { digits, problem: tr("This is not a real patient number: every digit is the same.") };
   if (right("chi", digits)) return { digits, kind: "chi" };
   if (right("nhs", digits)) return { digits, kind: "nhs" };
-  return { digits, problem: "One digit is mistyped: the check digit does not match. Compare it with the wristband." };
+  return { digits, problem: tr("One digit is mistyped: the check digit does not match. Compare it with the wristband.") };
 }
 
 /** Who a CHI number says it is of. Its year has two digits. */

@@ -1,4 +1,5 @@
 // Passkeys: a form carries what the server asks, and what the device answers.
+import { tr } from "./words";
 
 const bytes = (text: string) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
 const text = (buffer: ArrayBuffer | null) => buffer && btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
@@ -35,14 +36,14 @@ export function passkeys(): void {
     const said = form.querySelector<HTMLElement>("[data-passkey-says]")!;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      said.textContent = "Follow what your device asks…";
+      said.textContent = tr("Follow what your device asks…");
       try {
         const options = JSON.parse(form.dataset.passkey!);
         const answer = "passkeyMake" in form.dataset ? await make(options) : await use(options);
         form.querySelector<HTMLInputElement>("input[name=answer]")!.value = JSON.stringify(answer);
         form.submit();
       } catch {
-        said.textContent = "That did not work, or was called off. Try again, or use a code.";
+        said.textContent = tr("That did not work, or was called off. Try again, or use a code.");
       }
     });
   }

@@ -1,8 +1,9 @@
 import { choose } from "./choose";
-import { differs, inside, say, spaced, type Kind } from "./number";
+import { called, differs, inside, say, spaced, type Kind } from "./number";
 import { scan } from "./scan";
-import { changed, count, drop, onChange, same, state, type Held, type Patient } from "./sets";
+import { changed, drop, onChange, same, state, type Held, type Patient } from "./sets";
 import { byId, make, show, type Mistake } from "./small";
+import { language, tr, trn } from "./words";
 
 const typed = (id: string): string => (byId(id) as HTMLInputElement | HTMLSelectElement | null)?.value.trim() ?? "";
 const put = (id: string, value: string): void => { (byId(id) as HTMLInputElement | HTMLSelectElement).value = value; };
@@ -52,7 +53,7 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
     const number = say(typed("patient_number")), says = byId("number-says");
     if (!says) return;
     if (number.kind) (byId(number.kind === "chi" ? "patient_number_kind-chi" : "patient_number_kind") as HTMLInputElement).checked = true;
-    const about = number.kind === "chi" ? chi(number.digits) : number.kind ? "This is an NHS number." : "";
+    const about = number.kind === "chi" ? chi(number.digits) : number.kind ? tr("This is an NHS number.") : "";
     says.textContent = number.problem ?? about;
     says.classList.toggle("ws-says--wrong", !!number.problem);
     for (const [field, id] of [["date_of_birth", "born-says"], ["sex", "sex-says"]] as const) {
@@ -63,7 +64,8 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
 
   function chi(digits: string): string {
     const own = inside(digits);
-    return `This is a CHI number: born ${own.day}.${own.month}.${own.year ?? "…" + String(own.short).padStart(2, "0")}, ${own.sex}.`;
+    const born = `${own.day}.${own.month}.${own.year ?? "…" + String(own.short).padStart(2, "0")}`;
+    return own.sex === "male" ? tr("This is a CHI number: born {born}, male.", { born }) : tr("This is a CHI number: born {born}, female.", { born });
   }
 
   /** complete gives what would be asked of the server, once all of it can be right. */
@@ -98,8 +100,8 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
 }
 
 const oddWords = {
-  date_of_birth: "This does not match the date of birth inside the CHI number. Check both against the wristband.",
-  sex: "This does not match the sex inside the CHI number. Check both against the wristband.",
+  date_of_birth: tr("This does not match the date of birth inside the CHI number. Check both against the wristband."),
+  sex: tr("This does not match the sex inside the CHI number. Check both against the wristband."),
 };
 
 /** odd tells what of the typed details does not match a CHI number. */
@@ -112,9 +114,9 @@ function odd(): "date_of_birth" | "sex" | undefined {
 /** wanted lists what is missing before the server can be asked who it is. */
 export function wanted(): Mistake[] {
   const out: Mistake[] = [], number = say(typed("patient_number"));
-  if (!typed("patient_number")) out.push({ field: "patient_number", text: "Enter the patient’s number" });
+  if (!typed("patient_number")) out.push({ field: "patient_number", text: tr("Enter the patient’s number") });
   else if (number.problem) out.push({ field: "patient_number", text: number.problem });
-  if (!typed("date_of_birth") || !typed("dob_month") || !typed("dob_year")) out.push({ field: "date_of_birth", text: "Enter the date of birth: day, month and year" });
+  if (!typed("date_of_birth") || !typed("dob_month") || !typed("dob_year")) out.push({ field: "date_of_birth", text: tr("Enter the date of birth: day, month and year") });
   const wrong = odd();
   if (wrong) out.push({ field: wrong, text: oddWords[wrong] });
   return out;
@@ -129,9 +131,9 @@ function unchecked(): void {
   const number = say(typed("patient_number")), day = typed("date_of_birth").padStart(2, "0"), month = typed("dob_month").padStart(2, "0");
   const born = new Date(`${typed("dob_year")}-${month}-${day}T12:00:00`);
   if (!number.kind || isNaN(born.getTime()) || born.getDate() !== Number(day)) return;
-  const words = born.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" });
-  const found = make("div", { class: "nhsuk-inset-text ws-found", "data-kind": number.kind, "data-number": number.digits, "data-name": "Not checked yet", "data-born": words },
-    make("p", {}, make("strong", {}, "There is no signal to check who this is. "), `Compare with the wristband: ${number.kind.toUpperCase()} number ${spaced(number.digits)}, born ${words}. It is checked when it arrives.`));
+  const words = born.toLocaleDateString(language(), { day: "numeric", month: "long", year: "numeric" });
+  const found = make("div", { class: "nhsuk-inset-text ws-found", "data-kind": number.kind, "data-number": number.digits, "data-name": tr("Not checked yet"), "data-born": words },
+    make("p", {}, make("strong", {}, tr("There is no signal to check who this is.")), " ", tr("Compare with the wristband: {kind} number {number}, born {born}. It is checked when it arrives.", { kind: called(number.kind), number: spaced(number.digits), born: words })));
   byId("found")?.replaceChildren(found);
 }
 
@@ -146,7 +148,7 @@ function confirm(form: HTMLFormElement, rest: HTMLElement, again: () => void): v
   if (!found || byId("yes")) return;
   const { kind, number, name, born } = found.dataset as Record<string, string>;
   const who: Patient = { kind: kind as Kind, number: number ?? "", name: name ?? "", born: born ?? "" };
-  const yes = make("button", { class: "nhsuk-button ws-wide", type: "button", id: "yes" }, "Yes, this patient");
+  const yes = make("button", { class: "nhsuk-button ws-wide", type: "button", id: "yes" }, tr("Yes, this patient"));
   found.after(yes);
   yes.addEventListener("click", () => {
     const before = state.waiting.find((h) => same(h.patient, who));
@@ -181,7 +183,7 @@ function step(rest: HTMLElement, who: Patient | null): void {
 
 /** naming is how a patient is told from another wherever pictures are taken. */
 export function naming(who: Patient): Node[] {
-  return [make("strong", {}, who.name), make("span", {}, `born ${who.born}`), make("span", {}, `${who.kind.toUpperCase()} ${spaced(who.number)}`)];
+  return [make("strong", {}, who.name), make("span", {}, tr("born {born}", { born: who.born })), make("span", {}, `${called(who.kind)} ${spaced(who.number)}`)];
 }
 
 /** change asks what becomes of the pictures and of what was entered, and reports whether the patient is given up. */
@@ -190,10 +192,12 @@ async function change(form: HTMLFormElement, rest: HTMLElement): Promise<boolean
   if (!who) return false;
   if (busy(form)) {
     const n = state.shots.length;
-    const what = n ? `${count(n)} of ${who.name} ${n === 1 ? "is" : "are"} not sent.` : `What you entered about ${who.name} is not sent.`;
-    const them = n === 0 ? "it" : n === 1 ? "it" : "them";
-    const answer = await choose("Change the patient?", `${what} What should happen to ${them}?`, [
-      ["keep", `Keep ${them} for ${who.name}`], ["move", `Move ${them} to the patient I choose next`], ["discard", `Discard ${them}`], ["", `Stay with ${who.name}`],
+    const name = who.name, some = Math.max(n, 1); // what was entered is one thing
+    const what = n ? trn(n, "{n} picture of {name} is not sent. What should happen to it?", "{n} pictures of {name} are not sent. What should happen to them?", { name })
+      : tr("What you entered about {name} is not sent. What should happen to it?", { name });
+    const answer = await choose(tr("Change the patient?"), what, [
+      ["keep", trn(some, "Keep it for {name}", "Keep them for {name}", { name })], ["move", trn(some, "Move it to the patient I choose next", "Move them to the patient I choose next")],
+      ["discard", trn(some, "Discard it", "Discard them")], ["", tr("Stay with {name}", { name })],
     ]);
     if (answer === "") return false;
     if (answer === "keep") keep(form, who);
@@ -244,6 +248,7 @@ function fill(form: HTMLFormElement, name: string, value: string): void {
 function drawWaiting(): void {
   const place = byId("waiting");
   place?.replaceChildren(...state.waiting.map((h, i) => make("div", { class: "nhsuk-inset-text ws-aside" },
-    make("p", {}, `${h.shots.length ? count(h.shots.length) : "What you entered"} of ${h.patient.name}, born ${h.patient.born}, not sent yet.`),
-    make("button", { class: "nhsuk-button nhsuk-button--secondary", type: "button", "data-back": String(i) }, `Go back to ${h.patient.name}`))));
+    make("p", {}, h.shots.length ? trn(h.shots.length, "{n} picture of {name}, born {born}, not sent yet.", "{n} pictures of {name}, born {born}, not sent yet.", { name: h.patient.name, born: h.patient.born })
+      : tr("What you entered of {name}, born {born}, not sent yet.", { name: h.patient.name, born: h.patient.born })),
+    make("button", { class: "nhsuk-button nhsuk-button--secondary", type: "button", "data-back": String(i) }, tr("Go back to {name}", { name: h.patient.name })))));
 }

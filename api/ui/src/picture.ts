@@ -4,6 +4,7 @@ import { light } from "./light";
 import { make } from "./small";
 import { arrived, Stage } from "./stage";
 import { Panels, tool, wholeScreen } from "./tools";
+import { tr } from "./words";
 
 /** What the page needs to know of what is at work on it. */
 export interface Look { busy(): boolean; destroy(): void }
@@ -13,9 +14,9 @@ export function zoomTools(stages: Stage[], lead = stages[0]!): HTMLElement[] {
   const scale = make("span", { class: "ws-viewer__scale" });
   lead.moved(() => { scale.textContent = Math.round(100 * lead.scale) + " %"; });
   return [
-    tool("−", "Zoom out", () => lead.zoomBy(1 / 1.5)), tool("+", "Zoom in", () => lead.zoomBy(1.5)),
-    tool("Fit", "Fit: show all", () => lead.fit(), { "data-zoom": "fit" }), tool("100 %", "100 %: show every pixel", () => lead.zoomTo(1), { "data-zoom": "full" }),
-    tool("Turn", "Turn by a quarter, clockwise", () => lead.turn(), { "data-turn": "" }), scale,
+    tool("−", tr("Zoom out"), () => lead.zoomBy(1 / 1.5)), tool("+", tr("Zoom in"), () => lead.zoomBy(1.5)),
+    tool(tr("Fit"), tr("Fit: show all"), () => lead.fit(), { "data-zoom": "fit" }), tool("100 %", tr("100 %: show every pixel"), () => lead.zoomTo(1), { "data-zoom": "full" }),
+    tool(tr("Turn"), tr("Turn by a quarter, clockwise"), () => lead.turn(), { "data-turn": "" }), scale,
   ];
 }
 
@@ -32,10 +33,10 @@ export async function picture(place: HTMLElement): Promise<Look | undefined> {
   window.append(badge);
   const desk = new Desk(stage, place.dataset.marks ?? "", place.hasAttribute("data-annotates"));
   const panels = new Panels();
-  panels.add("Light", light([stage], badge));
-  panels.add("Measure", desk.measurePanel, () => desk.rest());
-  if (place.hasAttribute("data-annotates")) panels.add("Mark", desk.markPanel, () => desk.rest());
-  const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": "The picture" }, ...zoomTools([stage]), ...panels.buttons, wholeScreen(frame));
+  panels.add(tr("Light"), light([stage], badge));
+  panels.add(tr("Measure"), desk.measurePanel, () => desk.rest());
+  if (place.hasAttribute("data-annotates")) panels.add(tr("Mark"), desk.markPanel, () => desk.rest());
+  const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": tr("The picture") }, ...zoomTools([stage]), ...panels.buttons, wholeScreen(frame));
   if (image.hasAttribute("data-moving")) bar.append(plain(window));
   frame.prepend(bar, panels.element);
   frame.after(desk.list);
@@ -45,6 +46,6 @@ export async function picture(place: HTMLElement): Promise<Look | undefined> {
 
 /** plain is a button that shows an animation move, which a stage does not. */
 function plain(window: HTMLElement): HTMLButtonElement {
-  const b = tool("Moving", "Moving: without zoom and marks", () => b.setAttribute("aria-pressed", String(!window.classList.toggle("ws-viewer__window--live"))), { "aria-pressed": "false" });
+  const b = tool(tr("Moving"), tr("Moving: without zoom and marks"), () => b.setAttribute("aria-pressed", String(!window.classList.toggle("ws-viewer__window--live"))), { "aria-pressed": "false" });
   return b;
 }

@@ -1,5 +1,6 @@
 import { ask, type Problem } from "./ask";
 import { byId, show } from "./small";
+import { tr } from "./words";
 
 /** push lets a person have this browser told that something waits, or no more. */
 export function push(): void {
@@ -9,7 +10,7 @@ export function push(): void {
   let now: PushSubscription | null = null;
 
   const draw = (): void => {
-    button.textContent = now ? "Stop telling me on this device" : "Tell me on this device";
+    button.textContent = now ? tr("Stop telling me on this device") : tr("Tell me on this device");
     place.hidden = false;
   };
   const ready = navigator.serviceWorker.ready;
@@ -26,7 +27,7 @@ export function push(): void {
         await ask("POST", "/session/push/end", { endpoint: now.endpoint });
         await now.unsubscribe();
         now = null;
-        say("This device is told no more.");
+        say(tr("This device is told no more."));
       } else {
         const made = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
         const { endpoint, keys } = made.toJSON();
@@ -37,12 +38,12 @@ export function push(): void {
           throw error;
         }
         now = made;
-        say("This device is told when something waits.");
+        say(tr("This device is told when something waits."));
       }
       draw();
     } catch (error) {
       const detail = (error as Partial<Problem>).detail;
-      show([{ field: "", text: detail ?? "Your browser does not allow it. Look in its settings for notifications, or use e-mail." }]);
+      show([{ field: "", text: detail ?? tr("Your browser does not allow it. Look in its settings for notifications, or use e-mail.") }]);
     } finally {
       (button as HTMLButtonElement).disabled = false;
     }

@@ -5,6 +5,7 @@ import { ask, type Problem } from "./ask";
 import * as store from "./store";
 import * as tus from "./tus";
 import { keepTerms, person, terms, type Terms } from "./who";
+import { tr } from "./words";
 
 const MAX_ENTRIES = 60, MAX_BYTES = 3 * 2 ** 30;
 
@@ -75,16 +76,16 @@ export async function refresh(): Promise<Terms> {
 /** enqueue encrypts a form and keeps it to be sent. It throws a Problem when it cannot be kept, and then nothing is. */
 export async function enqueue(form: FormData, facts: { label: string; bytes: number }, told?: (sealed: number) => void): Promise<store.Entry> {
   const me = person();
-  if (!me) throw { status: 401, code: "not-signed-in", detail: "This phone does not know who you are. Sign in first; that needs a signal." } satisfies Problem;
+  if (!me) throw { status: 401, code: "not-signed-in", detail: tr("This phone does not know who you are. Sign in first; that needs a signal.") } satisfies Problem;
   const to = await recipient();
   let kept: store.Entry[];
   try {
     kept = await store.all();
   } catch {
-    throw full("This browser lets nothing be kept, perhaps because this is a private window. Send from an ordinary window.");
+    throw full(tr("This browser lets nothing be kept, perhaps because this is a private window. Send from an ordinary window."));
   }
   if (kept.length >= MAX_ENTRIES || kept.reduce((n, e) => n + e.bytes, facts.bytes) > MAX_BYTES) {
-    throw full("Too much waits to be sent on this phone already. Let some of it go first, where the signal is good; nothing is lost.");
+    throw full(tr("Too much waits to be sent on this phone already. Let some of it go first, where the signal is good; nothing is lost."));
   }
   const id = crypto.randomUUID();
   form.set("idempotency_key", id);
@@ -94,7 +95,7 @@ export async function enqueue(form: FormData, facts: { label: string; bytes: num
   try {
     await store.add(entry, sealed);
   } catch {
-    throw full("There is no room left on this phone to keep this. Make some room, or send what waits where the signal is good.");
+    throw full(tr("There is no room left on this phone to keep this. Make some room, or send what waits where the signal is good."));
   }
   void navigator.storage?.persist?.().catch(() => false); // so that the browser does not clear it away
   tell();
@@ -235,7 +236,7 @@ async function refuse(entry: store.Entry, p: Problem): Promise<void> {
 async function deliver(entry: store.Entry, stop: AbortSignal): Promise<void> {
   const sealed = await store.sealedOf(entry.id);
   if (!sealed) { // the browser has lost it; there is nothing to send
-    await refuse(entry, { status: 0, code: "lost-here", detail: "This browser no longer has this picture. Take it again." });
+    await refuse(entry, { status: 0, code: "lost-here", detail: tr("This browser no longer has this picture. Take it again.") });
     return;
   }
   const show = (state: Standing["state"], sent: number): void => { live.set(entry.id, { state, sent }); tell(); };

@@ -1,6 +1,7 @@
 import { byId, make } from "./small";
 import { program } from "./trusted";
 import { read, type Band } from "./wristband";
+import { tr } from "./words";
 
 interface Detector { detect(source: HTMLVideoElement): Promise<{ rawValue: string }[]> }
 interface Detectors { new(options: { formats: string[] }): Detector; getSupportedFormats(): Promise<string[]> }
@@ -38,10 +39,10 @@ async function reader(form: HTMLElement): Promise<Reader> {
 
 /** scan shows the camera until a wristband is read, and gives what it says; nothing when it was closed or cannot be. */
 export async function scan(form: HTMLElement): Promise<Band | undefined> {
-  const said = make("p", { role: "status", class: "ws-camera__said" }, "Hold the wristband’s code in front of the camera.");
-  const video = make("video", { class: "ws-camera__video", playsinline: "", muted: "", "aria-label": "What the camera sees" });
-  const close = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button" }, "Type it instead");
-  const dialog = make("dialog", { class: "ws-camera", "aria-label": "Scan the wristband" }, said, make("div", { class: "ws-camera__view" }, video), make("div", { class: "ws-camera__keys" }, close));
+  const said = make("p", { role: "status", class: "ws-camera__said" }, tr("Hold the wristband’s code in front of the camera."));
+  const video = make("video", { class: "ws-camera__video", playsinline: "", muted: "", "aria-label": tr("What the camera sees") });
+  const close = make("button", { class: "nhsuk-button nhsuk-button--reverse", type: "button" }, tr("Type it instead"));
+  const dialog = make("dialog", { class: "ws-camera", "aria-label": tr("Scan the wristband") }, said, make("div", { class: "ws-camera__view" }, video), make("div", { class: "ws-camera__keys" }, close));
   video.muted = true;
   document.body.append(dialog);
   dialog.showModal();
@@ -57,12 +58,12 @@ export async function scan(form: HTMLElement): Promise<Band | undefined> {
     while (open && !band) {
       const texts = await codes.texts(video);
       for (const text of texts) band ??= read(text);
-      if (texts.length && !band) said.textContent = "This code holds no NHS or CHI number. Try another code on the wristband.";
+      if (texts.length && !band) said.textContent = tr("This code holds no NHS or CHI number. Try another code on the wristband.");
       if (!band) await new Promise((go) => setTimeout(go, 120));
     }
   } catch {
     const place = byId("number-says");
-    if (place && open) place.textContent = "The camera cannot scan here. Allow it for this site, or type the number.";
+    if (place && open) place.textContent = tr("The camera cannot scan here. Allow it for this site, or type the number.");
   } finally {
     codes?.stop();
     for (const track of stream?.getTracks() ?? []) track.stop();

@@ -2,11 +2,12 @@ import type { Problem } from "./ask";
 import { body } from "./body";
 import { capture, size } from "./capture";
 import { clear, patient, wanted } from "./patient";
-import { changed, count, drop, state, type Patient, type Shot, type Way } from "./sets";
+import { changed, drop, state, type Patient, type Shot, type Way } from "./sets";
 import { sendByQueue } from "./sending";
 import { signInAgain } from "./sign-in";
 import { byId, make, show, type Mistake } from "./small";
 import { parsed } from "./trusted";
+import { tr, trn } from "./words";
 
 /** send makes the form a walk: the patient, pictures, what they show, consent. No mistake or lost signal loses anything. */
 export function send(): void {
@@ -53,14 +54,14 @@ function missing(form: HTMLFormElement): Mistake[] {
   const need = (field: string, text: string): void => {
     if (!String(data.get(field) ?? "").trim()) out.push({ field, text });
   };
-  if (!state.shots.length) out.push({ field: "take", text: "Take a picture, or choose one" });
+  if (!state.shots.length) out.push({ field: "take", text: tr("Take a picture, or choose one") });
   const large = state.shots.findIndex((s) => limit && s.file.size > limit);
-  if (large >= 0) out.push({ field: "take", text: `Number ${large + 1} is larger than the limit of ${size(limit)}. Send a shorter video or a smaller picture.` });
-  need("body_site", "Say which part of the body this shows");
-  need("team", "Choose the team that this picture belongs to");
-  need("consent", "Choose what the patient agreed to");
-  need("consent_given_by", "Choose who gave the consent");
-  if (/^(attorney|best-interests)$/.test(String(data.get("consent_given_by")))) need("consent_detail", "Say who decided for the patient");
+  if (large >= 0) out.push({ field: "take", text: tr("Number {n} is larger than the limit of {size}. Send a shorter video or a smaller picture.", { n: large + 1, size: size(limit) }) });
+  need("body_site", tr("Say which part of the body this shows"));
+  need("team", tr("Choose the team that this picture belongs to"));
+  need("consent", tr("Choose what the patient agreed to"));
+  need("consent_given_by", tr("Choose who gave the consent"));
+  if (/^(attorney|best-interests)$/.test(String(data.get("consent_given_by")))) need("consent_detail", tr("Say who decided for the patient"));
   return out;
 }
 
@@ -95,7 +96,7 @@ async function aside(form: HTMLFormElement, action: string, asked = true): Promi
       document.dispatchEvent(new Event("patient-unchecked"));
       return;
     }
-    show([{ field: "", text: "The server cannot be reached. Check your signal and try again; nothing is lost." }], asked);
+    show([{ field: "", text: tr("The server cannot be reached. Check your signal and try again; nothing is lost.") }], asked);
   }
   document.dispatchEvent(new Event("patient-checked"));
 }
@@ -139,12 +140,12 @@ async function sendAll(form: HTMLFormElement, who: Patient): Promise<void> {
   for (const e of still) e.inert = true;
   try {
     for (const [shot, data] of forms) {
-      said.textContent = `Sending ${filed.length + 1} of ${whole}…`;
+      said.textContent = tr("Sending {n} of {all}…", { n: filed.length + 1, all: whole });
       said.scrollIntoView({ block: "nearest" });
       const answer = await sendShot(data, shot);
       if (answer !== "kept" && !("location" in answer)) {
-        said.textContent = filed.length ? `${filed.length} of ${whole} sent.` : "";
-        show([{ field: mayStand(answer.field), text: answer.detail + (filed.length ? ` ${count(filed.length)} sent before this; what is left is still here.` : "") }]);
+        said.textContent = filed.length ? tr("{n} of {all} sent.", { n: filed.length, all: whole }) : "";
+        show([{ field: mayStand(answer.field), text: answer.detail + (filed.length ? " " + trn(filed.length, "{n} picture sent before this; what is left is still here.", "{n} pictures sent before this; what is left is still here.") : "") }]);
         break;
       }
       filed.push(answer === "kept" ? answer : { ...answer, way: shot.way });
@@ -195,13 +196,13 @@ function finished(form: HTMLFormElement, who: Patient): void {
   }
   const ids = filed.map((f) => /^\/pictures\/([0-9a-f-]+)/.exec(f.location)?.[1]).filter((id) => id !== undefined);
   const done = make("div", { class: "ws-done", id: "done-list", tabindex: "-1", role: "status" },
-    make("h2", { class: "ws-done__title" }, [filed.length ? `${count(filed.length)} filed and encrypted` : "", kept ? `${count(kept)} kept on this phone, encrypted` : ""].filter(Boolean).join(", ")),
-    make("p", {}, `For ${who.name}, born ${who.born}.`),
-    ...kept ? [make("p", {}, "What is kept goes by itself when the signal is back, also when you close this page. It is listed under Waiting until it is filed.")] : [],
-    make("ul", { class: "nhsuk-list" }, ...filed.map((f, i) => make("li", {}, make("a", { href: f.location }, `Picture ${i + 1}`), f.location.endsWith("before") ? " (was filed before)" : ""))),
-    ...ids.length > 1 ? [make("p", {}, make("a", { href: "/ask?" + ids.map((id) => "item=" + id).join("&") }, "Ask somebody about them"))] : [],
-    ...filed.some((f) => f.way === "file") ? [make("p", {}, make("strong", {}, "Now delete the originals"), " from the device that you chose them from.")] : [],
-    make("p", {}, "Take more of this patient below, or change the patient."));
+    make("h2", { class: "ws-done__title" }, [filed.length ? trn(filed.length, "{n} picture filed and encrypted", "{n} pictures filed and encrypted") : "", kept ? trn(kept, "{n} picture kept on this phone, encrypted", "{n} pictures kept on this phone, encrypted") : ""].filter(Boolean).join(", ")),
+    make("p", {}, tr("For {name}, born {born}.", { name: who.name, born: who.born })),
+    ...kept ? [make("p", {}, tr("What is kept goes by itself when the signal is back, also when you close this page. It is listed under Waiting until it is filed."))] : [],
+    make("ul", { class: "nhsuk-list" }, ...filed.map((f, i) => make("li", {}, make("a", { href: f.location }, tr("Picture {n}", { n: i + 1 })), f.location.endsWith("before") ? " " + tr("(was filed before)") : ""))),
+    ...ids.length > 1 ? [make("p", {}, make("a", { href: "/ask?" + ids.map((id) => "item=" + id).join("&") }, tr("Ask somebody about them")))] : [],
+    ...filed.some((f) => f.way === "file") ? [make("p", {}, make("strong", {}, tr("Now delete the originals")), " " + tr("from the device that you chose them from."))] : [],
+    make("p", {}, tr("Take more of this patient below, or change the patient.")));
   byId("sent")!.textContent = "";
   byId("messages")?.replaceChildren(done);
   done.focus();

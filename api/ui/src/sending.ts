@@ -3,6 +3,7 @@
 import type { Problem } from "./ask";
 import { discard, enqueue, onChange, outcomeOf, run, standing, type Standing } from "./queue";
 import { signInAgain } from "./sign-in";
+import { language, tr } from "./words";
 
 /** What a page's form has besides the fields of an upload. */
 const ASIDE = new Set(["dob_day", "dob_month", "dob_year", "name", "title"]);
@@ -22,8 +23,8 @@ function payload(typed: FormData): { data: FormData; file: File } {
 /** label tells an entry from others, and says nothing about the patient. */
 function label(file: File): string {
   const video = file.type.startsWith("video/") || /\.(mp4|m4v|mov|3gp|3g2|webm|mkv)$/i.test(file.name);
-  const size = file.size < 1 << 20 ? Math.max(1, Math.round(file.size / 1024)) + " KB" : (file.size / (1 << 20)).toFixed(1) + " MB";
-  return `${video ? "Video" : "Photo"}, ${size}, ${new Date().toLocaleString("en-GB", { day: "numeric", month: "long", hour: "numeric", minute: "2-digit" })}`;
+  const size = file.size < 1 << 20 ? tr("{n} KB", { n: Math.max(1, Math.round(file.size / 1024)) }) : tr("{n} MB", { n: (file.size / (1 << 20)).toFixed(1) });
+  return `${video ? tr("Video") : tr("Photo")}, ${size}, ${new Date().toLocaleString(language(), { day: "numeric", month: "long", hour: "numeric", minute: "2-digit" })}`;
 }
 
 /**

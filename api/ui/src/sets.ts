@@ -53,5 +53,3 @@ export function drop(shot: Shot): void {
 
 export const same = (a: Patient, b: Patient): boolean => a.kind === b.kind && a.number === b.number;
 
-/** count gives "1 picture" or "2 pictures". */
-export const count = (n: number): string => n === 1 ? "1 picture" : n + " pictures";

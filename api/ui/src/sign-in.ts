@@ -1,5 +1,6 @@
 import { ask, type Problem } from "./ask";
 import { make } from "./small";
+import { tr } from "./words";
 
 /**
  * signInAgain asks for name and password in a dialog over the page, so that
@@ -10,14 +11,14 @@ export function signInAgain(): Promise<boolean> {
   const name = make("input", { class: "nhsuk-input", id: "again-username", autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
   const password = make("input", { class: "nhsuk-input", id: "again-password", type: "password", autocomplete: "current-password" });
   const code = make("input", { class: "nhsuk-input", id: "again-code", autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false" });
-  const second = make("div", { class: "nhsuk-form-group", hidden: "" }, make("label", { class: "nhsuk-label", for: code.id }, "The code of your app, or a recovery code"), code);
-  const go = make("button", { class: "nhsuk-button" }, "Sign in");
+  const second = make("div", { class: "nhsuk-form-group", hidden: "" }, make("label", { class: "nhsuk-label", for: code.id }, tr("The code of your app, or a recovery code")), code);
+  const go = make("button", { class: "nhsuk-button" }, tr("Sign in"));
   const form = make("form", { novalidate: "" },
-    make("h2", { id: "again-title" }, "You were signed out"),
-    make("p", {}, "Nothing was done for a while. What you typed is still here: sign in and send again."),
+    make("h2", { id: "again-title" }, tr("You were signed out")),
+    make("p", {}, tr("Nothing was done for a while. What you typed is still here: sign in and send again.")),
     said,
-    make("div", { class: "nhsuk-form-group" }, make("label", { class: "nhsuk-label", for: name.id }, "Username"), name),
-    make("div", { class: "nhsuk-form-group" }, make("label", { class: "nhsuk-label", for: password.id }, "Password"), password),
+    make("div", { class: "nhsuk-form-group" }, make("label", { class: "nhsuk-label", for: name.id }, tr("Username")), name),
+    make("div", { class: "nhsuk-form-group" }, make("label", { class: "nhsuk-label", for: password.id }, tr("Password")), password),
     second,
     go);
   const dialog = make("dialog", { class: "ws-dialog", "aria-labelledby": "again-title" }, form);

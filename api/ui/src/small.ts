@@ -1,3 +1,4 @@
+import { tr } from "./words";
 export const byId = (id: string): HTMLElement | null => document.getElementById(id);
 
 /** Makes an element with text and attributes. */
@@ -24,9 +25,9 @@ export function copy(): void {
       field.select();
       try {
         await navigator.clipboard.writeText(field.value);
-        if (said) said.textContent = "Copied.";
+        if (said) said.textContent = tr("Copied.");
       } catch {
-        if (said) said.textContent = "Press Ctrl+C, or hold the link and choose Copy.";
+        if (said) said.textContent = tr("Press Ctrl+C, or hold the link and choose Copy.");
       }
     });
   }
@@ -45,9 +46,10 @@ export function show(mistakes: Mistake[], takeThere = true): void {
   const messages = byId("messages");
   if (!messages) return;
   messages.replaceChildren();
-  document.title = document.title.replace(/^Error: /, "");
+  const error = tr("Error:") + " ";
+  if (document.title.startsWith(error)) document.title = document.title.slice(error.length);
   if (!mistakes.length) return;
-  document.title = "Error: " + document.title;
+  document.title = error + document.title;
   const list = make("ul", { class: "nhsuk-list nhsuk-error-summary__list" });
   for (const { field, text } of mistakes) {
     const group = field ? document.querySelector<HTMLElement>(`[data-field="${CSS.escape(field)}"]`) : null;
@@ -57,7 +59,7 @@ export function show(mistakes: Mistake[], takeThere = true): void {
     }
     list.append(make("li", {}, make("a", { href: "#" + field }, text)));
     group.classList.add("nhsuk-form-group--error");
-    const message = make("span", { class: "nhsuk-error-message", id: field + "-error" }, make("span", { class: "nhsuk-u-visually-hidden" }, "Error: "), text);
+    const message = make("span", { class: "nhsuk-error-message", id: field + "-error" }, make("span", { class: "nhsuk-u-visually-hidden" }, error), text);
     const before = group.querySelector(".nhsuk-date-input, .nhsuk-radios, .nhsuk-checkboxes, input, select, textarea");
     before?.before(message);
     const described = group.querySelector("fieldset") ?? byId(field);
@@ -65,7 +67,7 @@ export function show(mistakes: Mistake[], takeThere = true): void {
     described?.setAttribute("aria-describedby", (hint ? hint.id + " " : "") + message.id);
   }
   const summary = make("div", { class: "nhsuk-error-summary", id: "problem", "aria-labelledby": "problem-title", role: "alert", tabindex: "-1" },
-    make("h2", { class: "nhsuk-error-summary__title", id: "problem-title" }, "There is a problem"),
+    make("h2", { class: "nhsuk-error-summary__title", id: "problem-title" }, tr("There is a problem")),
     make("div", { class: "nhsuk-error-summary__body" }, list));
   messages.append(summary);
   if (takeThere) summary.focus();

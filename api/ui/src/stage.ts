@@ -5,6 +5,7 @@ import OpenSeadragon from "openseadragon";
 import type { Point, Size } from "./geometry";
 import { make } from "./small";
 import type { Surface } from "./surface";
+import { tr } from "./words";
 
 /** How many pixels of the screen one of the picture may take. */
 const closest = 12;
@@ -39,7 +40,7 @@ export class Stage implements Surface {
     this.element.tabIndex = 0;
     this.element.classList.add("ws-viewer__canvas");
     this.element.setAttribute("role", "application");
-    this.element.setAttribute("aria-label", (window.dataset.alt ?? "The picture") + ". Plus and minus zoom, 0 shows all, 1 shows every pixel, R turns, arrows move.");
+    this.element.setAttribute("aria-label", tr("{name}. Plus and minus zoom, 0 shows all, 1 shows every pixel, R turns, arrows move.", { name: window.dataset.alt ?? tr("The picture") }));
     this.element.addEventListener("keydown", (event) => this.key(event));
     for (const event of ["update-viewport", "resize", "rotate"] as const) this.viewer.addHandler(event, () => this.tell());
     this.viewer.addHandler("animation-finish", () => this.tell());

@@ -1,4 +1,5 @@
 import { byId, make } from "./small";
+import { tr } from "./words";
 
 /** ticks counts what is ticked of a list, and ticks all of it or none. */
 export function ticks(): void {
@@ -10,8 +11,8 @@ export function ticks(): void {
   const button = make("button", { class: "nhsuk-button nhsuk-button--secondary nhsuk-button--small", type: "button" });
   function tell(): void {
     const n = boxes.filter((b) => b.checked).length;
-    said.textContent = `${n} of ${boxes.length} ticked`;
-    button.textContent = n < boxes.length ? "Tick all on this page" : "Tick none";
+    said.textContent = tr("{n} of {all} ticked", { n, all: boxes.length });
+    button.textContent = n < boxes.length ? tr("Tick all on this page") : tr("Tick none");
   }
   button.addEventListener("click", () => {
     const all = boxes.some((b) => !b.checked);

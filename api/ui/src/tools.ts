@@ -1,5 +1,6 @@
 // The tools around what is looked at: buttons, and panels that open below them.
 import { make } from "./small";
+import { tr } from "./words";
 
 /** A button; its shape says nothing to who cannot see it, so it has a name. */
 export function tool(text: string, name: string, act: () => void, more: Record<string, string> = {}): HTMLButtonElement {
@@ -36,7 +37,7 @@ export class Panels {
  */
 export function wholeScreen(frame: HTMLElement): HTMLButtonElement {
   const able = typeof frame.requestFullscreen === "function" && document.fullscreenEnabled;
-  const b = tool("Full screen", "Full screen", () => {
+  const b = tool(tr("Full screen"), tr("Full screen"), () => {
     if (!able) {
       show(frame.classList.toggle("ws-viewer__frame--whole"));
       return;

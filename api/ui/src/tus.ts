@@ -1,9 +1,10 @@
 // As much of tus 1.0.0 as an upload needs that is resumed after a lost signal.
 import { asked, type Problem } from "./ask";
+import { tr } from "./words";
 
 const VERSION = { "Tus-Resumable": "1.0.0" };
 const PATIENCE = 30_000, SILENCE = 45_000;
-const LOST: Problem = { status: 0, code: "", detail: "The signal was lost." };
+const LOST: Problem = { status: 0, code: "", detail: tr("The signal was lost.") };
 
 async function speak(method: string, path: string, headers: Record<string, string>, patience = PATIENCE, body?: Blob): Promise<Response> {
   let answer: Response;

@@ -3,6 +3,7 @@ import { putPatientRight } from "./right";
 import { discard, again, halted, onChange, putRight, standing, type Standing } from "./queue";
 import { signInAgain } from "./sign-in";
 import { byId, make } from "./small";
+import { tr } from "./words";
 
 /** waiting shows what waits, on the page for it and above the form to send. */
 export function waiting(): void {
@@ -10,7 +11,7 @@ export function waiting(): void {
   if (!page && !before) return;
   const list = make("ul", { class: "ws-waiting__list" }), said = make("p", { role: "status", class: "ws-waiting__said" }), do_ = make("div", { class: "ws-waiting__do" });
   const section = make("section", { class: "ws-waiting", "aria-labelledby": "waiting-title" },
-    make("h2", { id: "waiting-title", class: page ? "nhsuk-u-visually-hidden" : "nhsuk-heading-s" }, page ? "What waits" : "Waiting to be sent"), said, do_, list);
+    make("h2", { id: "waiting-title", class: page ? "nhsuk-u-visually-hidden" : "nhsuk-heading-s" }, page ? tr("What waits") : tr("Waiting to be sent")), said, do_, list);
   if (page) page.append(section);
   else before?.before(section);
   const rows = new Map<string, Row>();
@@ -37,16 +38,16 @@ export function waiting(): void {
   const head = (all: Standing[]): void => {
     const open = all.filter((s) => s.state !== "filed" && s.state !== "refused").length;
     const why = halted();
-    const text = !all.length ? "Nothing waits. Everything that you sent from this phone has arrived." :
-      !open ? "" : why === "signed-out" ? "You are signed out. What waits is kept; sign in, and it goes on." :
-      why === "no-signal" || !navigator.onLine ? "No signal just now. What waits is kept, encrypted, and goes by itself when the signal is back." : "";
+    const text = !all.length ? tr("Nothing waits. Everything that you sent from this phone has arrived.") :
+      !open ? "" : why === "signed-out" ? tr("You are signed out. What waits is kept; sign in, and it goes on.") :
+      why === "no-signal" || !navigator.onLine ? tr("No signal just now. What waits is kept, encrypted, and goes by itself when the signal is back.") : "";
     const key = text + why + (open > 0);
     if (key === wasSaid) return;
     wasSaid = key;
     said.textContent = text;
     do_.replaceChildren();
     if (!open || !why) return;
-    const button = make("button", { type: "button", class: "nhsuk-button nhsuk-button--secondary" }, why === "signed-out" ? "Sign in and send" : "Try now");
+    const button = make("button", { type: "button", class: "nhsuk-button nhsuk-button--secondary" }, why === "signed-out" ? tr("Sign in and send") : tr("Try now"));
     button.addEventListener("click", async () => {
       if (why === "signed-out" && !await signInAgain()) return;
       await again();
@@ -57,7 +58,7 @@ export function waiting(): void {
   void draw();
 }
 
-const WORDS = { queued: "Waiting", sending: "Sending", filing: "Sent; it is being cleaned and encrypted", filed: "Filed", refused: "Not filed" };
+const WORDS = { queued: tr("Waiting"), sending: tr("Sending"), filing: tr("Sent; it is being cleaned and encrypted"), filed: tr("Filed"), refused: tr("Not filed") };
 
 /** Row is one entry. It is changed and not drawn anew, so that focus stays. */
 class Row {
@@ -83,9 +84,9 @@ class Row {
     this.state.textContent = WORDS[s.state];
     this.state.className = "nhsuk-tag " + { queued: "nhsuk-tag--grey", sending: "", filing: "", filed: "nhsuk-tag--green", refused: "nhsuk-tag--red" }[s.state];
     this.element.dataset.state = s.state;
-    this.about.textContent = s.entry.refused?.detail ?? (s.repeated ? "It had been filed before; nothing was stored twice." : "");
+    this.about.textContent = s.entry.refused?.detail ?? (s.repeated ? tr("It had been filed before; nothing was stored twice.") : "");
     this.ways.replaceChildren();
-    if (s.item) this.ways.append(make("a", { href: "/pictures/" + s.item }, "Open it"));
+    if (s.item) this.ways.append(make("a", { href: "/pictures/" + s.item }, tr("Open it")));
     if (s.state === "filed" || s.state === "filing") return;
     if (s.entry.refused && s.entry.refused.code !== "lost-here") {
       const way = (text: string, act: () => void): void => {
@@ -93,17 +94,17 @@ class Row {
         button.addEventListener("click", act);
         this.ways.append(button);
       };
-      way("Put the patient right", () => void putPatientRight(s.entry));
-      way("Send again", () => void putRight(s.entry));
+      way(tr("Put the patient right"), () => void putPatientRight(s.entry));
+      way(tr("Send again"), () => void putRight(s.entry));
     }
-    const remove = make("button", { type: "button", class: "nhsuk-button nhsuk-button--secondary", "aria-describedby": "w-" + s.entry.id }, "Delete");
+    const remove = make("button", { type: "button", class: "nhsuk-button nhsuk-button--secondary", "aria-describedby": "w-" + s.entry.id }, tr("Delete"));
     let sure = false;
     remove.addEventListener("click", () => {
       if (sure) { void discard(s.entry); return; }
       sure = true;
-      remove.textContent = "Delete for good?";
+      remove.textContent = tr("Delete for good?");
       remove.classList.replace("nhsuk-button--secondary", "nhsuk-button--warning");
-      setTimeout(() => { sure = false; remove.textContent = "Delete"; remove.classList.replace("nhsuk-button--warning", "nhsuk-button--secondary"); }, 6_000);
+      setTimeout(() => { sure = false; remove.textContent = tr("Delete"); remove.classList.replace("nhsuk-button--warning", "nhsuk-button--secondary"); }, 6_000);
     });
     this.ways.append(remove);
   }

@@ -1,3 +1,4 @@
+import { language } from "./words";
 /**
  * watermarks keeps the time that stands over pictures right, on the server's
  * clock: a screenshot says when it was made.
@@ -7,7 +8,7 @@ export function watermarks(): void {
   if (!first) return;
   const ahead = Date.parse(first.dataset.at ?? "") - Date.now();
   if (Number.isNaN(ahead)) return;
-  const words = new Intl.DateTimeFormat("en-GB", { timeZone: "Europe/London", day: "numeric", month: "long", year: "numeric", hour: "numeric", minute: "2-digit", hour12: true });
+  const words = new Intl.DateTimeFormat(language(), { timeZone: "Europe/London", day: "numeric", month: "long", year: "numeric", hour: "numeric", minute: "2-digit", hour12: true });
   const tick = (): void => {
     const part = Object.fromEntries(words.formatToParts(Date.now() + ahead).map(({ type, value }) => [type, value]));
     const text = `${part.day} ${part.month} ${part.year}, ${part.hour}:${part.minute}${part.dayPeriod?.toLowerCase()}`;

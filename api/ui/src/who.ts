@@ -1,5 +1,6 @@
 // Who has this phone, as far as the pages know: what waits on it belongs to
 // who made it. None of this says anything about a patient.
+import { tr } from "./words";
 
 export interface Team { id: string; name: string }
 export interface Terms { recipient: string; key: string; max_bytes: number; max_file_bytes: number }
@@ -40,6 +41,6 @@ export function remember(): void {
   } else if ("shell" in document.body.dataset) {
     const teams = read<Team[]>("teams") ?? [];
     team.replaceChildren(...teams.map((t) => new Option(t.name, t.id)));
-    if (teams.length > 1) team.prepend(new Option("Choose a team", "", true, true));
+    if (teams.length > 1) team.prepend(new Option(tr("Choose a team"), "", true, true));
   }
 }

@@ -1,0 +1,96 @@
+// Sends a picture and looks at it in a language in which every letter is marked,
+// and fails for a letter without a mark that is neither data nor a date, which
+// browsers write.
+//
+//   URL, PASSWORD  the running server and its people's password
+//   PICTURE        a JPEG as a phone makes it
+//   LANGUAGE       the language
+import assert from "node:assert/strict";
+import { Screen, browser } from "./screen.mjs";
+
+const { PICTURE, LANGUAGE } = process.env;
+const nurse = await Screen.open(1100, { locale: LANGUAGE }), p = nurse.page;
+const data = ["Wardseal", "English", LANGUAGE, "Example Nurse", "nurse", "Test Patient", "Tissue viability", "left heel", "JPEG", "SHA-256", "IMG_0001.JPG", "Grade 2, day 3. Advice on dressing?", "Edge on Linux", "Chrome on Linux",
+  "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December", "am", "pm"];
+
+/** speaks fails for what is seen, or read out, and has letters without a mark. */
+async function speaks(where) {
+  const texts = await p.evaluate(() => {
+    const out = [], seen = (e) => e.checkVisibility?.() ?? true;
+    const walk = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+    for (let n = walk.currentNode; n; n = walk.nextNode()) {
+      const e = n instanceof Element ? n : n.parentElement;
+      if (!e || e.closest("script, style, noscript, code, [translate=no], .ws-watermark") || (e !== document.documentElement && !seen(e) && e.tagName !== "TITLE")) continue;
+      if (n instanceof Text) out.push(n.data);
+      else for (const name of ["aria-label", "title", "placeholder", "alt", "aria-valuetext"]) if (n.hasAttribute(name)) out.push(n.getAttribute(name));
+    }
+    return out;
+  });
+  const left = [...new Set(texts)].filter((text) => {
+    let rest = text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{64}\b|[a-z]+(?:[-.][a-z]+)+/g, "");
+    for (const d of [...data].sort((a, b) => b.length - a.length)) rest = rest.replaceAll(d, "");
+    return /[A-Za-z]/.test(rest);
+  });
+  assert.deepEqual(left, [], `${where} says what is in no catalogue`);
+  if (process.env.SHOTS) await p.screenshot({ path: `${process.env.SHOTS}/language-${where.replaceAll(" ", "-")}.png`, fullPage: true });
+}
+
+nurse.expected = [401, 403, 404, 422];
+await nurse.go("/sign-in");
+assert.equal(await p.evaluate(() => document.documentElement.lang), LANGUAGE);
+await speaks("signing in");
+await nurse.signIn("nurse");
+await p.waitForSelector("#patient_number");
+await speaks("the form");
+await p.fill("#patient_number", "999 000 0019");
+await p.dispatchEvent("#patient_number", "input");
+await speaks("a mistyped number");
+await p.click("button[formaction='/send/patient']");
+await p.waitForSelector("#problem");
+await speaks("what is missing");
+await nurse.type();
+await p.click("button[formaction='/send/patient']");
+await p.waitForSelector("#name");
+await speaks("a patient to register");
+await p.fill("#name", "Test Patient");
+await p.click("button[formaction='/send/register']");
+await p.waitForSelector("#yes");
+await speaks("the patient");
+await p.click("#yes");
+await p.waitForSelector("#take");
+await speaks("nothing taken");
+await p.click("#go");
+await p.waitForSelector("#problem");
+await speaks("what else is missing");
+await p.locator("#body-map [role=radio]").first().click();
+await speaks("the map of the body");
+await nurse.fillIn();
+await p.setInputFiles("#file", [PICTURE]);
+await p.waitForSelector(".ws-shot");
+await speaks("a picture");
+await p.click("#patient-change");
+await p.waitForSelector("dialog[open]");
+await speaks("another patient?");
+await p.click("dialog[open] button[value='']");
+await p.click("#go");
+await p.waitForURL(/\/pictures\//);
+await p.waitForSelector(".ws-viewer__bar");
+await speaks("a picture that was filed");
+for (const tool of await p.locator(".ws-viewer__bar [aria-expanded]").all()) {
+  await tool.click();
+  await speaks("a tool of the picture");
+}
+await nurse.go("/queue");
+await p.waitForSelector(".ws-waiting__said");
+await speaks("what waits");
+await nurse.go("/account");
+await speaks("the account");
+// The reader chooses, and comes back to where they were.
+await p.click("button[name=language][value=en]");
+await p.waitForURL(/\/account$/);
+assert.equal(await p.evaluate(() => document.documentElement.lang), "en-GB");
+assert.match(await p.locator("h1").innerText(), /Your account/);
+await nurse.go("/sign-in");
+await nurse.context.close();
+await browser.close();
+console.log("the scripts speak the language");

@@ -1,0 +1,100 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/internal/access"
+	"github.com/wardseal/wardseal/internal/audit"
+	"github.com/wardseal/wardseal/internal/config"
+	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/storage/meta"
+	"github.com/wardseal/wardseal/test/pseudo"
+	"github.com/wardseal/wardseal/test/servers"
+)
+
+// What the scripts put on the pages is in the reader's language too: a picture
+// is sent and looked at in one that nobody speaks.
+func TestScriptsSpeakTheReadersLanguage(t *testing.T) {
+	t.Parallel()
+	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
+	dir := t.TempDir()
+	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyTo(t, dir, "language.mjs")
+	copyTo(t, dir, "screen.mjs")
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), node, "language.mjs")
+	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
+	cmd.Env = append(os.Environ(), "URL="+speaking(t, "three plain words"), "PASSWORD=three plain words", "PICTURE="+picture, "LANGUAGE="+pseudo.Tag, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+// speaking is a server in the pseudo-language with a nurse, whose password is
+// given, and a patient.
+func speaking(t *testing.T, password string) string {
+	t.Helper()
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	ctx, dir := t.Context(), t.TempDir()
+	cfg := config.Default(dir)
+	cfg.Limits.NoDerivatives = true
+	if err := config.InitKeys(cfg, filepath.Join(dir, "escrow-identity.txt"), ""); err != nil {
+		t.Fatal(err)
+	}
+	sys, err := config.Open(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sys.Close() })
+	team, err := sys.Staff.AddFirstTeam(ctx, "Tissue viability")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := signin.Passwords{}.Hash(access.Person{}, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nurse, nobody := access.Person{ID: access.NewPersonID(), Username: "nurse", Name: "Example Nurse", Role: access.Clinician}, access.Principal{}
+	if err := sys.Store.AddPerson(ctx, meta.Person{Person: nurse, PasswordHash: hash}, audit.NewEvent(audit.PersonAdded, nobody, audit.Subject{Person: string(nurse.ID)})); err != nil {
+		t.Fatal(err)
+	}
+	if err := sys.Store.Join(ctx, team.ID, nurse.ID, audit.NewEvent(audit.TeamJoined, nobody, audit.Subject{Team: string(team.ID), Person: string(nurse.ID)})); err != nil {
+		t.Fatal(err)
+	}
+	g := sys.Flows().Guidance
+	if err := g.Acknowledge(ctx, access.Principal{Person: nurse}, g.Version()); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	edge := sys.Edge(url)
+	edge.Languages = pseudo.Languages(t, "../..")
+	handler, err := api.New(sys.Flows(), edge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	go func() { _ = srv.Serve(listener) }()
+	t.Cleanup(func() { _ = srv.Shutdown(context.WithoutCancel(ctx)) })
+	return url
+}
