@@ -81,7 +81,7 @@ func TestEveryRouteBeforeASecondStep(t *testing.T) {
 	for name, role := range roles {
 		p := h.session(name)
 		for route, g := range guards {
-			if g.action == access.OwnAccount || strings.Contains(route, "/grants/") { // without a link opened there is none
+			if g.action == access.OwnAccount || g.action == access.ChoosePassword || strings.Contains(route, "/grants/") { // without a link opened there is none
 				continue
 			}
 			fx := &fixture{person: p, item: string(f.Item.ID), link: id, secret: secret, patient: string(f.Item.Patient), other: string(h.ids["outsider"]), picture: phone(t), referral: string(f.Item.ID)}
@@ -92,6 +92,35 @@ func TestEveryRouteBeforeASecondStep(t *testing.T) {
 			}
 			if h.lastEvent() == before {
 				t.Errorf("%s by a %s without a second step: the refusal is not recorded", route, role)
+			}
+		}
+	}
+}
+
+// Who came in with a password that somebody else chose reaches nothing but the
+// choice of another at any route: not even what is open to everybody's account.
+func TestEveryRouteBeforeAPasswordOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	h := open(t, "sqlite+filesystem", nil)
+	var f api.Filing
+	h.session("nurse").upload(phone(t), h.details()).into(t, &f)
+	secret, id := h.linkTo(string(f.Item.ID), h.ids["consultant"])
+	for _, role := range access.Roles() {
+		name := "first." + string(role)
+		who := access.Person{ID: access.NewPersonID(), Username: name, Name: "Example " + name, Role: role}
+		if err := h.sys.Store.AddPerson(t.Context(), meta.Person{Person: who, FirstFor: time.Hour}, audit.NewEvent(audit.PersonAdded, access.Principal{}, audit.Subject{Person: string(who.ID)})); err != nil {
+			t.Fatal(err)
+		}
+		h.ids[name] = who.ID
+		p := h.session(name)
+		for route, g := range guards {
+			if g.action == access.ChoosePassword || strings.Contains(route, "/grants/") || strings.HasSuffix(route, " /session") { // to see who one is, and to sign out
+				continue
+			}
+			fx := &fixture{person: p, item: string(f.Item.ID), link: id, secret: secret, patient: string(f.Item.Patient), other: string(h.ids["outsider"]), picture: phone(t), referral: string(f.Item.ID)}
+			a := g.ask(fx)
+			if code := a.code(); a.status != http.StatusForbidden || code != "password-first" && code != "not-allowed" && !strings.HasPrefix(route, "HEAD ") {
+				t.Errorf("%s by a %s with a first password: %d %s", route, role, a.status, code)
 			}
 		}
 	}
