@@ -1,4 +1,5 @@
 import { byId, show } from "./small";
+import { tr } from "./words";
 
 /**
  * ticket puts the secret after the # of this page's address into its form.
@@ -16,5 +17,5 @@ export function ticket(): void {
     history.replaceState(null, "", "/password");
   }
   if (field.value) form.hidden = false;
-  else show([{ field: "", text: "This address is not complete. Open it again, whole, as it was given to you." }]);
+  else show([{ field: "", text: tr("This address is not complete. Open it again, whole, as it was given to you.") }]);
 }
