@@ -25,7 +25,7 @@ import (
 // and what was typed; and what is the same in every language.
 var data = []string{
 	"Wardseal", "English", "JPEG", "JSON Lines", "JSON", "FHIR", "CSV", "SHA-256", "Chrome on Android", "(devel)", "sqlite", "UTC", "/send", "advice on dressing",
-	"Test Patient", "Second Patient", "Tissue viability", "Example Health Board", "Burns", "Dr Jane Sample", doctor,
+	"Test Patient", "Second Patient", "Tissue viability", "Example Health Board", "Burns", "newcomer", "Dr Jane Sample", doctor,
 }
 
 var (
@@ -124,6 +124,7 @@ func TestPagesSpeakTheReadersLanguage(t *testing.T) {
 // them is in the catalogue like all else; nothing that Go puts into them has
 // sentences.
 var elsewhereOnly = map[string]string{
+	"going.html":             "on the way to a provider, to link an account there",
 	"signed-out.html":        "who signed in at a provider signs out there too",
 	"step-up-elsewhere.html": "who signed in at a provider proves there who they are",
 }
@@ -348,8 +349,39 @@ func (h *house) everyPage(post servers.SMTP) {
 	records.submit(batch+"/undo", url.Values{"undone_reason": {"left heel"}})
 	records.page("/disposals?done=undone", ok)
 
+	// To another organisation.
+	recipient, _ := receiver(t, false)
+	records.page("/handovers", ok)
+	records.does("/due", url.Values{"item": {item}, "decision": {"hand-over"}}, ok)
+	records.submit("/handovers", url.Values{"item": {item}, "receiver": {"Burns"}, "recipient": {"left heel"}})
+	records.does("/handovers", url.Values{"item": {item}, "receiver": {"Burns"}, "recipient": {recipient}, "reason": {"left heel"}}, ok)
+	handed := regexp.MustCompile(`/handovers/[0-9a-f-]{36}`).FindString(records.page("/handovers", ok))
+	records.page(handed, ok)
+	records2.page(handed, ok)
+	records2.does(handed+"/approve", url.Values{"approved_reason": {"left heel"}}, ok)
+	records.submit("/step-up", url.Values{"password": {password}, "next": {handed}})
+	records.send("GET", handed+"/package", nil)
+	records.submit(handed+"/confirm", url.Values{"confirmed_by": {""}})
+	records.does(handed+"/confirm", url.Values{"confirmed_by": {"Burns"}, "reference": {"left heel"}, "on_day": {"1"}, "on_month": {"2"}, "on_year": {"2026"}}, ok)
+	records.page("/handovers", ok)
+	records.page("/due", ok)
+
 	// People.
 	admin.submit("/staff/people", url.Values{})
+	admin.page("/staff/sign-in", ok)
+	admin.submit("/step-up", url.Values{"password": {password}, "next": {"/staff"}})
+	colleague := "/staff/people/" + string(h.ids["colleague"])
+	secret = ticketURL.FindStringSubmatch(string(admin.submit(colleague+"/ticket", url.Values{"do": {"show"}}).body))[1]
+	nobody.page("/password", ok)
+	nobody.submit("/password", url.Values{"secret": {secret}, "password": {"short"}})
+	nobody.submit("/password", url.Values{"secret": {secret}, "password": {chosen}})
+	admin.submit("/staff/people", url.Values{"username": {"newcomer"}, "name": {"Dr Jane Sample"}, "role": {"clinician"}, "password": {"orange kettle window"}})
+	first := &person{h: h}
+	for _, c := range first.ask("POST", "/session", body{"username": "newcomer", "password": "orange kettle window"}).cookies {
+		first.cookie = c
+	}
+	first.page("/account", ok)
+	first.submit("/account/password", url.Values{"present_password": {"orange kettle window"}, "password": {"short"}})
 	admin.submit("/staff/people/"+string(h.ids["colleague"]), url.Values{"do": {"suspend"}})
 	admin.submit("/staff/teams", url.Values{"team_name": {"Burns"}})
 	admin.submit("/staff/members", url.Values{"do": {"join"}, "person": {string(h.ids["outsider"])}, "team": {string(h.team)}})
