@@ -19,6 +19,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"text/template/parse"
 	"time"
 
 	"github.com/wardseal/wardseal/internal/words"
@@ -105,12 +106,50 @@ func compile(l *Language) map[string]*template.Template {
 	for _, file := range names {
 		name := strings.TrimSuffix(path.Base(file), ".html")
 		if name != "layout" && name != "parts" {
-			out[name] = template.Must(template.Must(base.Clone()).ParseFS(files, file))
+			out[name] = needed(template.Must(template.Must(base.Clone()).ParseFS(files, file)), l)
 			if !l.english() {
 				translate(out[name], l.Form, func(string, Message) {})
 			}
 		}
 	}
+	return out
+}
+
+// needed gives what of a page's templates its layout comes to: most pages have
+// few of the parts, and there are many pages.
+func needed(all *template.Template, l *Language) *template.Template {
+	out := template.New("").Funcs(functions(l))
+	var take func(name string)
+	var walk func(n parse.Node)
+	take = func(name string) {
+		if t := all.Lookup(name); t != nil && out.Lookup(name) == nil {
+			template.Must(out.AddParseTree(name, t.Tree))
+			walk(t.Tree.Root)
+		}
+	}
+	branch := func(b parse.BranchNode) {
+		walk(b.List)
+		if b.ElseList != nil {
+			walk(b.ElseList)
+		}
+	}
+	walk = func(n parse.Node) {
+		switch n := n.(type) {
+		case *parse.ListNode:
+			for _, n := range n.Nodes {
+				walk(n)
+			}
+		case *parse.IfNode:
+			branch(n.BranchNode)
+		case *parse.RangeNode:
+			branch(n.BranchNode)
+		case *parse.WithNode:
+			branch(n.BranchNode)
+		case *parse.TemplateNode:
+			take(n.Name)
+		}
+	}
+	take("layout")
 	return out
 }
 

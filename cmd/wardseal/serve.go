@@ -22,7 +22,7 @@ type serveCmd struct{ config.Config }
 
 // memoryGoal is what the server keeps its memory near, unless GOMEMLIMIT says
 // otherwise: what it needs is bounded, and what it has needed goes back. The
-// pages of the program itself, some 55 MB, come on top.
+// pages of the program itself, some 60 MB, come on top.
 const memoryGoal = 72 << 20
 
 func (s *serveCmd) Run(ctx context.Context) error {
