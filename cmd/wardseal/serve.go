@@ -23,7 +23,7 @@ type serveCmd struct{ config.Config }
 // memoryGoal is what the server keeps its memory near, unless GOMEMLIMIT says
 // otherwise: what it needs is bounded, and what it has needed goes back. The
 // pages of the program itself, some 60 MB, come on top.
-const memoryGoal = 72 << 20
+const memoryGoal = 80 << 20
 
 func (s *serveCmd) Run(ctx context.Context) error {
 	if os.Getenv("GOMEMLIMIT") == "" {

@@ -16,7 +16,7 @@ const BlockBytes = 64 << 10
 type block [BlockBytes]byte
 
 // spare is how many blocks a Pool holds on to for the next borrower.
-const spare = 256
+const spare = 128
 
 // Pool lends blocks. The zero Pool is ready, and safe for concurrent use.
 type Pool struct {
