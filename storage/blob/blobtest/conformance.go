@@ -123,7 +123,7 @@ func race(t *testing.T, s blob.Store, large int) {
 // Nothing becomes visible of a write that did not go to its end.
 func wrongLengths(t *testing.T, s blob.Store, large int) {
 	broken := errors.New("the source broke")
-	for _, n := range []int{1000, large} {
+	for _, n := range []int{1000, 4 << 20, large} {
 		for name, c := range map[string]struct {
 			r    io.Reader
 			want error

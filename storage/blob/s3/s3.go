@@ -58,7 +58,7 @@ type Store struct {
 
 // singleParts is how many parts' worth of bytes still go in one request, which
 // needs no memory; larger objects go in parts, each of which can be retried.
-const singleParts = 12
+const singleParts = 8
 
 // Open makes a Store. It asks the server for nothing.
 func Open(cfg Config) (*Store, error) {
@@ -124,7 +124,10 @@ func (s *Store) Create(ctx context.Context, key blob.Key, r io.Reader, size int6
 	var up minio.UploadInfo
 	var err error
 	if size <= singleParts*s.part {
-		up, err = s.core.PutObject(asking(ctx, patience), s.bucket, string(key), src, size, "", "", once())
+		if up, err = s.core.PutObject(asking(ctx, patience), s.bucket, string(key), src, size, "", "", once()); err != nil && (src.failure() != nil || ctx.Err() != nil) {
+			src.close()
+			s.sweepStump(ctx, key, size)
+		}
 	} else {
 		up, err = s.parts(ctx, key, src, size)
 	}
@@ -135,6 +138,29 @@ func (s *Store) Create(ctx context.Context, key blob.Key, r io.Reader, size int6
 		return blob.Info{}, classify("create", key, err)
 	}
 	return blob.Info{Key: key, Bytes: size, Modified: time.Now().UTC(), Version: up.VersionID}, nil
+}
+
+// sweepStump removes what a server has kept of a request that was broken off:
+// some take a body that ends early for the whole. What is shorter than the
+// object was to be is nobody's object. What it misses, a killed server leaves
+// too: no row names it, and the sweep of orphans finds it.
+func (s *Store) sweepStump(ctx context.Context, key blob.Key, size int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	for _, wait := range []time.Duration{0, 200 * time.Millisecond} { // the server may still be at it
+		time.Sleep(wait)
+		info, err := s.Stat(ctx, key)
+		if errors.Is(err, blob.ErrNotFound) {
+			continue
+		}
+		if err == nil && info.Bytes < size {
+			err = s.core.RemoveObject(asking(ctx, patience), s.bucket, string(key), minio.RemoveObjectOptions{VersionID: info.Version})
+		}
+		if err != nil {
+			slog.WarnContext(ctx, "remove what is left of a broken upload", "key", key, "error", err)
+		}
+		return
+	}
 }
 
 // source remembers the failure of what it reads. After a request has failed,

@@ -26,17 +26,20 @@ func open(t *testing.T, srv servers.S3, bucket string) *s3.Store {
 	return s
 }
 
+// large is the size of an object that goes in parts.
+const large = 42 << 20
+
 // Each server, with a bucket that keeps no versions and with one that keeps and
 // locks them.
 func TestConformance(t *testing.T) {
 	for name, server := range map[string]func(testing.TB) servers.S3{"versitygw": servers.VersityGW, "minio": servers.MinIO} {
 		t.Run(name+"/plain", func(t *testing.T) {
 			srv := server(t)
-			blobtest.Conformance(t, 42<<20, func(t *testing.T) blob.Store { return open(t, srv, srv.NewBucket(t, false)) })
+			blobtest.Conformance(t, large, func(t *testing.T) blob.Store { return open(t, srv, srv.NewBucket(t, false)) })
 		})
 		t.Run(name+"/locking", func(t *testing.T) {
 			srv := server(t)
-			blobtest.Conformance(t, 42<<20, func(t *testing.T) blob.Store { return open(t, srv, srv.NewLockingBucket(t)) })
+			blobtest.Conformance(t, large, func(t *testing.T) blob.Store { return open(t, srv, srv.NewLockingBucket(t)) })
 			blobtest.Locking(t, open(t, srv, srv.NewLockingBucket(t)))
 			if err := open(t, srv, srv.NewBucket(t, true)).CanLock(t.Context()); err == nil {
 				t.Error("a bucket without locks can lock")
