@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	landlocksys "github.com/landlock-lsm/go-landlock/landlock/syscall"
@@ -27,7 +29,7 @@ func FilmChild(args []string) int {
 		return exitRequest
 	}
 	program := args[2]
-	if err := confineFilm(program, memory, cpu); err != nil {
+	if err := confineFilm(program, cpu); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitConfine
 	}
@@ -41,22 +43,42 @@ func FilmChild(args []string) int {
 		_ = unix.Exec("/bin/sh", []string{"sh", "-c", "echo another program"}, nil)
 		return 0
 	}
-	if err := unix.Exec(program, argv, []string{}); err != nil {
-		fmt.Fprintln(os.Stderr, "exec:", err)
-	}
+	fmt.Fprintln(os.Stderr, become(program, argv, uint64(memory)))
 	return exitConfine
 }
 
-// confineFilm sets limits, forbids every file but the tool and the libraries
+// become is exec with an address space of at most memory bytes, and an empty
+// environment. The Go runtime has taken more than that long ago, so that under
+// the limit its next allocation would be its end: between the two calls there
+// must be none, and they go past the runtime.
+func become(program string, argv []string, memory uint64) error {
+	path, err := unix.BytePtrFromString(program)
+	if err != nil {
+		return fmt.Errorf("exec: %w", err)
+	}
+	args, err := syscall.SlicePtrFromStrings(argv)
+	if err != nil {
+		return fmt.Errorf("exec: %w", err)
+	}
+	env := []*byte{nil}
+	space := unix.Rlimit{Cur: memory, Max: memory}
+	// #nosec G103 -- as prlimit(2) and execve(2) want them
+	if _, _, e := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_AS, uintptr(unsafe.Pointer(&space)), 0, 0, 0); e != 0 {
+		return fmt.Errorf("limit the address space: %w", e)
+	}
+	_, _, e := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0]))) // #nosec G103
+	return fmt.Errorf("exec: %w", e)
+}
+
+// confineFilm sets all limits but that of memory, forbids every file but the tool and the libraries
 // it is made of, and filters system calls. All three must hold: without
 // Landlock the tool could open any file that the server can.
-func confineFilm(program string, memory int64, cpuSeconds uint64) error {
+func confineFilm(program string, cpuSeconds uint64) error {
 	time.AfterFunc(time.Hour, func() {}).Stop()
 	for _, l := range []struct {
 		resource int
 		most     uint64
 	}{
-		{unix.RLIMIT_AS, uint64(memory)},
 		{unix.RLIMIT_CPU, cpuSeconds},
 		{unix.RLIMIT_CORE, 0},
 		{unix.RLIMIT_FSIZE, 0},

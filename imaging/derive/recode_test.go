@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/wardseal/wardseal/internal/media"
 )
 
@@ -58,6 +60,26 @@ func TestRecoder(t *testing.T) {
 	}
 	if _, err := r.Huffman(ctx, bytes.NewReader([]byte("<html>")), 1<<20); !errors.Is(err, ErrUndecodable) {
 		t.Errorf("no picture: %v", err)
+	}
+}
+
+// Many at once all succeed: a child lives on until it is the tool, however
+// busy the system is.
+func TestRecoderUnderLoad(t *testing.T) {
+	r, photo := recoder(t), jpegOf(t, quarters(64, 64), 90)
+	var g errgroup.Group
+	for range 8 {
+		g.Go(func() error {
+			for range 50 {
+				if _, err := r.Huffman(context.Background(), bytes.NewReader(photo), 1<<20); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
