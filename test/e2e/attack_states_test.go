@@ -126,8 +126,9 @@ func TestEveryRouteBeforeAPasswordOfOnesOwn(t *testing.T) {
 	}
 }
 
-// A link that is over opens nothing. What a revoked one had opened is shut too;
-// what was opened while it lived is open to that session for its few minutes.
+// A link that is over opens nothing. What a revoked or expired one had opened is
+// shut too; what one opened that is used up is open to that session for its few
+// minutes.
 func TestEveryRouteAndStateOfALink(t *testing.T) {
 	h := open(t, "sqlite+filesystem", nil)
 	item, consultant := h.filed(), h.session("consultant")
@@ -141,17 +142,17 @@ func TestEveryRouteAndStateOfALink(t *testing.T) {
 	revoked, id, revokedGrant := opened(body{"uses": 5})
 	h.session("nurse").must("DELETE", "/links/"+id, http.StatusNoContent, nil)
 	live, _, liveGrant := opened(body{"uses": 5})
-	expired, _, expiredGrant := opened(body{"uses": 5, "ttl_seconds": 1})
-	for began := time.Now(); consultant.open(expired).status != http.StatusGone; time.Sleep(100 * time.Millisecond) {
+	expired, _, expiredGrant := opened(body{"uses": 100, "ttl_seconds": 3})
+	for began := time.Now(); consultant.open(expired).code() != "link-expired"; time.Sleep(100 * time.Millisecond) {
 		if time.Since(began) > time.Minute {
-			t.Fatal("a link of a second does not expire")
+			t.Fatal("a link of three seconds does not expire")
 		}
 	}
 	for state, c := range map[string]struct {
 		secret, grant string
 		open, shown   int
 	}{
-		"live": {live, liveGrant, 200, 200}, "used up": {used, usedGrant, 410, 200}, "revoked": {revoked, revokedGrant, 410, 410}, "expired": {expired, expiredGrant, 410, 200},
+		"live": {live, liveGrant, 200, 200}, "used up": {used, usedGrant, 410, 200}, "revoked": {revoked, revokedGrant, 410, 410}, "expired": {expired, expiredGrant, 410, 410},
 	} {
 		if a := consultant.ask("POST", "/links/open", body{"secret": c.secret}); a.status != c.open {
 			t.Errorf("a link that is %s: %d %s", state, a.status, a.body)
