@@ -14,14 +14,13 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	kongyaml "github.com/alecthomas/kong-yaml"
 
 	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/config"
 )
 
 type cli struct {
-	Config kong.ConfigFlag `type:"path" placeholder:"FILE" help:"YAML file with settings, named as the flags are. Flags and the environment win over it."`
+	Config kong.ConfigFlag `type:"path" placeholder:"FILE" help:"YAML file with settings, each named as its flag is without the dashes before it. Flags and the environment win over it."`
 
 	Serve     serveCmd     `cmd:"" help:"Serve people and programs. Starts only if the configuration is whole."`
 	Demo      demoCmd      `cmd:"" help:"Do the main job once, visibly, with fictitious people, then keep serving."`
@@ -66,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	status := 0
 	exited := false
 	parser, err := kong.New(&c, kong.Name("wardseal"), kong.Description("Encrypted transfer of clinical images."),
-		kong.UsageOnError(), kong.Configuration(kongyaml.Loader), kong.Writers(stdout, stderr),
+		kong.UsageOnError(), kong.Configuration(readConfigFile), kong.Writers(stdout, stderr),
 		kong.Exit(func(n int) { status, exited = n, true }), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(stdout, (*io.Writer)(nil)))
 	if err != nil {
 		fmt.Fprintln(stderr, "wardseal:", err)
