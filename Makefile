@@ -4,6 +4,7 @@
 # make ui     builds the pages' script and style sheet again (needs Node 20 or newer)
 # make scale  the records team's questions on ten million synthetic items (about 20 GB of disk)
 # make failure  everything is killed, cut off and damaged as often as docs/failure.md says (about a quarter of an hour)
+# make boot   installs it on a Debian of its own with systemd, as docs/operations.md says, and does the main job there (needs root)
 # make words  brings the translators' files up to date with what the pages say
 # make sbom   what the program and its pages are made of, as CycloneDX, into dist/sbom
 # make vuln   asks Go's database of known faults about the modules (needs a network)
@@ -12,7 +13,7 @@
 BIN := $(or $(WARDSEAL_TEST_BIN),$(HOME)/.cache/wardseal/bin)
 FUZZTIME ?= 30s
 
-.PHONY: test lint ui words bench scale failure attack fuzz peers tools sbom vuln
+.PHONY: test lint ui words bench scale failure boot attack fuzz peers tools sbom vuln
 
 tools:
 	@bash test/install.sh
@@ -24,7 +25,7 @@ tools:
 # pointers, which -race brings along, takes a quarter of the time and looks at
 # nothing of ours.
 test: tools
-	go run ./test/noskip -- go test -race -gcflags='modernc.org/...=-d=checkptr=0' -p 3 -timeout 25m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(attack|browser|bench|failure|peers|scale)$$')
+	go run ./test/noskip -- go test -race -gcflags='modernc.org/...=-d=checkptr=0' -p 3 -timeout 25m $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(attack|boot|browser|bench|failure|peers|scale)$$')
 	go run ./test/noskip -- go test -p 3 -timeout 30m ./imaging/derive ./imaging/sanitise ./test/browser ./test/failure ./test/attack
 	go run ./test/noskip -- go test -run TestSingleUseLink ./test/e2e
 
@@ -59,6 +60,10 @@ failure: tools
 	FAILURE=full KILLS=100 UPLOADS=500 DATABASE_KILLS=50 REPLICA_KILLS=30 REPLICA_SECONDS=10 \
 		nice go test -count=1 -v -parallel 3 -timeout 30m ./test/failure
 	nice go test -count=1 -v -run TestAgeVectors ./crypto/seal
+
+boot: tools
+	@bash test/install.sh boot
+	go test -count=1 -v -timeout 30m ./test/boot
 
 # Not part of lint: it needs vuln.go.dev, which not every machine reaches.
 vuln: tools

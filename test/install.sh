@@ -2,7 +2,7 @@
 # Installs what the tests need and this machine lacks, and says so: Debian
 # packages, and Go programs of pinned versions into the cache. Does nothing
 # when all is there. With the argument "peers" also what benchmarks compare with,
-# with "attack" the scanners.
+# with "attack" the scanners, with "boot" what starts a system.
 set -euo pipefail
 
 bin="${WARDSEAL_TEST_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/wardseal/bin}"
@@ -37,6 +37,10 @@ if [[ ${1:-} == peers ]]; then
   need vipsthumbnail libvips-tools
   need dcraw dcraw
   need rclone rclone
+fi
+if [[ ${1:-} == boot ]]; then
+  need systemd-nspawn systemd-container
+  need debootstrap debootstrap
 fi
 if [[ ${1:-} == attack ]]; then
   need testssl testssl.sh
