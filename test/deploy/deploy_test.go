@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -69,14 +70,21 @@ func TestMetricsAreThere(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 	}
-	resp, err := http.Get(s.Operations + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	served, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
+	var served []byte
+	for range 600 { // how long a round takes is told from when the first has begun
+		resp, err := http.Get(s.Operations + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(served, []byte("\nwardseal_scrub_round_seconds ")) {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 	lint := exec.Command(servers.Binary(t, "promtool", "/usr/bin"), "check", "metrics")
 	lint.Stdin = bytes.NewReader(served)
