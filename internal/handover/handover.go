@@ -19,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/referral"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/transfer"
 	"github.com/wardseal/wardseal/internal/words"
@@ -37,6 +38,9 @@ type Store interface {
 	Teams(ctx context.Context) ([]meta.Team, error)
 	Rendition(ctx context.Context, id media.ItemID, r media.Rendition) (media.RenditionRow, media.WrappedKey, error)
 	Annotations(ctx context.Context, item media.ItemID, history bool) ([]media.Annotation, error)
+	ReferralsAbout(ctx context.Context, item media.ItemID) ([]referral.Referral, error)
+	ReferralItems(ctx context.Context, id referral.ID) ([]media.Item, error)
+	Messages(ctx context.Context, id referral.ID) ([]referral.Message, error)
 	AddHandover(ctx context.Context, h retention.Handover, items []media.ItemID, ev audit.Event) error
 	ApproveHandover(ctx context.Context, id retention.HandoverID, by access.PersonID, words media.Sealed, ev audit.Event) error
 	EndHandover(ctx context.Context, id retention.HandoverID, by access.PersonID, words media.Sealed, ev audit.Event) error
