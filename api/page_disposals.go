@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -11,19 +10,13 @@ import (
 	"github.com/wardseal/wardseal/api/ui"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/disposal"
-	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/words"
 )
 
-// How far a batch is, in words, with the colour of its tag and what happens
-// next.
-var batchWords = map[retention.BatchState]struct {
-	Text   words.Text
-	Colour string
-	Next   words.Text
-}{
+// How far a batch is.
+var batchWords = map[retention.BatchState]stage{
 	retention.Proposed:  {"Waits for a second person", "yellow", "Nothing is destroyed until a different person approves it."},
 	retention.Refused:   {"Refused", "grey", "Everything in it stays, and comes back for review."},
 	retention.Approved:  {"Approved, can be undone", "orange", "It can be undone until the time below. Then it is destroyed."},
@@ -57,13 +50,10 @@ type batchRow struct {
 func batchOf(c *gin.Context, v disposal.BatchView, people []Person) batchRow {
 	w := batchWords[v.State]
 	r := batchRow{ID: v.ID, State: v.State, Says: w.Text, Colour: w.Colour, Next: w.Next, Ground: groundWords[v.Ground], Reason: v.Reason, Decision: v.Decision, Items: v.Items, Gone: v.Gone, Spared: v.Spared,
-		ProposedBy: "the system, under the organisation’s policy", ProposedAt: v.ProposedAt, DecidedAt: v.DecidedAt, UndoUntil: v.RunAt, StartedAt: v.StartedAt, Finished: v.FinishedAt,
+		ProposedBy: "the system, under the organisation’s policy", ProposedAt: v.ProposedAt, DecidedBy: nameOf(people, v.DecidedBy), DecidedAt: v.DecidedAt, UndoUntil: v.RunAt, StartedAt: v.StartedAt, Finished: v.FinishedAt,
 		Certified: len(v.Certificate) > 0, Final: len(v.Final) > 0}
 	if v.ProposedBy != "" {
 		r.ProposedBy = personName(people, v.ProposedBy)
-	}
-	if v.DecidedBy != "" {
-		r.DecidedBy = personName(people, v.DecidedBy)
 	}
 	decides := may(c, access.ApproveDisposal)
 	r.ByMe = v.ProposedBy == principal(c).Person.ID
@@ -228,17 +218,8 @@ func (s *Server) batchForm(done string, do func(c *gin.Context, id retention.Bat
 		if !ok {
 			return
 		}
-		id := retention.BatchID(c.Param("id"))
-		err := do(c, id, f.Get(done+"_reason"))
-		switch e := fault.From(err); {
-		case err == nil:
-		case e.Code == codeStepUp: // back to the batch, whatever page of it the form was on
-			c.Redirect(http.StatusSeeOther, "/step-up?"+url.Values{"next": {"/disposals/" + string(id)}}.Encode())
-			return
-		case e.Field == "reason":
-			err = e.In(done + "_reason") // each form of the page has its own
-		}
-		went(c, err, "/disposals/"+string(id)+"?done="+done, func(status int, p *ui.Problem) { s.disposal(c, status, typedIn(f), notMatched, p) })
+		err := do(c, retention.BatchID(c.Param("id")), f.Get(done+"_reason"))
+		decisionWent(c, err, "/disposals/"+c.Param("id"), done, done+"_reason", func(status int, p *ui.Problem) { s.disposal(c, status, typedIn(f), notMatched, p) })
 	}
 }
 

@@ -97,7 +97,7 @@ func (s *Server) due(c *gin.Context, status int, q, typed url.Values, problem *u
 		}
 	}
 	v.First = "/due?" + filter.Encode()
-	if more {
+	if more && len(rows) > 0 {
 		next := url.Values{"after": {string(rows[len(rows)-1].Item)}}
 		for name := range filter {
 			next.Set(name, filter.Get(name))

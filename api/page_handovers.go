@@ -15,13 +15,8 @@ import (
 	"github.com/wardseal/wardseal/internal/words"
 )
 
-// How far a handover is, in words, with the colour of its tag and what happens
-// next.
-var handoverWords = map[retention.HandoverState]struct {
-	Text   words.Text
-	Colour string
-	Next   words.Text
-}{
+// How far a handover is.
+var handoverWords = map[retention.HandoverState]stage{
 	retention.HandoverProposed:  {"Waits for a second person", "yellow", "Nothing leaves this system until a different person approves it."},
 	retention.HandoverApproved:  {"Approved", "orange", "Fetch the package, send it, and record it here once the receiver has confirmed it."},
 	retention.HandoverEnded:     {"Ended", "grey", "What is in it stays, and comes back for review."},
@@ -43,16 +38,8 @@ func handoverRowOf(c *gin.Context, v handover.View, people []Person) handoverRow
 	approved := v.State == retention.HandoverApproved
 	r := handoverRow{View: v, Says: w.Text, Colour: w.Colour, Next: w.Next, ProposedBy: personName(people, v.ProposedBy), ByMe: v.ProposedBy == principal(c).Person.ID,
 		Decide: may(c, access.ApproveHandover) && v.State == retention.HandoverProposed, Ends: proposes && (approved || v.State == retention.HandoverProposed),
-		Sends: proposes && approved, Confirms: proposes && approved && !v.SentAt.IsZero()}
-	if v.DecidedBy != "" {
-		r.DecidedBy = personName(people, v.DecidedBy)
-	}
-	if v.SentBy != "" {
-		r.SentBy = personName(people, v.SentBy)
-	}
-	if v.ConfirmedBy != "" {
-		r.ConfirmedBy = personName(people, v.ConfirmedBy)
-	}
+		Sends: proposes && approved, Confirms: proposes && approved && !v.SentAt.IsZero(),
+		DecidedBy: nameOf(people, v.DecidedBy), SentBy: nameOf(people, v.SentBy), ConfirmedBy: nameOf(people, v.ConfirmedBy)}
 	return r
 }
 
@@ -150,14 +137,5 @@ func (s *Server) confirmHandoverForm(c *gin.Context) {
 }
 
 func (s *Server) handoverWent(c *gin.Context, done, field string, typed map[string]string, err error) {
-	here := "/handovers/" + c.Param("id")
-	switch e := fault.From(err); {
-	case err == nil:
-	case e.Code == codeStepUp: // back to the handover, whatever page of it the form was on
-		c.Redirect(http.StatusSeeOther, "/step-up?"+url.Values{"next": {here}}.Encode())
-		return
-	case e.Field == "reason":
-		err = e.In(field) // each form of the page has its own
-	}
-	went(c, err, here+"?done=handover-"+done, func(status int, p *ui.Problem) { s.handover(c, status, typed, p) })
+	decisionWent(c, err, "/handovers/"+c.Param("id"), "handover-"+done, field, func(status int, p *ui.Problem) { s.handover(c, status, typed, p) })
 }

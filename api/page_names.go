@@ -60,4 +60,12 @@ func personName(all []Person, id access.PersonID) words.Text {
 	return "somebody who has left"
 }
 
+// nameOf is the name of somebody, or nothing where nobody is meant.
+func nameOf(all []Person, id access.PersonID) words.Text {
+	if id == "" {
+		return ""
+	}
+	return personName(all, id)
+}
+
 func roleName(r access.Role) words.Text { return ui.Role(string(r)) }

@@ -115,6 +115,7 @@ func (r *retentionOpenCmd) Run(out io.Writer) error {
 	fmt.Fprintf(out, "signed    handover %s of %s, from %s to %s\n", s.Handover, s.MadeAt.Format(time.RFC3339), s.From, s.To)
 	fmt.Fprintf(out, "proposed  %s, %s\napproved  %s, %s\n", s.Proposed.Name, s.Proposed.At.Format(time.RFC3339), s.Approved.Name, s.Approved.At.Format(time.RFC3339))
 	fmt.Fprintf(out, "unpacked  %d items, %d files, all as their hashes say\n", len(s.Items), len(s.Files))
+	fmt.Fprintf(out, "with      annotations: %d, questions with their answers: %d; they are in the metadata.json of their items\n", s.Drawn, s.Asked)
 	return nil
 }
 

@@ -140,7 +140,7 @@ func (f *FHIRWriter) resource(e Event) auditEvent {
 		}
 	}
 	switch e.Type {
-	case AccessDenied, LinkRefused, SignInFailed, SignInLocked, ItemRefused, RenditionFailed:
+	case AccessDenied, LinkRefused, InvitationRefused, TicketRefused, SignInFailed, SignInLocked, ItemRefused, RenditionFailed:
 		a.Outcome = "4"
 	}
 	a.Source = source{Site: f.url, Observer: reference{Display: "Wardseal"}, Type: []coding{{terms + "security-source-type", "4", "Application Server"}}}
@@ -170,8 +170,10 @@ func kindOf(e Event) (coding, []coding, string) {
 		return code("110114", "User Authentication"), []coding{code("110122", "Login")}, "E"
 	case SignedOut:
 		return code("110114", "User Authentication"), []coding{code("110123", "Logout")}, "E"
-	case AccessDenied, LinkRefused, GlassBroken:
+	case AccessDenied, LinkRefused, InvitationRefused, TicketRefused, GlassBroken:
 		return code("110113", "Security Alert"), nil, "E"
+	case ItemHandedOver:
+		return code("110106", "Export"), nil, "R"
 	case PatientFound, ItemsListed, ReferralsListed, AuditRead, OversightRead:
 		return code("110112", "Query"), nil, "E"
 	case PatientShown, ItemDescribed, AnnotationsShown, ReferralRead, LinkVisited, LinkOpened:
@@ -186,7 +188,7 @@ func kindOf(e Event) (coding, []coding, string) {
 // the destination of the data, in everything else its source.
 func (f *FHIRWriter) agents(e Event) []agent {
 	client, server := coding{dicom, "110153", "Source Role ID"}, coding{dicom, "110152", "Destination Role ID"}
-	if e.Type == PictureShown {
+	if e.Type == PictureShown || e.Type == ItemHandedOver {
 		client, server = coding{dicom, "110152", "Destination Role ID"}, coding{dicom, "110153", "Source Role ID"}
 	}
 	session := &reference{Display: "the server itself"}

@@ -89,6 +89,29 @@ func TestBundles(t *testing.T) {
 	}
 }
 
+// What was refused or did not work says so in FHIR too, and what left for
+// another organisation is an export.
+func TestFHIROutcomes(t *testing.T) {
+	f := &FHIRWriter{names: names}
+	for _, d := range Types() {
+		got, failed := f.resource(Event{Type: d.Type}), false
+		for _, word := range []string{"refused", "failed", "denied", "locked"} {
+			failed = failed || strings.HasSuffix(string(d.Type), word)
+		}
+		switch d.Type {
+		case DisposalRefused, PersonUnlocked: // somebody decided it
+			failed = false
+		}
+		if failed != (got.Outcome == "4") {
+			t.Errorf("%s has the outcome %s", d.Type, got.Outcome)
+		}
+	}
+	left := f.resource(Event{Type: ItemHandedOver})
+	if left.Type.Code != "110106" || left.Action != "R" || left.Agent[0].Type.Coding[0].Display != "Destination Role ID" {
+		t.Errorf("handed over: %+v", left)
+	}
+}
+
 func TestCheckpoints(t *testing.T) {
 	private, public, err := note.GenerateKey(nil, "wardseal/audit/x")
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/wardseal/wardseal/internal/records"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -83,6 +84,8 @@ func (d *Desk) guard() transfer.Guard { return transfer.Guard{Store: d.Store} }
 // MostItems is how many items one batch may have.
 const MostItems = 1000
 
+var manyItems = words.Say("A batch has at most {n} pictures. Split it.", MostItems)
+
 // Propose puts items up for destruction: because their time has come, because
 // the patient no longer agrees to them, or because their erasure was asked
 // for.
@@ -93,7 +96,7 @@ func (d *Desk) Propose(ctx context.Context, who access.Principal, ground retenti
 	if !ground.Valid() {
 		return "", fault.New(fault.Invalid, "ground-unknown", "Choose why these may be destroyed.").In("ground")
 	}
-	if err := someItems(items); err != nil {
+	if err := transfer.Chosen(items, MostItems, manyItems); err != nil {
 		return "", err
 	}
 	reason, err := transfer.Written(reason, "reason", true)
@@ -145,11 +148,11 @@ func (d *Desk) decide(ctx context.Context, who access.Principal, id retention.Ba
 	if err != nil {
 		return err
 	}
-	switch {
-	case b.State != retention.Proposed:
+	if b.State != retention.Proposed {
 		return fault.New(fault.Conflict, "batch-decided", "This proposal has been decided already.")
-	case b.ProposedBy == who.Person.ID:
-		return fault.New(fault.Denied, "second-person", "You proposed this yourself. A different person must decide it.")
+	}
+	if err := transfer.Second(who, b.ProposedBy); err != nil {
+		return err
 	}
 	if to == retention.Approved {
 		if err := d.StepUp(ctx, who); err != nil {
@@ -159,7 +162,7 @@ func (d *Desk) decide(ctx context.Context, who access.Principal, id retention.Ba
 			return err
 		}
 	}
-	sealed, err := d.words(id, words, needed)
+	sealed, err := transfer.Decision(d.Ring, "batches", string(id), words, needed)
 	if err != nil {
 		return err
 	}
@@ -186,22 +189,12 @@ func (d *Desk) spareHeld(ctx context.Context, b retention.Batch) error {
 	})
 }
 
-func (d *Desk) words(id retention.BatchID, words string, needed bool) (media.Sealed, error) {
-	words, err := transfer.Written(words, "reason", needed)
-	if err != nil {
-		return nil, err
-	}
-	f := transfer.FieldsOf(d.Ring, "batches", string(id))
-	sealed := f.Seal("decision", words)
-	return sealed, f.Err()
-}
-
 // Undo takes a proposal back, or undoes an approved batch before it runs.
 func (d *Desk) Undo(ctx context.Context, who access.Principal, id retention.BatchID, words string) error {
 	if err := d.guard().Role(ctx, who, access.ApproveDisposal); err != nil {
 		return err
 	}
-	sealed, err := d.words(id, words, true)
+	sealed, err := transfer.Decision(d.Ring, "batches", string(id), words, true)
 	if err != nil {
 		return err
 	}

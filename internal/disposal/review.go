@@ -115,7 +115,7 @@ func (d *Desk) Keep(ctx context.Context, who access.Principal, items []media.Ite
 	if err := d.guard().Role(ctx, who, access.ProposeDisposal); err != nil {
 		return err
 	}
-	if err := someItems(items); err != nil {
+	if err := transfer.Chosen(items, MostItems, manyItems); err != nil {
 		return err
 	}
 	if decision != "keep" {
@@ -161,21 +161,6 @@ func (d *Desk) redate(ctx context.Context, items []media.ItemID) error {
 		done[it.Patient] = true
 		if err := d.Records.Redate(ctx, it.Patient); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-func someItems(items []media.ItemID) error {
-	if len(items) == 0 {
-		return fault.New(fault.Invalid, "items-missing", "Tick at least one picture.").In("item")
-	}
-	if len(items) > MostItems {
-		return fault.New(fault.Invalid, "items-many", words.Say("A batch has at most {n} pictures. Split it.", MostItems)).In("item")
-	}
-	for _, id := range items {
-		if !media.ValidID(string(id)) {
-			return transfer.Gone(meta.ErrNotFound)
 		}
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/referral"
 	"github.com/wardseal/wardseal/internal/retention"
 	"github.com/wardseal/wardseal/internal/transfer"
 	"github.com/wardseal/wardseal/internal/words"
@@ -37,6 +38,9 @@ type Store interface {
 	Teams(ctx context.Context) ([]meta.Team, error)
 	Rendition(ctx context.Context, id media.ItemID, r media.Rendition) (media.RenditionRow, media.WrappedKey, error)
 	Annotations(ctx context.Context, item media.ItemID, history bool) ([]media.Annotation, error)
+	ReferralsAbout(ctx context.Context, item media.ItemID) ([]referral.Referral, error)
+	ReferralItems(ctx context.Context, id referral.ID) ([]media.Item, error)
+	Messages(ctx context.Context, id referral.ID) ([]referral.Message, error)
 	AddHandover(ctx context.Context, h retention.Handover, items []media.ItemID, ev audit.Event) error
 	ApproveHandover(ctx context.Context, id retention.HandoverID, by access.PersonID, words media.Sealed, ev audit.Event) error
 	EndHandover(ctx context.Context, id retention.HandoverID, by access.PersonID, words media.Sealed, ev audit.Event) error
@@ -92,16 +96,8 @@ func (d *Desk) Propose(ctx context.Context, who access.Principal, n New) (retent
 	if err := d.guard().Role(ctx, who, access.ProposeHandover); err != nil {
 		return "", err
 	}
-	switch {
-	case len(n.Items) == 0:
-		return "", fault.New(fault.Invalid, "items-missing", "Tick at least one picture.").In("item")
-	case len(n.Items) > MostItems:
-		return "", fault.New(fault.Invalid, "items-many", words.Say("A handover has at most {n} pictures. Split it.", MostItems)).In("item")
-	}
-	for _, id := range n.Items {
-		if !media.ValidID(string(id)) {
-			return "", transfer.Gone(meta.ErrNotFound)
-		}
+	if err := transfer.Chosen(n.Items, MostItems, words.Say("A handover has at most {n} pictures. Split it.", MostItems)); err != nil {
+		return "", err
 	}
 	if n.Receiver = strings.TrimSpace(n.Receiver); n.Receiver == "" || len(n.Receiver) > 200 {
 		return "", fault.New(fault.Invalid, "receiver-missing", "Name the organisation that these go to, in 1 to 200 characters.").In("receiver")
@@ -137,13 +133,13 @@ func (d *Desk) Approve(ctx context.Context, who access.Principal, id retention.H
 	if err != nil {
 		return err
 	}
-	if h.ProposedBy == who.Person.ID {
-		return fault.New(fault.Denied, "second-person", "You proposed this yourself. A different person must decide it.")
+	if err := transfer.Second(who, h.ProposedBy); err != nil {
+		return err
 	}
 	if err := d.StepUp(ctx, who); err != nil {
 		return err
 	}
-	sealed, err := d.words(id, words, false)
+	sealed, err := transfer.Decision(d.Ring, "handovers", string(id), words, false)
 	if err != nil {
 		return err
 	}
@@ -159,21 +155,11 @@ func (d *Desk) End(ctx context.Context, who access.Principal, id retention.Hando
 	if _, err := d.find(ctx, id); err != nil {
 		return err
 	}
-	sealed, err := d.words(id, words, true)
+	sealed, err := transfer.Decision(d.Ring, "handovers", string(id), words, true)
 	if err != nil {
 		return err
 	}
 	return decided(d.Store.EndHandover(ctx, id, who.Person.ID, sealed, audit.NewEvent(audit.HandoverEnded, who, audit.Subject{Handover: string(id)})))
-}
-
-func (d *Desk) words(id retention.HandoverID, words string, needed bool) (media.Sealed, error) {
-	words, err := transfer.Written(words, "reason", needed)
-	if err != nil {
-		return nil, err
-	}
-	f := transfer.FieldsOf(d.Ring, "handovers", string(id))
-	sealed := f.Seal("decision", words)
-	return sealed, f.Err()
 }
 
 func decided(err error) error {

@@ -58,41 +58,6 @@ type File struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Metadata is what is recorded of an item, in the package of a handover. See
-// docs/handover.md.
-type Metadata struct {
-	V               int                   `json:"v"` // 1
-	Item            media.ItemID          `json:"item"`
-	Patient         media.PatientDetails  `json:"patient"`
-	Case            string                `json:"case,omitempty"`
-	Team            string                `json:"team"`
-	FiledBy         string                `json:"filed_by"`
-	FiledAt         time.Time             `json:"filed_at"`
-	CapturedAt      *time.Time            `json:"captured_at,omitempty"`
-	CapturedWith    media.CapturedWith    `json:"captured_with"`
-	BodySite        string                `json:"body_site"`
-	Note            string                `json:"note,omitempty"`
-	Consent         media.Consent         `json:"consent"`
-	ConsentGivenBy  media.ConsentGiver    `json:"consent_given_by"`
-	ConsentCapacity media.ConsentCapacity `json:"consent_capacity"`
-	ConsentDetail   string                `json:"consent_detail,omitempty"`
-	File            string                `json:"file"`
-	MediaType       string                `json:"media_type"`
-	Bytes           int64                 `json:"bytes"`
-	SHA256          string                `json:"sha256"`
-	Annotations     []Annotation          `json:"annotations,omitempty"`
-}
-
-// Annotation is what somebody drew or wrote over the picture, in one version.
-type Annotation struct {
-	Series    media.AnnotationID `json:"series"`
-	Version   int                `json:"version"`
-	By        string             `json:"by"`
-	At        time.Time          `json:"at"`
-	RemovedAt *time.Time         `json:"removed_at,omitempty"`
-	Marks     json.RawMessage    `json:"marks"`
-}
-
 // Package is an approved handover that is ready to be written out.
 type Package struct {
 	d         *Desk
@@ -177,7 +142,8 @@ func (p *Package) prepare(ctx context.Context, h retention.Handover) error {
 const readme = `This package holds photos and videos that one organisation hands over to another.
 
 items/ID/original.EXT   the picture or video
-items/ID/metadata.json  what is recorded of it: patient, when, by whom, consent, notes
+items/ID/metadata.json  what is recorded of it: patient, when, by whom, consent, notes,
+                        what was drawn over it, questions about it and their answers
 items/ID/receipt.json   what was removed from the file when it was filed
 items/ID/manifest.json  the signed account of it
 SHA256SUMS              the hash of every file above, for "sha256sum -c"
@@ -244,11 +210,6 @@ func (p *Package) Write(ctx context.Context, out io.Writer) error {
 func (p *Package) item(ctx context.Context, w *packer, it media.Item) error {
 	f := transfer.FieldsOf(p.d.Ring, "items", string(it.ID))
 	manifest, receipt := f.Open("manifest", it.Manifest), f.Open("receipt", it.Receipt)
-	data := Metadata{
-		V: 1, Item: it.ID, Team: p.teams[it.Team], FiledAt: it.FiledAt, CapturedWith: it.CapturedWith,
-		BodySite: f.Open("body_site", it.BodySite), Note: f.Open("note", it.Note), Consent: it.Consent, ConsentGivenBy: it.ConsentGivenBy, ConsentCapacity: it.ConsentCapacity,
-		ConsentDetail: f.Open("consent_detail", it.ConsentDetail), File: "original" + it.Format.Ext(), MediaType: it.Format.MediaType(), Bytes: it.Bytes,
-	}
 	if f.Err() != nil {
 		return f.Err()
 	}
@@ -256,11 +217,8 @@ func (p *Package) item(ctx context.Context, w *packer, it media.Item) error {
 	if err != nil {
 		return err
 	}
-	data.SHA256 = hex.EncodeToString(m.PlainSHA256[:])
-	if !it.CapturedAt.IsZero() {
-		data.CapturedAt = &it.CapturedAt
-	}
-	if err := p.about(ctx, it, &data); err != nil {
+	data, err := p.metadata(ctx, it, m)
+	if err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(data, "", "  ")
@@ -278,55 +236,6 @@ func (p *Package) item(ctx context.Context, w *packer, it media.Item) error {
 		if err := w.file(dir+f.name, f.text); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// about adds what is kept beside the item itself.
-func (p *Package) about(ctx context.Context, it media.Item, data *Metadata) error {
-	row, err := p.d.Store.Patient(ctx, it.Patient)
-	if err != nil {
-		return err
-	}
-	patient, err := (transfer.PatientFinder{Ring: p.d.Ring}).Open(row)
-	if err != nil {
-		return err
-	}
-	data.Patient = patient.PatientDetails
-	by, err := p.d.Store.Person(ctx, it.Uploader)
-	if err != nil {
-		return err
-	}
-	data.FiledBy = by.Name
-	if it.Case != "" {
-		c, err := p.d.Store.Case(ctx, it.Case)
-		if err != nil {
-			return err
-		}
-		f := transfer.FieldsOf(p.d.Ring, "cases", string(c.ID))
-		if data.Case = f.Open("title", c.Title); f.Err() != nil {
-			return f.Err()
-		}
-	}
-	marks, err := p.d.Store.Annotations(ctx, it.ID, true)
-	if err != nil {
-		return err
-	}
-	for _, a := range marks {
-		f := transfer.FieldsOf(p.d.Ring, "annotations", string(a.ID))
-		text := f.Open("marks", a.Marks)
-		if f.Err() != nil {
-			return f.Err()
-		}
-		author, err := p.d.Store.Person(ctx, a.Author)
-		if err != nil {
-			return err
-		}
-		out := Annotation{Series: a.Series, Version: a.Version, By: author.Name, At: a.CreatedAt, Marks: json.RawMessage(text)}
-		if !a.RemovedAt.IsZero() {
-			out.RemovedAt = &a.RemovedAt
-		}
-		data.Annotations = append(data.Annotations, out)
 	}
 	return nil
 }
@@ -368,6 +277,9 @@ func (w *packer) head(name string, size int64) error {
 }
 
 func (w *packer) file(name string, text []byte) error {
+	if len(text) > maxText {
+		return errors.New("what is recorded of it is too long for a package")
+	}
 	if err := w.head(name, int64(len(text))); err != nil {
 		return err
 	}

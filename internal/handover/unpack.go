@@ -17,6 +17,7 @@ import (
 	"github.com/wardseal/wardseal/crypto/archive"
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/referral"
 )
 
 // ErrPackage means that a package is not what its sender signed, or not whole.
@@ -28,16 +29,23 @@ var inPackage = regexp.MustCompile(`^(README\.txt|SHA256SUMS|statement\.json|ite
 // maxText bounds a file of a package that is not a picture.
 const maxText = 16 << 20
 
+// Unpacked is what a package held.
+type Unpacked struct {
+	Statement
+	Drawn int // annotations, each version
+	Asked int // questions, each with its thread
+}
+
 // Unpack checks a package and unpacks it into a folder that is not there yet.
 // It needs the receiver's identities and the public half of the key that the
 // sender signs with, and nothing else. What it refuses it leaves nothing of.
-func Unpack(src io.Reader, ids archive.Identities, public ed25519.PublicKey, dir string) (s Statement, err error) {
+func Unpack(src io.Reader, ids archive.Identities, public ed25519.PublicKey, dir string) (out Unpacked, err error) {
 	plain, err := ids.Reader(src)
 	if err != nil {
-		return s, err
+		return out, err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return s, err
+		return out, err
 	}
 	defer func() {
 		if err != nil {
@@ -46,22 +54,29 @@ func Unpack(src io.Reader, ids archive.Identities, public ed25519.PublicKey, dir
 	}()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return s, err
+		return out, err
 	}
 	defer root.Close()
 	u := &unpacker{root: root, made: map[string]bool{}}
 	if err := u.all(plain); err != nil {
-		return s, err
+		return out, err
 	}
-	if s, err = u.statement(public); err != nil {
-		return s, err
+	if out.Statement, err = u.statement(public); err != nil {
+		return out, err
 	}
-	for _, id := range s.Items {
-		if err := u.item(public, id); err != nil {
-			return s, fmt.Errorf("item %s: %w", id, err)
+	asked := map[referral.ID]bool{} // one that is about several items is with each
+	for _, id := range out.Items {
+		data, err := u.item(public, id)
+		if err != nil {
+			return out, fmt.Errorf("item %s: %w", id, err)
+		}
+		out.Drawn += len(data.Annotations)
+		for _, q := range data.Questions {
+			asked[q.Referral] = true
 		}
 	}
-	return s, nil
+	out.Asked = len(asked)
+	return out, nil
 }
 
 type unpacker struct {
@@ -133,29 +148,36 @@ func (u *unpacker) statement(public ed25519.PublicKey) (s Statement, err error) 
 }
 
 // item checks that an item's picture and receipt are those of its own signed
-// manifest.
-func (u *unpacker) item(public ed25519.PublicKey, id media.ItemID) error {
+// manifest, and gives what is recorded of it.
+func (u *unpacker) item(public ed25519.PublicKey, id media.ItemID) (data Metadata, err error) {
 	if !media.ValidID(string(id)) {
-		return ErrPackage
+		return data, ErrPackage
 	}
 	dir := "items/" + string(id) + "/"
 	manifest, err := u.read(dir + "manifest.json")
 	if err != nil {
-		return err
+		return data, err
 	}
 	receipt, err := u.read(dir + "receipt.json")
 	if err != nil {
-		return err
+		return data, err
 	}
 	m, err := keyring.VerifyReceipt(public, receipt, manifest)
 	if err != nil || m.Item != id {
-		return fmt.Errorf("%w: its manifest and receipt do not belong together", ErrPackage)
+		return data, fmt.Errorf("%w: its manifest and receipt do not belong together", ErrPackage)
 	}
 	want := File{dir + "original" + m.Format.Ext(), m.PlainBytes, hex.EncodeToString(m.PlainSHA256[:])}
 	if !slices.Contains(u.files, want) {
-		return fmt.Errorf("%w: its picture is not that of its manifest", ErrPackage)
+		return data, fmt.Errorf("%w: its picture is not that of its manifest", ErrPackage)
 	}
-	return nil
+	text, err := u.read(dir + "metadata.json")
+	if err != nil {
+		return data, err
+	}
+	if err := json.Unmarshal(text, &data); err != nil || data.V != 1 || data.Item != id {
+		return data, fmt.Errorf("%w: what is recorded of it is of another item, or of another version", ErrPackage)
+	}
+	return data, nil
 }
 
 func (u *unpacker) read(name string) ([]byte, error) {

@@ -211,12 +211,22 @@ func (v Visibility) asked() (string, []any) {
 func (s *Store) Referrals(ctx context.Context, f ReferralFilter) ([]referral.Referral, error) {
 	where, args := f.where()
 	_, by := f.order()
+	return s.referrals(ctx, f.Reader, where+" ORDER BY "+by+" LIMIT ?", append(args, max(f.Limit, 1))...)
+}
+
+// ReferralsAbout lists every referral that an item is in, oldest first, as
+// nobody has read them.
+func (s *Store) ReferralsAbout(ctx context.Context, item media.ItemID) ([]referral.Referral, error) {
+	return s.referrals(ctx, "", "r.id IN (SELECT ri.referral FROM referral_items ri WHERE ri.item = ?) ORDER BY r.id", string(item))
+}
+
+func (s *Store) referrals(ctx context.Context, reader access.PersonID, where string, args ...any) ([]referral.Referral, error) {
 	var out []referral.Referral
 	err := s.all(ctx, func(scan func(...any) error) error {
 		r, err := scanReferral(scan)
 		out = append(out, r)
 		return err
-	}, "SELECT "+referralColumns+" FROM referrals r WHERE "+where+" ORDER BY "+by+" LIMIT ?", append(append([]any{string(f.Reader)}, args...), max(f.Limit, 1))...)
+	}, "SELECT "+referralColumns+" FROM referrals r WHERE "+where, append([]any{string(reader)}, args...)...)
 	return out, err
 }
 

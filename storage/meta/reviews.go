@@ -15,7 +15,7 @@ import (
 type DueFilter struct {
 	Team  access.TeamID
 	Rule  retention.Class // that dated them
-	After media.ItemID    // to page: items with a greater identifier
+	After media.ItemID    // to page: those after this one in the list
 	Limit int
 }
 
@@ -23,17 +23,27 @@ type DueFilter struct {
 // index for it otherwise.
 const due = `i.destroyed_at = 0 AND i.due_on > 0 AND i.due_on <= (SELECT {now}) AND NOT ` + claimed
 
+// afterDue is the condition that an item comes after another in the list of what
+// is due. Where that one is not due any more, because somebody kept it for
+// longer or it was destroyed, the list starts again: nothing is passed over.
+const afterDue = "(i.due_on, i.id) > (COALESCE((SELECT a.due_on FROM items a WHERE a.id = ? AND a.due_on <= (SELECT {now})), 0), ?)"
+
 // DueItems lists items whose time has come and that neither a batch nor a
-// handover has, in the order of identifiers.
+// handover has, those that have waited longest first: in the order of the index
+// items_due, so that what is not due yet is never read.
 func (s *Store) DueItems(ctx context.Context, f DueFilter) ([]Dated, error) {
-	where, args := []string{due, "i.id > ?"}, []any{string(f.After)}
+	where, args := []string{due}, []any{}
+	if f.After != "" {
+		where, args = append(where, afterDue), append(args, string(f.After), string(f.After))
+	}
 	if f.Team != "" {
-		where, args = append(where, "i.team = ?"), append(args, string(f.Team))
+		// Not as a plain column, for which SQLite would read all that the team has.
+		where, args = append(where, "i.team || '' = ?"), append(args, string(f.Team))
 	}
 	if f.Rule != "" {
 		where, args = append(where, "i.due_rule = ?"), append(args, string(f.Rule))
 	}
-	return s.dated(ctx, strings.Join(where, " AND ")+" ORDER BY i.id LIMIT ?", append(args, max(f.Limit, 1))...)
+	return s.dated(ctx, strings.Join(where, " AND ")+" ORDER BY i.due_on, i.id LIMIT ?", append(args, max(f.Limit, 1))...)
 }
 
 // CountDue counts the items whose time has come, and those of them that are

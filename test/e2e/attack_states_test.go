@@ -220,3 +220,81 @@ func TestEveryRouteAndStateOfAnItem(t *testing.T) {
 		}
 	}
 }
+
+// Consent that is withdrawn for teaching and publication leaves who may see a
+// picture in the patient's record as it was, and it can be no copy any more.
+// Consent that is withdrawn altogether is a disposal: until two people have had
+// it destroyed it is seen as before, and from then on by nobody.
+func TestEveryRelationAndConsentWithdrawn(t *testing.T) {
+	t.Parallel()
+	for _, role := range access.Roles() {
+		t.Run(string(role), func(t *testing.T) {
+			t.Parallel()
+			h := both(t, "sqlite+filesystem", kept(retention.England, 0))
+			h.file(h.session("nurse")) // so that the patient is not forgotten with the rest
+			for _, rel := range relations {
+				h.withdrawn(h.stand(role, rel, "consent", "C"))
+			}
+		})
+	}
+}
+
+// withdrawn withdraws consent to an item, step by step.
+func (h *house) withdrawn(s standing) {
+	h.t.Helper()
+	records, item := h.session("records"), string(s.item.ID)
+	aboutItems := func(g guard) bool { // what the relation to an item decides
+		return access.Decide(access.Principal{Person: access.Person{ID: "p", Role: access.Clinician}}, g.action, 0) == access.DenyRelation
+	}
+	agreed := func(want string) {
+		h.t.Helper()
+		var it api.ItemDetail
+		h.session("nurse").must("GET", "/items/"+item, http.StatusOK, nil).into(h.t, &it)
+		if string(it.Consent) != want {
+			h.t.Errorf("the consent is %s, want %s", it.Consent, want)
+		}
+	}
+	copied := body{"item": item, "class": "teaching"}
+	records.must("POST", "/classes", http.StatusNoContent, copied)
+	agreed("C")
+	records.must("POST", "/items/"+item+"/end-consent", http.StatusNoContent, body{"consent": "A"})
+	agreed("A")
+	if a := records.ask("POST", "/classes", copied); a.code() != "class-without-consent" {
+		h.t.Errorf("it is a copy for teaching again: %d %s", a.status, a.code())
+	}
+	if a := records.ask("POST", "/items/"+item+"/end-consent", body{"consent": "C"}); a.code() != "consent-not-less" {
+		h.t.Errorf("consent comes back: %d %s", a.status, a.code())
+	}
+	h.asks(s, ", once consent to teaching is withdrawn", aboutItems)
+
+	batch := h.approved("consent", s.item.ID)
+	h.asks(s, ", once consent is withdrawn altogether and that is approved", aboutItems)
+	fx := h.fixture(s)
+	fx.secret, fx.link = h.linkTo(item, h.audience(s))
+	opener, a := fx.person, fx.open(fx.secret)
+	if a.status != http.StatusOK { // who may open none at all, or is not whom it is for
+		secret, _ := h.linkTo(item, h.ids["consultant"])
+		opener = h.session("consultant")
+		a = opener.open(secret)
+	}
+	var g api.Grant
+	a.into(h.t, &g)
+	h.keep()
+	if b := h.batch(batch); b.Destroyed != 1 {
+		h.t.Fatalf("the batch: %+v", b)
+	}
+	for _, route := range []string{
+		"GET /items/:id/renditions/:rendition", "HEAD /items/:id/renditions/:rendition", "GET /items/:id/annotations", "POST /items/:id/annotations", "POST /items/:id/links",
+		"POST /links/open", "POST /referrals",
+	} {
+		a := guards[route].ask(fx)
+		if got := strings.TrimSpace(fmt.Sprint(a.status, " ", a.code())); a.status < 400 || got == guards[route].allowed {
+			h.t.Errorf("%s by a %s who is %s, once it is destroyed: %s", route, s.role, s.rel, got)
+		}
+	}
+	for _, what := range []string{"renditions/original-clean", "annotations"} {
+		if a := opener.ask("GET", "/grants/"+string(g.ID)+"/"+what, nil); g.ID == "" || a.status != http.StatusGone && a.status != http.StatusNotFound {
+			h.t.Errorf("%s of what a link had opened for a %s who is %s, once it is destroyed: %d", what, s.role, s.rel, a.status)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"database/sql"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -18,11 +17,21 @@ import (
 // changed from before the backup is still told as that.
 func TestOldSinkAfterRestore(t *testing.T) {
 	t.Parallel()
-	h, old := withSinks(t, "sqlite+filesystem")
+	for _, kind := range []string{"sqlite+filesystem", "postgres+s3"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			oldSinkAfterRestore(t, kind)
+		})
+	}
+}
+
+func oldSinkAfterRestore(t *testing.T, kind string) {
+	t.Helper()
+	h, old := withSinks(t, kind)
 	h.filed()
 	h.checkpoint()
-	dir, _ := place(t)
-	command(t, h.sys.Config, 0, "backup", "--to", dir)
+	dir, _, at := places(t, kind)
+	command(t, h.sys.Config, 0, append([]string{"backup", "--to", dir}, at...)...)
 	for range 3 { // recorded after the backup: what will be missing
 		h.as("nurse")
 		h.checkpoint()
@@ -30,10 +39,9 @@ func TestOldSinkAfterRestore(t *testing.T) {
 	last := h.lastEvent()
 	command(t, h.sys.Config, 0, "audit", "verify", "--audit-file", old)
 
-	to := h.sys.Config
-	to.Data = filepath.Join(t.TempDir(), "new")
-	to.Database, to.Objects, to.Audit.File = config.Default(to.Data).Database, config.Default(to.Data).Objects, ""
-	command(t, to, 0, append([]string{"restore", "--from", dir}, h.shares("1", "2", "3")...)...)
+	to := newPlace(t, h.sys.Config, false)
+	to.Audit = config.Default(to.Data).Audit
+	command(t, to, 0, append(append([]string{"restore", "--from", dir}, h.shares("1", "2", "3")...), at...)...)
 	back := &house{t: t, data: to.Data, team: h.team, ids: h.ids}
 	var err error
 	if back.sys, err = config.Open(t.Context(), withDefaults(to)); err != nil {
@@ -44,11 +52,11 @@ func TestOldSinkAfterRestore(t *testing.T) {
 	if len(restored) != 1 || restored[0].Seq > last {
 		t.Fatalf("the restore is recorded as %+v", restored)
 	}
-	at, backup := restored[0].Seq, restored[0].Detail["backup"]
+	first, backup := restored[0].Seq, restored[0].Detail["backup"]
 	tells := func(when string) {
 		t.Helper()
 		said := command(t, to, 1, "audit", "verify", "--audit-file", old)
-		for _, part := range []string{fmt.Sprintf("events %d to %d: missing", at, last), "restored from backup " + backup, fmt.Sprintf("up to %d events", last), fmt.Sprintf("from before event %d is as it was signed", at), "put back by somebody else"} {
+		for _, part := range []string{fmt.Sprintf("events %d to %d: missing", first, last), "restored from backup " + backup, fmt.Sprintf("up to %d events", last), fmt.Sprintf("from before event %d is as it was signed", first), "put back by somebody else"} {
 			if !strings.Contains(said, part) {
 				t.Errorf("%s it does not say %q: %s", when, part, said)
 			}
@@ -72,14 +80,7 @@ func TestOldSinkAfterRestore(t *testing.T) {
 	command(t, to, 0, "audit", "verify", "--audit-file", to.Audit.File)
 	tells("once it has gone on")
 
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(to.Data, "wardseal.db")+"?_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec("UPDATE audit_events SET patient = 'x' WHERE seq = 3"); err != nil {
-		t.Fatal(err)
-	}
+	below(back).do("UPDATE audit_events SET patient = 'x' WHERE seq = 3")
 	if said := command(t, to, 1, "audit", "verify", "--audit-file", old); !strings.Contains(said, "event 3: its columns") || strings.Contains(said, "restored") {
 		t.Errorf("an event from before the backup was changed: %s", said)
 	}

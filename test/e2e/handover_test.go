@@ -76,12 +76,26 @@ func TestHandover(t *testing.T) {
 	eachKept(t, retention.Scotland, 0, func(t *testing.T, h *house) {
 		one, two, nurse := h.as("records"), h.as("records2"), h.as("nurse")
 		picture, film := h.file(nurse, "note", "smells"), api.Item{}
+		nurse.must("POST", "/patients", http.StatusCreated, body{"patient_number_kind": "nhs", "patient_number": secondNumber, "name": "Other Patient", "date_of_birth": "1950-01-31"})
 		d := h.details()
-		d["body_site"] = "sacrum"
+		d["body_site"], d["patient_number"] = "sacrum", secondNumber
 		var f api.Filing
 		nurse.upload(shot(t, ".mp4", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=5:duration=1", "-c:v", "mpeg4"), d).into(t, &f)
 		film = f.Item
 		nurse.annotated(string(picture.ID), "an arrow")
+		h.question(string(film.ID), "consultant", "Of whom is this?") // while it is filed under another patient
+		one.must("POST", "/items/"+string(film.ID)+"/move", http.StatusNoContent, numbered(firstNumber, "filed in error"))
+		q := h.question(string(picture.ID), "consultant", "Is this infected?")
+		for _, m := range []struct {
+			by   *person
+			says body
+		}{
+			{h.as("consultant"), body{"kind": "answer", "text": "It is clean."}}, {nurse, body{"kind": "items", "items": []media.ItemID{film.ID}}},
+			{nurse, body{"kind": "close", "text": "Thank you."}},
+		} {
+			m.by.must("POST", "/referrals/"+string(q.ID)+"/messages", http.StatusNoContent, m.says)
+		}
+		nurse.must("POST", "/referrals", http.StatusCreated, body{"items": []media.ItemID{picture.ID}, "audience": body{"kind": "team", "id": h.team}, "question": "Since when?"})
 		recipient, identity := receiver(t, strings.Contains(t.Name(), "postgres"))
 		items := []media.ItemID{picture.ID, film.ID}
 		propose := body{"items": items, "receiver": "Example Archive", "recipient": recipient, "reason": "the collection moves there"}
@@ -138,7 +152,7 @@ func TestHandover(t *testing.T) {
 		if len(looked.Looks) < 2 || !strings.Contains(looked.Looks[0].What.String(), "another organisation") {
 			t.Errorf("the patient is not told: %+v", looked.Looks)
 		}
-		if strings.Contains(packed.header.Get("Content-Disposition"), "9990000018") || bytes.Contains(packed.body, []byte("sacrum")) || bytes.Contains(packed.body, []byte("items/")) {
+		if strings.Contains(packed.header.Get("Content-Disposition"), "9990000018") || bytes.Contains(packed.body, []byte("sacrum")) || bytes.Contains(packed.body, []byte("infected")) || bytes.Contains(packed.body, []byte("items/")) {
 			t.Error("the package is not sealed")
 		}
 		h.opensWithStock(packed.body, identity, picture, film)
@@ -216,9 +230,10 @@ func (h *house) unpacks(packed []byte, identity string, items []media.ItemID, nu
 		return out + errs
 	}
 	said := open(0, packed, identity, key, "theirs")
-	if !strings.Contains(said, "from Example Health Board to Example Archive") || !strings.Contains(said, "approved  Example records2") || !strings.Contains(said, "2 items") {
+	if !strings.Contains(said, "from Example Health Board to Example Archive") || !strings.Contains(said, "approved  Example records2") || !strings.Contains(said, "2 items") || !strings.Contains(said, "annotations: 1, questions with their answers: 2;") {
 		t.Error(said)
 	}
+	threads := map[media.ItemID]string{}
 	for _, id := range items {
 		var m handover.Metadata
 		text, err := os.ReadFile(filepath.Join(dir, "theirs", "items", string(id), "metadata.json"))
@@ -239,6 +254,22 @@ func (h *house) unpacks(packed []byte, identity string, items []media.ItemID, nu
 		if id == items[0] && (m.BodySite != "left heel" || m.Note != "smells" || len(m.Annotations) != 1 || m.Annotations[0].By != "Example nurse" || !strings.Contains(string(m.Annotations[0].Marks), "arrow")) {
 			t.Errorf("the metadata: %s", text)
 		}
+		for _, q := range m.Questions {
+			if q.Referral == "" || q.At.IsZero() {
+				t.Errorf("a question: %+v", q)
+			}
+			threads[id] += fmt.Sprintf("%s asks %s %s about %d: %s (%s)\n", q.By, q.To.Kind, q.To.Name, len(q.Items), q.Question, q.State)
+			for _, m := range q.Thread {
+				threads[id] += fmt.Sprintf("- %s, %s: %s\n", m.By, m.Kind, m.Text)
+			}
+		}
+	}
+	both := "Example nurse asks person Example consultant about 2: Is this infected? (closed)\n- Example consultant, answer: It is clean.\n- Example nurse, items: \n- Example nurse, close: Thank you.\n"
+	if got := threads[items[0]]; got != both+"Example nurse asks team Tissue viability about 1: Since when? (waiting)\n" {
+		t.Errorf("asked about the picture: %s", got)
+	}
+	if got := threads[items[1]]; got != both { // what was asked under the other patient is that one's
+		t.Errorf("asked about the film: %s", got)
 	}
 	_, stranger := receiver(t, true)
 	if said := open(1, packed, stranger, key, "strangers"); !strings.Contains(said, "none of the identities opens it") {

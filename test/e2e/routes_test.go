@@ -254,6 +254,9 @@ func (h *house) session(name string) *person {
 	return &person{h: h, cookie: &http.Cookie{Name: "__Host-wardseal", Value: secret.Reveal()}}
 }
 
+// relations are the ways to stand to an item, each alone; the last is in none.
+var relations = []access.Relation{access.Uploader, access.SameTeam, access.Referred, access.Asked, access.Emergency, 0}
+
 // Every route, asked by every role in every relation to an item, answers as the
 // decision table says, and each refusal is an event. A new route fails here
 // until it has a guard.
@@ -288,7 +291,7 @@ func TestEveryRouteRoleAndRelation(t *testing.T) {
 		t.Run(string(role), func(t *testing.T) {
 			t.Parallel()
 			h := open(t, "sqlite+filesystem", nil)
-			for _, rel := range []access.Relation{access.Uploader, access.SameTeam, access.Referred, access.Asked, access.Emergency, 0} {
+			for _, rel := range relations {
 				h.walk(role, rel)
 			}
 		})
@@ -333,28 +336,49 @@ func (h *house) samePage(method, path string) {
 // rel, and in no other, to an item.
 func (h *house) walk(role access.Role, rel access.Relation) {
 	h.t.Helper()
+	h.asks(h.stand(role, rel), "", func(guard) bool { return true })
+}
+
+// standing is a person of a role, who stands in one relation to an item.
+type standing struct {
+	name     string
+	role     access.Role
+	rel      access.Relation
+	item     api.Item
+	question api.Referral // about it
+	picture  []byte
+}
+
+// stand has a new person stand in the relation rel, and in no other, to a new
+// item, whose details are changed as told.
+func (h *house) stand(role access.Role, rel access.Relation, change ...string) standing {
+	h.t.Helper()
 	t, ctx := h.t, h.t.Context()
-	name := fmt.Sprintf("%s.%d", role, rel)
-	id, admin := h.hire(name, access.Clinician), access.Principal{Person: access.Person{ID: h.ids["admin"], Role: access.Administrator}}
+	s := standing{name: fmt.Sprintf("%s.%d", role, rel), role: role, rel: rel}
+	id, admin := h.hire(s.name, access.Clinician), access.Principal{Person: access.Person{ID: h.ids["admin"], Role: access.Administrator}}
 	join := func() {
 		if err := h.sys.Staff.Join(ctx, admin, h.team, id); err != nil {
 			t.Fatal(err)
 		}
 	}
-	picture := append(phone(t), name...) // a file of its own
+	s.picture = append(phone(t), s.name...) // a file of its own
 	uploader := "nurse"
 	if rel == access.Uploader {
-		uploader = name
+		uploader = s.name
 		join()
 	}
+	details := h.details()
+	for i := 0; i < len(change); i += 2 {
+		details[change[i]] = change[i+1]
+	}
 	var f api.Filing
-	h.session(uploader).upload(picture, h.details()).into(t, &f)
+	h.session(uploader).upload(s.picture, details).into(t, &f)
+	s.item = f.Item
 	asked := h.ids["consultant"]
 	if rel == access.Asked {
 		asked = id
 	}
-	var question api.Referral
-	h.session(uploader).must("POST", "/referrals", http.StatusCreated, body{"items": []any{f.Item.ID}, "audience": body{"kind": "person", "id": asked}, "question": "Is this infected?"}).into(t, &question)
+	h.session(uploader).must("POST", "/referrals", http.StatusCreated, body{"items": []any{f.Item.ID}, "audience": body{"kind": "person", "id": asked}, "question": "Is this infected?"}).into(t, &s.question)
 	if rel == access.Uploader {
 		if err := h.sys.Staff.Leave(ctx, admin, h.team, id); err != nil {
 			t.Fatal(err)
@@ -364,22 +388,41 @@ func (h *house) walk(role access.Role, rel access.Relation) {
 		join()
 	}
 	if rel == access.Emergency {
-		h.session(name).must("POST", "/emergencies", http.StatusCreated, body{"patient": f.Item.Patient, "reason": "bleeding"})
+		h.session(s.name).must("POST", "/emergencies", http.StatusCreated, body{"patient": f.Item.Patient, "reason": "bleeding"})
 	}
 	if err := h.sys.Staff.Change(ctx, admin, id, "Example", role); err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// fixture is somebody's next request, in a session of its own.
+func (h *house) fixture(s standing) *fixture {
+	return &fixture{person: h.session(s.name), item: string(s.item.ID), patient: string(s.item.Patient), other: string(h.ids["outsider"]), picture: s.picture, referral: string(s.question.ID), rel: s.rel}
+}
+
+// audience is whom a link is for that makes somebody stand as they do.
+func (h *house) audience(s standing) access.PersonID {
+	if s.rel == access.Referred {
+		return h.ids[s.name]
+	}
+	return h.ids["consultant"]
+}
+
+// asks asks the routes that are chosen; when says in which state the item is.
+func (h *house) asks(s standing, when string, chosen func(guard) bool) {
+	h.t.Helper()
+	admin := access.Principal{Person: access.Person{ID: h.ids["admin"], Role: access.Administrator}}
 	for route, g := range guards {
-		fx := &fixture{person: h.session(name), item: string(f.Item.ID), patient: string(f.Item.Patient), other: string(h.ids["outsider"]), picture: picture, referral: string(question.ID), rel: rel}
-		audience := h.ids["consultant"]
-		if rel == access.Referred {
-			audience = id
+		if !chosen(g) {
+			continue
 		}
-		if rel == access.Referred || strings.Contains(route, "link") || strings.Contains(route, "grant") {
-			fx.secret, fx.link = h.linkTo(fx.item, audience)
+		fx := h.fixture(s)
+		if s.rel == access.Referred || strings.Contains(route, "link") || strings.Contains(route, "grant") {
+			fx.secret, fx.link = h.linkTo(fx.item, h.audience(s))
 		}
 		if route == "DELETE /teams/:id/members/:person" { // so that there is somebody to take out
-			_ = h.sys.Staff.Join(ctx, admin, h.team, h.ids["outsider"])
+			_ = h.sys.Staff.Join(h.t.Context(), admin, h.team, h.ids["outsider"])
 		}
 		before := h.lastEvent()
 		a := g.ask(fx)
@@ -387,15 +430,15 @@ func (h *house) walk(role access.Role, rel access.Relation) {
 		if code := a.code(); code != "" {
 			got += " " + code
 		}
-		want := g.want(role, rel)
+		want := g.want(s.role, s.rel)
 		if strings.HasPrefix(route, "HEAD ") { // it has no body to say why
 			want, _, _ = strings.Cut(want, " ")
 		}
 		if got != want {
-			t.Errorf("%s by a %s who is %s: %s, want %s", route, role, rel, got, want)
+			h.t.Errorf("%s by a %s who is %s%s: %s, want %s", route, s.role, s.rel, when, got, want)
 		}
 		if a.status >= 400 && h.lastEvent() == before && want != g.allowed {
-			t.Errorf("%s by a %s who is %s: the refusal is not recorded", route, role, rel)
+			h.t.Errorf("%s by a %s who is %s%s: the refusal is not recorded", route, s.role, s.rel, when)
 		}
 	}
 }
