@@ -74,7 +74,7 @@ func (s *System) scrubStatus(ctx context.Context) api.Part {
 		p.Says = "It does not answer. The log says why."
 	case n > 0:
 		p.OK = false
-		p.Says = words.Say("{n} ARE NOT AS THEY SHOULD BE. Run “wardseal fsck” on the server; it says what can be repaired, and what a backup must bring back.", n)
+		p.Says = words.Say("NOT AS THEY SHOULD BE: {n}. Run “wardseal fsck” on the server; it says what can be repaired, and what a backup must bring back.", n)
 	case every <= 0:
 		p.Says = "never on this server: --scrub-every is 0"
 	case at.BeganAt.IsZero():
