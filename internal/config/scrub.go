@@ -81,6 +81,9 @@ func (s *System) scrubStatus(ctx context.Context) api.Part {
 		p.Says = "not yet"
 	case at.EndedAt.After(at.BeganAt):
 		p.Says = words.Say("all {n}, on {day}; nothing is wrong", at.Checked, words.Date(at.EndedAt))
+		if at.Checked == 0 {
+			p.Says = words.Say("there was none yet on {day}", words.Date(at.EndedAt))
+		}
 	default:
 		slow := words.Text("")
 		if overdue := at.Now.Sub(at.BeganAt) > every+every/10; overdue {
