@@ -5,6 +5,7 @@
 # make scale  the records team's questions on ten million synthetic items (about 20 GB of disk)
 # make failure  everything is killed, cut off and damaged as often as docs/failure.md says (about a quarter of an hour)
 # make boot   installs it on a Debian of its own with systemd, as docs/operations.md says, and does the main job there (needs root)
+# make screens  the pictures of the pages in docs/screens, anew
 # make words  brings the translators' files up to date with what the pages say
 # make sbom   what the program and its pages are made of, as CycloneDX, into dist/sbom
 # make vuln   asks Go's database of known faults about the modules (needs a network)
@@ -13,7 +14,7 @@
 BIN := $(or $(WARDSEAL_TEST_BIN),$(HOME)/.cache/wardseal/bin)
 FUZZTIME ?= 30s
 
-.PHONY: test lint ui words bench scale failure boot attack fuzz peers tools sbom vuln
+.PHONY: test lint ui words screens bench scale failure boot attack fuzz peers tools sbom vuln
 
 tools:
 	@bash test/install.sh
@@ -40,13 +41,16 @@ lint: tools
 	go vet ./...
 	$(BIN)/staticcheck ./...
 	GOSECGOVERSION=$$(go env GOVERSION) $(BIN)/gosec -quiet -exclude=G115,G304,G602 ./api/... ./cmd/... ./crypto/... ./imaging/... ./internal/... ./storage/...
-	bash -n test/install.sh test/fuzz.sh test/sbom.sh .ci/run
+	bash -n test/install.sh test/fuzz.sh test/sbom.sh test/screens.sh .ci/run
 
 ui:
 	cd api/ui && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm run build
 
 words:
 	go run ./test/words
+
+screens: tools
+	bash test/screens.sh
 
 bench:
 	@bash test/install.sh peers

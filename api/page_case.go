@@ -92,7 +92,7 @@ func (s *Server) timeline(c *gin.Context, v timelineView, f transfer.ItemFilter,
 	}
 	comparable := 0
 	for _, r := range rows {
-		if r.Compares() {
+		if r.Pictured {
 			comparable++
 		}
 	}
@@ -121,14 +121,13 @@ func (r row) when() time.Time {
 	return r.TakenAt
 }
 
-// Compares reports whether the picture can be laid beside another.
-func (r row) Compares() bool { return r.Pictured && !r.Video }
-
-// compareView is two pictures of one patient, the older first.
+// compareView is two pictures of one patient, the older first. A video is
+// compared by one of its frames.
 type compareView struct {
 	Patient Patient
 	Case    media.CaseID // of both, or empty
 	Sides   []side
+	Film    bool // one of them is a video, or both are
 }
 
 // side is one of the two pictures.
@@ -174,7 +173,7 @@ func (s *Server) comparePage(c *gin.Context) {
 		case d.Case != v.Case:
 			v.Case = ""
 		}
-		v.Patient, v.Sides = d.Patient, append(v.Sides, sd)
+		v.Patient, v.Sides, v.Film = d.Patient, append(v.Sides, sd), v.Film || sd.Viewer.Video
 	}
 	slices.SortStableFunc(v.Sides, func(a, b side) int { return a.When.Compare(b.When) })
 	for i, name := range []string{"older", "newer"} {
@@ -195,8 +194,6 @@ func (s *Server) sideOf(c *gin.Context, id media.ItemID) (itemView, side, error)
 	switch {
 	case access.Decide(who, access.ShowItem, v.Relation) != access.Allow:
 		return d, side{}, fault.New(fault.NotFound, "not-found", "There is nothing here that you may see. It may belong to another team, or the link to it may have ended.")
-	case w.Video:
-		return d, side{}, fault.New(fault.Invalid, "compare-videos", "Videos cannot be compared here. Choose two pictures.")
 	case w.Src == "":
 		return d, side{}, fault.New(fault.Invalid, "compare-waiting", "A form of this picture that browsers can show is still being made, or cannot be made. Try again in a moment.")
 	}

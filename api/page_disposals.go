@@ -105,6 +105,7 @@ type batchLine struct {
 	Team     words.Text
 	Class    words.Text
 	Why      words.Text
+	Was      words.Text // what is gone, as the certificate says
 	Sure     bool
 	Held     int
 	There    bool // its record can be looked at
@@ -177,7 +178,7 @@ func lineOf(l retention.BatchItem, b disposal.BatchView, teams []Team) batchLine
 	}
 	var line disposal.Line
 	if len(l.Facts) > 0 && json.Unmarshal(l.Facts, &line) == nil {
-		out.Team, out.Class, out.Why = words.Data(line.Team), words.Text(line.Class), words.Say("{format}, filed {day}", line.Format, ui.DayOf(line.FiledAt))
+		out.Team, out.Class, out.Was = words.Data(line.Team), words.Text(line.Class), words.Say("{format}, filed {day}", line.Format, ui.DayOf(line.FiledAt))
 		out.HandedOver = line.HandedOver
 	}
 	return out

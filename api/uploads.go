@@ -83,8 +83,8 @@ func (s *Server) uploadOptions(c *gin.Context) {
 // startUpload is tus's creation. Of the metadata only the phone's own name of
 // the upload and its person are looked at, and nothing else of it is kept.
 func (s *Server) startUpload(c *gin.Context) {
-	size, err := strconv.ParseInt(c.GetHeader("Upload-Length"), 10, 64)
-	if err != nil || size < 0 {
+	size, ok := whole(c.GetHeader("Upload-Length"))
+	if !ok {
 		fail(c, fault.New(fault.Invalid, "upload-length", "Say how long the upload is in the header Upload-Length; it is known once it is encrypted."))
 		return
 	}
@@ -115,12 +115,21 @@ func (s *Server) startUpload(c *gin.Context) {
 	c.Status(http.StatusCreated)
 }
 
+// whole reads a number of bytes: digits, and nothing else.
+func whole(header string) (int64, bool) {
+	if strings.Trim(header, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(header, 10, 64)
+	return n, err == nil
+}
+
 // metadata finds a key in pairs of a name and a value in base64.
 func metadata(header, key string) (string, error) {
 	for pair := range strings.SplitSeq(header, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), " ")
 		if name == key {
-			b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(value))
+			b, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(value))
 			return string(b), err
 		}
 	}
@@ -153,8 +162,8 @@ func (s *Server) continueUpload(c *gin.Context) {
 		fail(c, fault.New(fault.Unsupported, "upload-type", "Send parts of an upload as "+tusBody+"."))
 		return
 	}
-	at, err := strconv.ParseInt(c.GetHeader("Upload-Offset"), 10, 64)
-	if err != nil || at < 0 {
+	at, ok := whole(c.GetHeader("Upload-Offset"))
+	if !ok {
 		fail(c, fault.New(fault.Invalid, "upload-offset-form", "Say where this part starts in the header Upload-Offset."))
 		return
 	}

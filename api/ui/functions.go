@@ -40,12 +40,13 @@ func functions(l *Language) template.FuncMap {
 			}
 			return id[30:]
 		},
-		"role":  func(r any) words.Text { return Role(fmt.Sprint(r)) },
-		"list":  func(s ...string) []string { return s },
-		"text":  func(s string) words.Text { return words.Text(s) },
-		"fill":  func(form words.Text, values ...any) words.Text { return words.Say(form, values...) },
-		"say":   l.say,
-		"plain": l.plain,
+		"device": device,
+		"role":   func(r any) words.Text { return Role(fmt.Sprint(r)) },
+		"list":   func(s ...string) []string { return s },
+		"text":   func(s string) words.Text { return words.Text(s) },
+		"fill":   func(form words.Text, values ...any) words.Text { return words.Say(form, values...) },
+		"say":    l.say,
+		"plain":  l.plain,
 	}
 }
 
@@ -116,6 +117,21 @@ func Size(n int64) words.Text {
 		return words.Say("{n} KB", (n+512)/1024)
 	}
 	return words.Count(n, "{n} byte", "{n} bytes")
+}
+
+// device puts what a session says of itself, as package api wrote it when it
+// began, into words: a browser, a system, or both.
+func device(s string) words.Text {
+	browser, system, ok := strings.Cut(s, " on ")
+	switch {
+	case s == "A program":
+		return "A program"
+	case !ok:
+		return words.Data(s)
+	case browser == "A browser":
+		return words.Say("A browser on {system}", system)
+	}
+	return words.Say("{browser} on {system}", browser, system)
 }
 
 // Counted gives the forms for what templates count: "link", or "picture or

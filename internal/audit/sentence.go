@@ -2,6 +2,7 @@ package audit
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wardseal/wardseal/internal/access"
@@ -21,27 +22,33 @@ type Names struct {
 	Team   func(access.TeamID) words.Text
 }
 
+// counted are details that are numbers of something.
+var counted = map[string][2]words.Text{
+	"items":   {"{n} item", "{n} items"},
+	"records": {"{n} record", "{n} records"},
+}
+
 // sentences have gaps, which details and what an event is about fill.
 var sentences = map[Type]words.Text{
 	SignedIn:          "{who} signed in",
 	RecordsRead:       "{who} read the records: {what}[, of {patient}][, batch {batch}]",
-	RecordsDated:      "The dates of {items} items in {records} records were worked out again",
+	RecordsDated:      "The dates of {items} in {records} were worked out again",
 	RecordClassified:  "{who} gave [{patient}|a team or an item] the class [{class}|by age]",
 	PatientEvent:      "{who} recorded of {patient}: {kind}",
 	PatientEventEnded: "{who} cancelled what had been recorded of {patient} in error",
 	PatientsMerged:    "{who} merged another number of the same person into {patient}",
-	MergeUndone:       "{who} undid a merge of another number into {patient}[: {items} items went back]",
+	MergeUndone:       "{who} undid a merge of another number into {patient}[: {items} went back]",
 	ItemMoved:         "{who} gave {item} to the right patient, {patient}",
 	HoldPlaced:        "{who} placed a hold",
 	HoldReleased:      "{who} released a hold",
-	DisposalProposed:  "{who} proposed {items} items for destruction (batch {batch})",
+	DisposalProposed:  "{who} proposed {items} for destruction (batch {batch})",
 	DisposalApproved:  "{who} approved the destruction of batch {batch}[, which can be undone until {until}]",
 	DisposalRefused:   "{who} refused the destruction of batch {batch}",
 	DisposalUndone:    "{who} undid the disposal of batch {batch}",
 	KeyDestroyed:      "The keys of {item} were destroyed (batch {batch})",
 	ItemDestroyed:     "{item} was destroyed (batch {batch})",
 	DisposalSpared:    "{item} was spared (batch {batch}): {why}",
-	HandoverProposed:  "{who} proposed to hand {items} items over to another organisation",
+	HandoverProposed:  "{who} proposed to hand {items} over to another organisation",
 	HandoverApproved:  "{who} approved a handover to another organisation",
 	HandoverEnded:     "{who} ended a handover to another organisation",
 	HandoverConfirmed: "{who} recorded that another organisation has what was handed over",
@@ -78,7 +85,7 @@ var sentences = map[Type]words.Text{
 	RepairBegun:       "[{item}|Something in the store] is about to be repaired: {kind}",
 	StoreRepaired:     "[{item}|Something in the store] was repaired: {done}",
 	BackupMade:        "Backup {backup} was made",
-	BackupPruned:      "{backups} old backups were removed",
+	BackupPruned:      "Old backups were removed: {backups}",
 	Restored:          "This system was restored from backup {backup} of {taken}; what was recorded after it is not here",
 }
 
@@ -112,6 +119,11 @@ func (e Event) Sentence(n Names) words.Text {
 			values[name] = words.Data(value)
 			if t, ok := detailWords[value]; ok {
 				values[name] = t
+			}
+			if c, ok := counted[name]; ok {
+				if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+					values[name] = words.Count(n, c[0], c[1])
+				}
 			}
 		}
 	}

@@ -197,7 +197,7 @@ func (s *System) backupStatus(ctx context.Context) api.Part {
 		if now.Sub(made.At) >= backupOverdue {
 			late = "which is too long ago"
 		}
-		p.Says = words.Say("the last was made on {when}[; {n} objects could NOT be copied: run “wardseal fsck”][, {late}]", stamp(made.At), damaged, late)
+		p.Says = words.Say("the last was made on {when}[; objects that could NOT be copied: {n}; run “wardseal fsck”][, {late}]", stamp(made.At), damaged, late)
 	}
 	return p
 }

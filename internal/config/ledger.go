@@ -200,20 +200,20 @@ func (s *System) auditStatus(ctx context.Context) []api.Part {
 		tree.OK = false
 		tree.Says = words.Say("NONE IS SIGNED ANY MORE since {when}: {why}. Treat it as an incident: see docs/checkpoints.md.", stamp(l.RefusedAt), l.Refused)
 	case l.Checkpoint.Size == 0:
-		tree.Says = words.Say("none yet; {n} events wait for one", waiting)
+		tree.Says = words.Count(waiting, "none yet; {n} event waits for one", "none yet; {n} events wait for one")
 	default:
 		late := ""
 		if tree.OK = waiting == 0 || l.Now.Sub(l.Checkpoint.At) < overdue || waiting < ledger.SignAfter && s.fresh(ctx, l); !tree.OK {
 			late = stamp(l.Checkpoint.At)
 		}
-		tree.Says = words.Say("{n} of {all} events are covered; {waiting} wait[; the last was signed at {when}, which is too long ago]", l.Checkpoint.Size, l.Last, waiting, late)
+		tree.Says = words.Say("events covered: {n} of {all}; waiting: {waiting}[; the last was signed at {when}, which is too long ago]", l.Checkpoint.Size, l.Last, waiting, late)
 	}
 	if len(s.ledger.Sinks) == 0 {
 		return []api.Part{tree, {Name: "Audit sinks", OK: true, Says: "none is set: checkpoints stay in the database, where whoever rewrites it could remove them. Set --audit-file, --audit-bucket or --audit-syslog."}}
 	}
 	out := []api.Part{tree}
 	for _, k := range sinks {
-		p := api.Part{Name: "Audit sink", OK: k.Failure == "", Says: words.Say("{sink}: has all up to {n} events; {waiting} checkpoints wait", k.Name, k.Size, k.Waiting)}
+		p := api.Part{Name: "Audit sink", OK: k.Failure == "", Says: words.Say("{sink}: has all events up to number {n}; checkpoints waiting: {waiting}", k.Name, k.Size, k.Waiting)}
 		if k.Failure != "" {
 			p.Says = words.Say("{state}; at {when}: {why}", p.Says, stamp(k.FailedAt), k.Failure)
 		}

@@ -74,13 +74,16 @@ func (s *System) scrubStatus(ctx context.Context) api.Part {
 		p.Says = "It does not answer. The log says why."
 	case n > 0:
 		p.OK = false
-		p.Says = words.Say("{n} ARE NOT AS THEY SHOULD BE. Run “wardseal fsck” on the server; it says what can be repaired, and what a backup must bring back.", n)
+		p.Says = words.Say("NOT AS THEY SHOULD BE: {n}. Run “wardseal fsck” on the server; it says what can be repaired, and what a backup must bring back.", n)
 	case every <= 0:
 		p.Says = "never on this server: --scrub-every is 0"
 	case at.BeganAt.IsZero():
 		p.Says = "not yet"
 	case at.EndedAt.After(at.BeganAt):
 		p.Says = words.Say("all {n}, on {day}; nothing is wrong", at.Checked, words.Date(at.EndedAt))
+		if at.Checked == 0 {
+			p.Says = words.Say("there was none yet on {day}", words.Date(at.EndedAt))
+		}
 	default:
 		slow := words.Text("")
 		if overdue := at.Now.Sub(at.BeganAt) > every+every/10; overdue {

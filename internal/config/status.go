@@ -52,9 +52,9 @@ func (s *System) status(ctx context.Context) []api.Part {
 			present = present || k.Period == month
 		}
 	}
-	sealed := words.Say("{n} key-encryption keys, each sealed to the root and the escrow recipients", n)
+	sealed := words.Count(n, "{n} key-encryption key, sealed to the root and the escrow recipients", "{n} key-encryption keys, each sealed to the root and the escrow recipients")
 	if !present {
-		sealed = words.Say("{n} key-encryption keys, each sealed to the root and the escrow recipients; this month's is made when it is first needed", n)
+		sealed = words.Say("{keys}; this month's is made when it is first needed", sealed)
 	}
 	add("Keys", err, sealed)
 	counts, err := s.Store.JobCounts(ctx)

@@ -1,11 +1,13 @@
 package media_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
@@ -88,4 +90,47 @@ func TestMarksOutOfFormAreRefused(t *testing.T) {
 			t.Errorf("%.60s: %v", text, err)
 		}
 	}
+}
+
+// FuzzParseMarks: what is drawn over a picture is refused as such, or within
+// all bounds, without what shows nothing, and the same when it is kept and read
+// again.
+func FuzzParseMarks(f *testing.F) {
+	for _, seed := range []string{"", "null", "[]", fullMarks, fullMarks + "{}", `{"version":1,"shapes":[null]}`, `{"version":1,"shapes":[{"kind":"note","text":"x","at_ms":0}]}`,
+		`{"VERSION":1,"shapes":[{"kind":"note","text":"x"}],"shapes":[{"points":[[0,0]],"kind":"text"}]}`, `{"version":1,"shapes":[{"kind":"note","text":"\ud800\u202e"}]}`,
+		`{"version":1,"shapes":[{"kind":"arrow","points":[[1e-999,-0],[1e999,1]]}],"scale":{"from":[0,0],"to":[1,1],"mm":1e-1}}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := media.ParseMarks(text)
+		if err != nil {
+			if !fault.Is(err, fault.Invalid) {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		points := 0
+		for _, s := range m.Shapes {
+			points += len(s.Points)
+			for _, p := range s.Points {
+				if !(p[0] >= 0 && p[0] <= 1 && p[1] >= 0 && p[1] <= 1) {
+					t.Errorf("%q: a point at %v", text, p)
+				}
+			}
+			if utf8.RuneCountInString(s.Text) > media.MaxMarkText || strings.ContainsAny(s.Text, "\x00\t\r\x7f\u202e\u2066") {
+				t.Errorf("%q: %q", text, s.Text)
+			}
+		}
+		if len(m.Shapes) == 0 || len(m.Shapes) > media.MaxMarks || points > media.MaxAllPoints {
+			t.Errorf("%q: %d marks of %d points", text, len(m.Shapes), points)
+		}
+		kept, err := json.Marshal(m)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		again, err := media.ParseMarks(kept)
+		if second, _ := json.Marshal(again); err != nil || !bytes.Equal(second, kept) {
+			t.Errorf("%q is kept as %s and read as %s: %v", text, kept, second, err)
+		}
+	})
 }

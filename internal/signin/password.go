@@ -109,7 +109,8 @@ func (p Passwords) check(own access.Person, password string) error {
 	}
 	known := p.words(own)
 	if found, beside := without(password, known); len(found) > 0 && beside < minBeside {
-		return refuse("password-words", words.Say("Besides what everybody here knows ({words}) this password has {n} letters or figures, and needs {least}. Three random words that have nothing to do with you or your work do well.", strings.Join(found, ", "), beside, minBeside))
+		return refuse("password-words", words.Count(beside, "This password has {n} letter or figure besides what everybody here knows ({words}), and needs {least}. Three random words that have nothing to do with you or your work do well.",
+			"This password has {n} letters or figures besides what everybody here knows ({words}), and needs {least}. Three random words that have nothing to do with you or your work do well.", strings.Join(found, ", "), minBeside))
 	}
 	if guesses(password, known) < minGuesses {
 		return refuse("password-common", "This password is one of the first that are guessed: a common word or password, a pattern, or one of these with something added. Three random words do well.")

@@ -261,6 +261,16 @@ async function warned() {
   assert.equal(await p.locator(".ws-idle").count(), 0, "it was kept");
   await p.clock.runFor((idle + 5) * 1000);
   assert.match(await p.locator(".ws-idle").innerText(), /You were signed out/);
+  // Signed in again, one goes on where one was.
+  s.expected = [401];
+  await p.evaluate(() => { document.querySelector("main").dataset.same = "yes"; });
+  await s.context.clearCookies();
+  await p.click(".ws-idle button");
+  await p.fill("#again-username", "nurse");
+  await p.fill("#again-password", password);
+  await s.check("idle-again");
+  await p.click("dialog button");
+  await p.waitForFunction(() => !document.querySelector(".ws-idle, dialog") && document.querySelector("main").dataset.same);
   await s.close();
 }
 

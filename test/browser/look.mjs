@@ -279,6 +279,98 @@ async function opened(Screen, width, nurse, item) {
   await s.context.close();
 }
 
+/** looksAtFilm: a frame of a paused video is looked at closely, by mouse, keys and fingers, and compared with a picture. */
+export async function looksAtFilm(s, picture) {
+  const p = s.page, view = p.locator(".ws-viewer__window");
+  const scale = () => view.getAttribute("data-scale").then(Number);
+  const scaled = (want) => p.waitForFunction((want) => Math.abs(document.querySelector(".ws-viewer__window").dataset.scale / want - 1) < .01, want).catch(async () => assert.fail(`the scale is ${await scale()}, not ${want}`));
+  const box = () => p.locator(".ws-viewer__window video").boundingBox();
+  await p.click("button:text-is('Mark')"); // puts the pen down
+  await view.scrollIntoViewIfNeeded();
+  const fit = await scale();
+  await p.click("button[aria-label='Zoom in']");
+  await scaled(fit * 1.5);
+  await view.focus();
+  await p.keyboard.press("+");
+  await scaled(fit * 2.25);
+  const before = await box();
+  await p.keyboard.press("ArrowRight");
+  const after = await box(), room = await view.boundingBox();
+  assert.ok(after.x < before.x - 10, "an arrow moves what is zoomed");
+  for (let i = 0; i < 30; i++) await p.keyboard.press("ArrowRight");
+  const edge = await box();
+  assert.ok(Math.abs(edge.x + edge.width - room.x - room.width) < 2, "and not past its edge");
+  await p.mouse.move(room.x + 50, room.y + 100);
+  await p.mouse.down();
+  await p.mouse.move(room.x + 90, room.y + 100, { steps: 3 });
+  await p.mouse.up();
+  assert.ok(Math.abs((await box()).x - edge.x - 40) < 2, "a drag moves it as far as the hand goes");
+  await p.click("button:text-is('Light')");
+  await p.fill("[id$=brightness]", "160");
+  assert.match(await p.evaluate(() => document.querySelector("video").style.filter), /brightness\(160%\)/);
+  await s.check("item-video-closer");
+  await p.click("button:text-is('As taken')");
+  await p.click("button:text-is('Light')");
+  await view.scrollIntoViewIfNeeded();
+  await view.focus();
+  await p.keyboard.press("1");
+  await scaled(1);
+  await p.keyboard.press("0");
+  await scaled(fit);
+  const { x, y, width, height } = await view.boundingBox();
+  await p.mouse.move(x + width / 4, y + height / 2);
+  await p.mouse.wheel(0, -300);
+  await scaled(fit * 1.25);
+  await p.keyboard.press("0");
+  await pinch(p, [x + width / 2, y + height / 2], 40, 120);
+  await scaled(fit * 3);
+  await p.click("[data-zoom=fit]");
+  await scaled(fit);
+
+  const item = new URL(p.url()).pathname.split("/").pop();
+  const [other] = await file(p, "beside a film " + s.width, picture, { team: (await api(p, "GET", "/session")).teams[0], body_site: "heel" });
+  await p.click("text=This patient over time, to compare");
+  await p.check(`#item-${item}`);
+  await p.check(`#item-${other}`);
+  await p.click("button:text-is('Compare')");
+  await p.waitForURL("**/compare?*");
+  await at(p, {}, 0);
+  await at(p, {}, 1);
+  assert.match(await p.locator("main").innerText(), /A video is compared by one of its frames/);
+  const film = p.locator(".ws-compare__side").filter({ has: p.locator("video") }), nth = await film.locator("xpath=preceding-sibling::figure").count();
+  const looked = () => film.locator("canvas").first().evaluate((c) => c.toDataURL());
+  const first = await looked();
+  await film.locator("[data-step='1']").click();
+  await p.waitForFunction(([nth, first]) => document.querySelectorAll(".ws-compare__side")[nth].querySelector("canvas").toDataURL() !== first, [nth, first]);
+  await at(p, {}, nth);
+  const scales = () => p.evaluate(() => [...document.querySelectorAll(".ws-viewer__window")].map((w) => Number(w.dataset.scale)));
+  const whole = await scales();
+  await p.click("button[aria-label='Zoom in']");
+  await at(p, { scale: whole[0] * 1.5 }, 0);
+  await at(p, { scale: whole[1] * 1.5 }, 1);
+  await film.locator("[data-step='1']").click();
+  await p.waitForTimeout(600);
+  await at(p, { scale: whole[nth] * 1.5 }, nth); // the next frame is looked at where the one before was
+  await s.check("compare-film");
+  await p.click("[data-over]");
+  await at(p, {}, 0);
+  await p.waitForTimeout(600);
+  const laid = p.locator("canvas").first(), over = await laid.evaluate((c) => c.toDataURL());
+  await film.locator("[data-step='1']").click();
+  await p.waitForFunction((over) => document.querySelector("canvas").toDataURL() !== over, over);
+  await s.check("compare-film-over");
+}
+
+/** pinch takes two fingers from so far apart to so far apart. */
+async function pinch(p, [x, y], from, to) {
+  const cdp = await p.context().newCDPSession(p);
+  const fingers = (apart) => [{ x: x - apart / 2, y, id: 1 }, { x: x + apart / 2, y, id: 2 }];
+  await cdp.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: fingers(from) });
+  for (let i = 1; i <= 8; i++) await cdp.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: fingers(from + (to - from) * i / 8) });
+  await cdp.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  await cdp.detach();
+}
+
 /** compares: chosen on the timeline, moved together, laid over. */
 async function compares(s, first, second) {
   const p = s.page;

@@ -2,7 +2,7 @@
 // server and another person on the same phone.
 //
 //   URL, PASSWORD   the running server and its people's password
-//   CONTROL         POST /kill and /start here do that to the server
+//   CONTROL         POST /kill, /start, /stop and /go here do that to the server
 //   PICTURE         a JPEG as a phone makes it
 //   SHOTS           a folder for screenshots; none are taken without it
 import { readFileSync } from "node:fs";
@@ -113,6 +113,28 @@ async function noSignal() {
   assert.equal((await kept(p)).sealed.length, 0, "what is filed is wiped");
   await check(p, "queue-filed");
   await p.close();
+}
+
+/** A server that hangs: the form comes without it, and a picture's page is waited for; without a signal there is a way back to it. */
+async function hangs() {
+  const p = await page("/pictures"), q = await page("/pictures");
+  await p.evaluate(() => navigator.serviceWorker.ready);
+  await control("/stop");
+  const going = p.goto(base + "/pictures");
+  await q.goto(base + "/send");
+  await q.waitForSelector("body[data-shell]");
+  await control("/go");
+  await going;
+  assert.equal(await p.locator("h1").innerText(), "Pictures", "the form is no answer to who asks for pictures");
+  await context.setOffline(true);
+  await p.goto(base + "/pictures");
+  await p.waitForSelector("body[data-shell]");
+  await check(p, "queue-no-signal-elsewhere");
+  await context.setOffline(false);
+  await p.click("text=Try again to open what you asked for.");
+  await p.waitForSelector("h1:text-is('Pictures')");
+  await p.close();
+  await q.close();
 }
 
 /** The page and the server die in the middle of an upload: it goes on from there and is filed once. */
@@ -232,7 +254,7 @@ async function signedOut() {
 }
 
 try {
-  for (const [name, walk] of [["no signal", noSignal], ["killed", killed], ["refused", refused], ["another person", another], ["signed out", signedOut]]) {
+  for (const [name, walk] of [["no signal", noSignal], ["hangs", hangs], ["killed", killed], ["refused", refused], ["another person", another], ["signed out", signedOut]]) {
     const started = Date.now();
     await walk();
     console.log(`ok ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,6 +72,13 @@ func TestQueue(t *testing.T) {
 	control := http.NewServeMux()
 	control.HandleFunc("POST /kill", func(http.ResponseWriter, *http.Request) { m.kill() })
 	control.HandleFunc("POST /start", func(http.ResponseWriter, *http.Request) { m.start() })
+	for path, signal := range map[string]os.Signal{"POST /stop": syscall.SIGSTOP, "POST /go": syscall.SIGCONT} {
+		control.HandleFunc(path, func(http.ResponseWriter, *http.Request) {
+			if err := m.cmd.Process.Signal(signal); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 	desk := httptest.NewServer(control)
 	defer desk.Close()
 	copyTo(t, dir, "queue.mjs")

@@ -128,6 +128,9 @@ func (b *browser) page(method, path string, form url.Values) answer {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
+	if b.e.reads != "" {
+		r.Header.Set("Accept-Language", b.e.reads)
+	}
 	for _, c := range []*http.Cookie{b.cookie, b.away} {
 		if c != nil {
 			r.AddCookie(c)
@@ -153,6 +156,9 @@ func (b *browser) page(method, path string, form url.Values) answer {
 		case "__Host-wardseal-away":
 			b.away = kept
 		}
+	}
+	if b.e.looked != nil && (resp.StatusCode < 300 || resp.StatusCode >= 400) && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		b.e.looked(method+" "+path, text)
 	}
 	return answer{resp.StatusCode, resp.Header, text, resp.Cookies()}
 }

@@ -1,21 +1,20 @@
 // Two pictures of one patient: beside each other, moved and zoomed together,
-// or the newer laid over the older.
+// or the newer laid over the older. A video is compared by one of its frames.
 import OpenSeadragon from "openseadragon";
 import { light } from "./light";
-import { zoomTools } from "./picture";
+import { Reel } from "./reel";
 import { byId, make } from "./small";
 import { arrived, Stage } from "./stage";
-import { Panels, tool, wholeScreen } from "./tools";
+import { Panels, tool, wholeScreen, zoomTools } from "./tools";
 import { tr } from "./words";
 
 /** compare makes the two pictures of the page stages that go together. */
 export async function compare(place: HTMLElement): Promise<void> {
   const sides = [...place.querySelectorAll<HTMLElement>(".ws-compare__side")];
-  const stages = await Promise.all(sides.map(async (side) => {
-    const image = side.querySelector<HTMLImageElement>(".ws-viewer__picture")!;
-    return new Stage(side.querySelector<HTMLElement>(".ws-viewer__window")!, image, await arrived(image));
+  const [older, newer] = await Promise.all(sides.map((side) => {
+    const window = side.querySelector<HTMLElement>(".ws-viewer__window")!, video = window.querySelector("video");
+    return video ? frameOf(window, video) : pictureOf(window);
   }));
-  const [older, newer] = stages;
   if (!older || !newer) return;
   const link = together(older, newer);
   const badge = make("p", { class: "ws-viewer__badge", role: "status" });
@@ -23,12 +22,52 @@ export async function compare(place: HTMLElement): Promise<void> {
   const frame = make("div", { class: "ws-viewer__frame ws-compare__frame" });
   place.before(frame);
   const panels = new Panels();
-  panels.add(tr("Light"), light(stages, badge));
+  panels.add(tr("Light"), light([older, newer], badge));
   const linked = tool(tr("Move together"), tr("Move together"), () => linked.setAttribute("aria-pressed", String(link.toggle())), { "aria-pressed": "true", "data-linked": "" });
   const [lay, panel] = over(place, older, newer, link);
   const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": tr("Both pictures") },
-    ...zoomTools(stages), linked, lay, ...panels.buttons, wholeScreen(frame));
+    ...zoomTools(older), linked, lay, ...panels.buttons, wholeScreen(frame));
   frame.append(bar, panels.element, panel, place, badge);
+}
+
+async function pictureOf(window: HTMLElement): Promise<Stage> {
+  const image = window.querySelector<HTMLImageElement>(".ws-viewer__picture")!;
+  return new Stage(window, image, await arrived(image));
+}
+
+/** frameOf makes the frame of a video that is seen a stage, with what goes to another; the video lies below. */
+async function frameOf(window: HTMLElement, video: HTMLVideoElement): Promise<Stage | undefined> {
+  const frame = (): HTMLCanvasElement => {
+    const { videoWidth: width, videoHeight: height } = video, canvas = make("canvas", { width: String(width), height: String(height) });
+    canvas.getContext("2d")!.drawImage(video, 0, 0);
+    return canvas;
+  };
+  if (!await seen(video)) {
+    window.parentElement!.after(make("p", { class: "ws-compare__said", role: "status" }, tr("This browser cannot show the frames of this video, so they cannot be compared here. Another browser may.")));
+    return undefined;
+  }
+  const reel = new Reel(video), stage = new Stage(window, frame(), reel.size);
+  let shown = -1;
+  reel.told(() => {
+    if (video.seeking || reel.time === shown) return;
+    shown = reel.time;
+    stage.change(frame());
+  });
+  window.parentElement!.after(make("div", { class: "ws-compare__reel" }, reel.progress(window), make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": tr("The frame of the video") }, ...reel.stepTools())));
+  return stage;
+}
+
+/** seen waits for the first frame of a video; false where there is none. */
+function seen(video: HTMLVideoElement): Promise<boolean> {
+  return new Promise((done) => {
+    const failed = (): void => done(false);
+    if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) return done(true);
+    video.addEventListener("loadeddata", () => done(true), { once: true });
+    for (const part of [video, ...video.querySelectorAll("source")]) part.addEventListener("error", failed, { once: true });
+    if (video.error || video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE) return done(false);
+    video.preload = "auto";
+    video.currentTime = 1e-3; // a phone fetches no frame before somebody goes to one
+  });
 }
 
 interface Link { toggle(): boolean; pause(off: boolean): void }
@@ -80,13 +119,33 @@ function over(place: HTMLElement, older: Stage, newer: Stage, link: Link): [HTML
     panel.hidden = !on;
     place.classList.toggle("ws-compare--over", on);
     link.pause(on);
-    requestAnimationFrame(() => { older.viewer.forceResize(); older.fit(); }); // it has more room now, or less
-    if (on) older.lay(newer, Number(slider.value) / 100, (image) => { upper = image; [turn] = [0]; });
+    requestAnimationFrame(() => { older.viewer.forceResize(); older.fitAll(); }); // it has more room now, or less
+    if (on) put();
     else {
+      laid++;
       if (upper) older.viewer.world.removeItem(upper);
       upper = undefined;
     }
   }, { "aria-pressed": "false", "data-over": "" });
+
+  let laid = 0;
+  /** put lays the newer over the older; where one of its frames was put before, the next one goes. */
+  const put = (was?: OpenSeadragon.TiledImage): void => {
+    const nth = ++laid, bounds = was?.getBoundsNoRotate();
+    older.lay(newer, Number(slider.value) / 100, (image) => {
+      const { world } = older.viewer;
+      if (nth !== laid) return world.removeItem(image); // there is a later one
+      if (!bounds) turn = 0;
+      else {
+        image.setPosition(bounds.getTopLeft(), true);
+        image.setWidth(bounds.width, true);
+        image.setRotation(turn, true);
+      }
+      if (upper) world.removeItem(upper);
+      upper = image;
+    });
+  };
+  newer.changed(() => { if (upper) put(upper); });
 
   function fitting(): HTMLElement {
     const nudge = (x: number, y: number): void => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { areaIn, arrowHead, clock, fitted, frameLasts, inside, lengthIn, middle, millimetres, mmPerPixel, rounded, simplified, span, square, turned, within, type Point, type Quarter } from "./geometry";
+import { areaIn, arrowHead, clock, fitted, frameLasts, held, inside, lengthIn, middle, millimetres, mmPerPixel, moved, rounded, simplified, span, square, turned, whole, within, type Point, type Quarter } from "./geometry";
 
 const wide = { width: 400, height: 200 };
 const near = (got: number, want: number, by = 1e-9): void => assert.ok(Math.abs(got - want) <= by, `${got} is not ${want}`);
@@ -66,6 +66,22 @@ test("a turned film fits its box, and a point goes there and back", () => {
   const [x, y] = fitted(wide, { width: 300, height: 300 }, 90).project([0, 0]); // the upper left goes to the upper right
   near(x, 225);
   near(y, 0);
+});
+
+test("closer, the point under a finger stays there, and no edge comes in", () => {
+  const box = { width: 300, height: 300 };
+  for (const turn of [0, 90, 180, 270] as const) {
+    const at = fitted(wide, box, turn).project([.4, .4]);
+    const view = moved(wide, box, turn, whole, at, [at[0] + 5, at[1]], 3);
+    near(view.zoom, 3);
+    const [x, y] = fitted(wide, box, turn, view).project([.4, .4]);
+    near(x, at[0] + 5);
+    near(y, at[1]);
+    const corner = held(wide, box, turn, { zoom: 3, middle: [0, 0] });
+    const edge = fitted(wide, box, turn, corner).project([0, 0]);
+    assert.ok(edge.every((v) => Math.abs(v) < 1e-6 || Math.abs(v - 300) < 1e-6), `turned by ${turn}, its corner is at ${edge}`);
+    assert.deepEqual(held(wide, box, turn, { zoom: 1, middle: [.2, .9] }).middle, [.5, .5]);
+  }
 });
 
 test("the time of a frame, though some were left out", () => {

@@ -108,27 +108,46 @@ export function arrowHead([ax, ay]: Point, [bx, by]: Point, length: number): [Po
 export type Quarter = 0 | 90 | 180 | 270;
 export const turned = (by: Quarter): Quarter => ((by + 90) % 360) as Quarter;
 
+/** What is looked at: how much closer than the whole, and which point lies in the middle. */
+export interface View { zoom: number; middle: Point }
+
+/** The whole. */
+export const whole: View = { zoom: 1, middle: [.5, .5] };
+
 /**
- * fitted is where something of a size lies when it is shown whole in the
- * middle of a box, turned; project and unproject go between fractions of it
- * and points of the box.
+ * fitted is where something of a size lies in a box, turned: all of it in the
+ * middle, or what a view says; project and unproject go between fractions of
+ * it and points of the box.
  */
-export function fitted(size: Size, box: Size, turn: Quarter): { width: number; height: number; project: (p: Point) => Point; unproject: (p: Point) => Point } {
+export function fitted(size: Size, box: Size, turn: Quarter, { zoom, middle: [mx, my] } = whole): { width: number; height: number; project: (p: Point) => Point; unproject: (p: Point) => Point } {
   const lies = turn % 180 === 90;
-  const factor = Math.min(box.width / (lies ? size.height : size.width), box.height / (lies ? size.width : size.height));
+  const factor = Math.min(box.width / (lies ? size.height : size.width), box.height / (lies ? size.width : size.height)) * zoom;
   const width = size.width * factor, height = size.height * factor;
   const cos = [1, 0, -1, 0][turn / 90]!, sin = [0, 1, 0, -1][turn / 90]!;
   return {
     width, height,
     project: ([x, y]) => {
-      const dx = (x - .5) * width, dy = (y - .5) * height;
+      const dx = (x - mx) * width, dy = (y - my) * height;
       return [box.width / 2 + dx * cos - dy * sin, box.height / 2 + dx * sin + dy * cos];
     },
     unproject: ([x, y]) => {
       const dx = x - box.width / 2, dy = y - box.height / 2;
-      return [(dx * cos + dy * sin) / width + .5, (dy * cos - dx * sin) / height + .5];
+      return [(dx * cos + dy * sin) / width + mx, (dy * cos - dx * sin) / height + my];
     },
   };
+}
+
+/** moved takes what lies at one point of the box to another, and closer by a factor. */
+export function moved(size: Size, box: Size, turn: Quarter, view: View, from: Point, to: Point, by = 1): View {
+  const at = fitted(size, box, turn, view).unproject(from), zoom = view.zoom * by;
+  return { zoom, middle: fitted(size, box, turn, { zoom, middle: at }).unproject([box.width - to[0], box.height - to[1]]) };
+}
+
+/** held keeps a view on what there is to see: in the middle, or without an edge that comes in too far. */
+export function held(size: Size, box: Size, turn: Quarter, { zoom, middle: [x, y] }: View): View {
+  const { width, height } = fitted(size, box, turn, { zoom, middle: [.5, .5] }), lies = turn % 180 === 90;
+  const hold = (at: number, long: number, room: number): number => long <= room ? .5 : Math.min(Math.max(at, room / long / 2), 1 - room / long / 2);
+  return { zoom, middle: [hold(x, width, lies ? box.height : box.width), hold(y, height, lies ? box.width : box.height)] };
 }
 
 /**

@@ -132,7 +132,7 @@ function unchecked(): void {
   const born = new Date(`${typed("dob_year")}-${month}-${day}T12:00:00`);
   if (!number.kind || isNaN(born.getTime()) || born.getDate() !== Number(day)) return;
   const words = born.toLocaleDateString(language(), { day: "numeric", month: "long", year: "numeric" });
-  const found = make("div", { class: "nhsuk-inset-text ws-found", "data-kind": number.kind, "data-number": number.digits, "data-name": tr("Not checked yet"), "data-born": words },
+  const found = make("div", { class: "nhsuk-inset-text ws-found", "data-kind": number.kind, "data-number": number.digits, "data-name": tr("Patient not checked yet"), "data-born": words },
     make("p", {}, make("strong", {}, tr("There is no signal to check who this is.")), " ", tr("Compare with the wristband: {kind} number {number}, born {born}. It is checked when it arrives.", { kind: called(number.kind), number: spaced(number.digits), born: words })));
   byId("found")?.replaceChildren(found);
 }

@@ -3,22 +3,11 @@ import { Desk } from "./desk";
 import { light } from "./light";
 import { make } from "./small";
 import { arrived, Stage } from "./stage";
-import { Panels, tool, wholeScreen } from "./tools";
+import { Panels, tool, wholeScreen, zoomTools } from "./tools";
 import { tr } from "./words";
 
 /** What the page needs to know of what is at work on it. */
 export interface Look { busy(): boolean; destroy(): void }
-
-/** zoomTools are the buttons that every stage has. */
-export function zoomTools(stages: Stage[], lead = stages[0]!): HTMLElement[] {
-  const scale = make("span", { class: "ws-viewer__scale" });
-  lead.moved(() => { scale.textContent = Math.round(100 * lead.scale) + " %"; });
-  return [
-    tool("−", tr("Zoom out"), () => lead.zoomBy(1 / 1.5)), tool("+", tr("Zoom in"), () => lead.zoomBy(1.5)),
-    tool(tr("Fit"), tr("Fit: show all"), () => lead.fit(), { "data-zoom": "fit" }), tool("100 %", tr("100 %: show every pixel"), () => lead.zoomTo(1), { "data-zoom": "full" }),
-    tool(tr("Turn"), tr("Turn by a quarter, clockwise"), () => lead.turn(), { "data-turn": "" }), scale,
-  ];
-}
 
 /** picture makes the picture of a viewer's place a stage with tools. */
 export async function picture(place: HTMLElement): Promise<Look | undefined> {
@@ -36,7 +25,7 @@ export async function picture(place: HTMLElement): Promise<Look | undefined> {
   panels.add(tr("Light"), light([stage], badge));
   panels.add(tr("Measure"), desk.measurePanel, () => desk.rest());
   if (place.hasAttribute("data-annotates")) panels.add(tr("Mark"), desk.markPanel, () => desk.rest());
-  const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": tr("The picture") }, ...zoomTools([stage]), ...panels.buttons, wholeScreen(frame));
+  const bar = make("div", { class: "ws-tools ws-viewer__bar", role: "group", "aria-label": tr("The picture") }, ...zoomTools(stage), ...panels.buttons, wholeScreen(frame));
   if (image.hasAttribute("data-moving")) bar.append(plain(window));
   frame.prepend(bar, panels.element);
   frame.after(desk.list);

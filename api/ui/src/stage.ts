@@ -4,27 +4,30 @@
 import OpenSeadragon from "openseadragon";
 import type { Point, Size } from "./geometry";
 import { make } from "./small";
-import type { Surface } from "./surface";
+import { closest, type Closer } from "./surface";
 import { tr } from "./words";
 
-/** How many pixels of the screen one of the picture may take. */
-const closest = 12;
+/** A picture, or one frame of a video. */
+type Image = HTMLImageElement | HTMLCanvasElement;
+const isPicture = (image: Image): image is HTMLImageElement => image instanceof HTMLImageElement;
+const sizeOf = (image: Image): Size => isPicture(image) ? { width: image.naturalWidth, height: image.naturalHeight } : image;
 
-export class Stage implements Surface {
+export class Stage implements Closer {
   readonly element: HTMLElement;
   readonly viewer: OpenSeadragon.Viewer;
   private full: string | undefined;
   private shown: OpenSeadragon.TiledImage | undefined;
-  private image: HTMLImageElement;
+  private image: Image;
   private readonly calls: (() => void)[] = [];
+  private readonly others: (() => void)[] = [];
   private readonly place: HTMLElement;
 
-  /** Opens the picture of a window; the image must have arrived. */
-  constructor(readonly window: HTMLElement, readonly picture: HTMLImageElement, readonly size: Size) {
+  /** Opens the picture of a window, or a frame; an image must have arrived. */
+  constructor(readonly window: HTMLElement, readonly picture: Image, readonly size: Size) {
     this.full = picture.dataset.full;
     this.image = picture;
     this.place = make("div", { class: "ws-viewer__stage" });
-    picture.after(this.place);
+    window.querySelector("img, video")!.after(this.place);
     window.style.setProperty("--shape", `${size.width} / ${size.height}`);
     window.classList.add("ws-viewer__window--live");
     unstyled();
@@ -32,7 +35,7 @@ export class Stage implements Surface {
     this.viewer = OpenSeadragon({
       element: this.place, drawer: "canvas", showNavigationControl: false, showNavigator: false, keyboardNavEnabled: false,
       animationTime: quick ? 0 : .35, springStiffness: 8, visibilityRatio: .5, minZoomImageRatio: .7, maxZoomPixelRatio: closest,
-      preserveImageSizeOnResize: false, zoomPerScroll: 1.25, silenceMultiImageWarnings: true, immediateRender: true,
+      preserveImageSizeOnResize: false, preserveViewport: true, zoomPerScroll: 1.25, silenceMultiImageWarnings: true, immediateRender: true,
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true, scrollToZoom: true },
       gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: true, pinchToZoom: true, flickEnabled: !quick, pinchRotate: false },
     });
@@ -44,11 +47,11 @@ export class Stage implements Surface {
     this.element.addEventListener("keydown", (event) => this.key(event));
     for (const event of ["update-viewport", "resize", "rotate"] as const) this.viewer.addHandler(event, () => this.tell());
     this.viewer.addHandler("animation-finish", () => this.tell());
-    this.add(picture, picture.src.endsWith("/preview") ? "preview" : "original");
+    this.add(picture, isPicture(picture) ? picture.src.endsWith("/preview") ? "preview" : "original" : "frame");
   }
 
   /** add lays an image over what is shown; both are one unit wide. */
-  private add(image: HTMLImageElement, name: string): void {
+  private add(image: Image, name: string): void {
     this.image = image;
     this.viewer.addTiledImage({
       tileSource: sourceOf(image), x: 0, y: 0, width: 1,
@@ -60,6 +63,15 @@ export class Stage implements Surface {
       },
     });
   }
+
+  /** change shows another frame, of the same size, in place of the one before. */
+  change(frame: HTMLCanvasElement): void {
+    this.image = frame;
+    this.viewer.addTiledImage({ tileSource: sourceOf(frame), x: 0, y: 0, width: 1, index: 0, replace: true });
+    for (const call of this.others) call();
+  }
+  /** Calls back whenever it shows another frame. */
+  changed(call: () => void): void { this.others.push(call); }
 
   /** lay puts another stage's picture over this one, in the middle and as wide. */
   lay(other: Stage, opacity: number, laid: (image: OpenSeadragon.TiledImage) => void): void {
@@ -74,7 +86,7 @@ export class Stage implements Surface {
     if (!this.shown) return;
     this.window.dataset.scale = this.scale.toFixed(4);
     this.window.dataset.turned = String(this.turned);
-    if (this.full && this.scale * devicePixelRatio > this.picture.naturalWidth / this.size.width * 1.05) void this.closer(this.full);
+    if (this.full && this.scale * devicePixelRatio > sizeOf(this.picture).width / this.size.width * 1.05) void this.closer(this.full);
     for (const call of this.calls) call();
   }
 
@@ -107,7 +119,7 @@ export class Stage implements Surface {
     this.settle();
   }
   zoomBy(factor: number): void { this.viewer.viewport.zoomBy(factor); this.settle(); }
-  fit(): void { this.viewer.viewport.goHome(); }
+  fitAll(): void { this.viewer.viewport.goHome(); }
   turn(): void {
     this.viewer.viewport.setRotation(this.viewer.viewport.getRotation() + 90);
     this.settle();
@@ -136,7 +148,7 @@ export class Stage implements Surface {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.target !== this.element) return;
     const does: Record<string, () => void> = {
       "+": () => this.zoomBy(1.5), "=": () => this.zoomBy(1.5), "-": () => this.zoomBy(1 / 1.5), "_": () => this.zoomBy(1 / 1.5),
-      "0": () => this.fit(), "1": () => this.zoomTo(1), "r": () => this.turn(), "R": () => this.turn(),
+      "0": () => this.fitAll(), "1": () => this.zoomTo(1), "r": () => this.turn(), "R": () => this.turn(),
       ArrowLeft: () => this.move(-.15, 0), ArrowRight: () => this.move(.15, 0), ArrowUp: () => this.move(0, -.15), ArrowDown: () => this.move(0, .15),
     };
     const act = does[event.key];
@@ -153,20 +165,21 @@ export class Stage implements Surface {
 }
 
 const tileEdge = 512;
+let frames = 0;
 
 /**
  * sourceOf cuts an image that has arrived into tiles, each drawn when it is
  * looked at, in the size it is looked at. A canvas for the whole would be more
  * than a phone allows. The browser draws it upright.
  */
-function sourceOf(image: HTMLImageElement): OpenSeadragon.TileSource {
-  const { naturalWidth: width, naturalHeight: height } = image;
+function sourceOf(image: Image): OpenSeadragon.TileSource {
+  const { width, height } = sizeOf(image), name = isPicture(image) ? image.src : "frame:" + ++frames;
   const deepest = Math.ceil(Math.log2(Math.max(width, height, 2)));
   const source = new OpenSeadragon.TileSource({
     width, height, tileWidth: tileEdge, tileHeight: tileEdge, tileOverlap: 1, minLevel: Math.min(8, deepest), maxLevel: deepest,
   } as OpenSeadragon.TileSourceOptions);
   return Object.assign(source, {
-    getTileUrl: (level: number, x: number, y: number) => `${image.src}#${level}/${x}/${y}`, // a name; it is not fetched
+    getTileUrl: (level: number, x: number, y: number) => `${name}#${level}/${x}/${y}`, // a name; it is not fetched
     getTilePostData: (level: number, x: number, y: number) => ({ level, x, y }),
     downloadTileStart: (job: { postData: { level: number; x: number; y: number }; finish(data: unknown, request: unknown, type: string): void }) => {
       const { level, x, y } = job.postData;
@@ -177,12 +190,12 @@ function sourceOf(image: HTMLImageElement): OpenSeadragon.TileSource {
 }
 
 /** cut draws one tile, with a pixel of its neighbours on each side; by is how much smaller than the image it is. */
-function cut(image: HTMLImageElement, by: number, x: number, y: number): CanvasRenderingContext2D {
+function cut(image: Image, by: number, x: number, y: number): CanvasRenderingContext2D {
   const side = (n: number, whole: number): [from: number, long: number] => {
     const all = Math.ceil(whole / by), from = Math.max(n * tileEdge - 1, 0);
     return [from, Math.max(Math.min((n + 1) * tileEdge + 1, all) - from, 1)];
   };
-  const [left, width] = side(x, image.naturalWidth), [top, height] = side(y, image.naturalHeight);
+  const all = sizeOf(image), [left, width] = side(x, all.width), [top, height] = side(y, all.height);
   const canvas = make("canvas");
   [canvas.width, canvas.height] = [width, height];
   const context = canvas.getContext("2d")!;

@@ -20,3 +20,16 @@ export interface Surface {
   /** What the browser's filters work on. */
   readonly drawn: () => Iterable<HTMLElement>;
 }
+
+/** How many pixels of the screen one of a picture may take. */
+export const closest = 12;
+
+/** A surface that is looked at closely. */
+export interface Closer extends Surface {
+  /** Pixels of the screen for one of the picture. */
+  readonly scale: number;
+  zoomTo(scale: number): void;
+  zoomBy(factor: number): void;
+  /** Shows all of it. */
+  fitAll(): void;
+}

@@ -1,5 +1,6 @@
 // The tools around what is looked at: buttons, and panels that open below them.
 import { make } from "./small";
+import type { Closer } from "./surface";
 import { tr } from "./words";
 
 /** A button; its shape says nothing to who cannot see it, so it has a name. */
@@ -54,4 +55,15 @@ export function wholeScreen(frame: HTMLElement): HTMLButtonElement {
     if (event.key === "Escape" && frame.classList.contains("ws-viewer__frame--whole") && !event.defaultPrevented) show(frame.classList.toggle("ws-viewer__frame--whole"));
   });
   return b;
+}
+
+/** zoomTools are the buttons of whatever is looked at closely. */
+export function zoomTools(lead: Closer): HTMLElement[] {
+  const scale = make("span", { class: "ws-viewer__scale" });
+  lead.moved(() => { scale.textContent = Math.round(100 * lead.scale) + " %"; });
+  return [
+    tool("−", tr("Zoom out"), () => lead.zoomBy(1 / 1.5)), tool("+", tr("Zoom in"), () => lead.zoomBy(1.5)),
+    tool(tr("Fit"), tr("Fit: show all"), () => lead.fitAll(), { "data-zoom": "fit" }), tool("100 %", tr("100 %: show every pixel"), () => lead.zoomTo(1), { "data-zoom": "full" }),
+    tool(tr("Turn"), tr("Turn by a quarter, clockwise"), () => lead.turn(), { "data-turn": "" }), scale,
+  ];
 }

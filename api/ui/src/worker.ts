@@ -21,7 +21,8 @@ const worker = self as unknown as {
 };
 
 const STORE = "wardseal-" + VERSION, SHELL = "/shell";
-const PATIENCE = 10_000; // how long a page may hang on one bar of signal
+const PATIENCE = 10_000; // how long the form may hang on one bar of signal
+const FORM = ["/", "/send", "/queue"]; // where the shell is what is asked for
 
 worker.addEventListener("install", (event) => {
   event.waitUntil((async () => {
@@ -68,14 +69,18 @@ async function asset(path: string, request: Request): Promise<Response> {
   return await (await caches.open(STORE)).match(path) ?? fetch(request);
 }
 
-/** page gives what the server says, and the shell when it says nothing. */
+/**
+ * page gives what the server says, and the shell when it cannot be asked. Where
+ * the form is wanted, it need not answer soon; a picture is waited for, since
+ * the form is no answer to who opens one.
+ */
 async function page(request: Request): Promise<Response> {
   const shell = await (await caches.open(STORE)).match(SHELL);
   if (!shell) return fetch(request);
   let over: number | undefined;
-  const late = new Promise<Response>((done) => { over = setTimeout(() => done(shell), PATIENCE); });
+  const late = FORM.includes(new URL(request.url).pathname) ? [new Promise<Response>((done) => { over = setTimeout(() => done(shell), PATIENCE); })] : [];
   try {
-    return await Promise.race([fetch(request), late]);
+    return await Promise.race([fetch(request), ...late]);
   } catch {
     return shell;
   } finally {
