@@ -247,7 +247,7 @@ func obus(out *bytes.Buffer, config, data []byte) error {
 				if k <= 0 || v > uint64(len(b)) {
 					return errHEIFForm
 				}
-				head, n = head+k, int(v) // #nosec G115 -- less than there is
+				head, n = head+k, int(v)
 			}
 			if n < 0 || head+n > len(b) {
 				return errHEIFForm

@@ -475,9 +475,9 @@ func (p *tiffPage) painter() func(to []uint8, v []uint32) {
 
 // lab reads CIE L*a*b*, whose a and b are signed, or in ICC's form moved up.
 func (p *tiffPage) lab(v []uint32) (l, a, b float64) {
-	most, signed := 255.0, func(v uint32) float64 { return float64(int8(v)) } // #nosec G115 -- as it is meant
+	most, signed := 255.0, func(v uint32) float64 { return float64(int8(v)) }
 	if p.bits == 16 {
-		most, signed = 65535, func(v uint32) float64 { return float64(int16(v)) / 256 } // #nosec G115
+		most, signed = 65535, func(v uint32) float64 { return float64(int16(v)) / 256 }
 	}
 	if p.photometric == tiffICCLab {
 		signed = func(v uint32) float64 { return float64(v)*255/most - 128 }
