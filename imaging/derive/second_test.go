@@ -15,6 +15,7 @@ import (
 
 	"github.com/wardseal/wardseal/imaging/sanitise"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/test/servers"
 )
 
 // cleaned gives a picture as it is kept.
@@ -252,4 +253,34 @@ func TestAlphaPlane(t *testing.T) {
 	if _, err := m.DeriveStill(context.Background(), Still{png: picture, alpha: len(picture)}, Sizes()); err == nil {
 		t.Error("a picture of alpha alone")
 	}
+}
+
+// The boxes of a file are read in the server.
+func FuzzCodedPlanes(f *testing.F) {
+	servers.Seed(f, func() [][]byte {
+		return [][]byte{made(f, ".heic", "heif-enc", "-q", "50", "IN", "-o", "OUT"), made(f, ".avif", "avifenc", "-s", "9", "IN", "OUT")}
+	})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, _ = heifFacts(b)
+		items, err := readHEIFItems(b)
+		if err != nil {
+			return
+		}
+		p, err := items.plane(items.primary)
+		if err == nil && (p.size.X > p.columns*p.tile.X || p.size.Y > p.rows*p.tile.Y || len(p.stream) > maxSource) {
+			t.Errorf("%d by %d of %v show %v", p.columns, p.rows, p.tile, p.size)
+		}
+	})
+}
+
+// A TIFF is unpacked in the child; nothing in it may run away.
+func FuzzTIFFPages(f *testing.F) {
+	f.Add(handTIFF(5, 8, 4, 1, make([]byte, 256)))
+	f.Add(handTIFF(8, 16, 3, 1, make([]byte, 384)))
+	f.Add(handTIFF(1, 12, 2, 1, make([]byte, 192), [2]uint32{338, 2}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := newTIFFPage(b); err == nil && p.width*p.height < 1<<16 && p.partWidth*p.partHeight < 1<<16 {
+			_, _ = p.decode(b)
+		}
+	})
 }
