@@ -163,7 +163,7 @@ func (p *tiffPage) values(b, entry []byte) []uint32 {
 func (p *tiffPage) check() error {
 	base, ok := map[int]int{tiffWhiteZero: 1, 1: 1, tiffRGB: 3, tiffPalette: 1, tiffCMYK: 4, tiffYCbCr: 3, tiffLab: 3, tiffICCLab: 3}[p.photometric]
 	lab := p.photometric == tiffLab || p.photometric == tiffICCLab
-	const most = 1 << 16
+	const spare = 1024 // by which tiles may be larger than the picture, as in the library
 	switch {
 	case !ok || p.samples < base || p.samples > 16:
 	case p.bits < 1 || p.bits > 16 && p.bits != 32, lab && p.bits != 8 && p.bits != 16, p.photometric == tiffYCbCr && p.bits != 8:
@@ -171,7 +171,7 @@ func (p *tiffPage) check() error {
 	case p.format != 1 && (p.format != 3 || p.bits != 32), p.format == 3 && (lab || p.photometric == tiffPalette || p.predictor != 1):
 	case p.predictor != 1 && (p.predictor != 2 || p.bits%8 != 0):
 	case p.width < 1 || p.height < 1 || p.partWidth < 1 || p.partHeight < 1:
-	case p.partWidth > most || p.partHeight > most, int64(p.partWidth)*int64(p.partHeight) > int64(p.width)*int64(p.height)+1<<22:
+	case p.partWidth > p.width+spare || p.partHeight > p.height+spare:
 	case p.photometric == tiffYCbCr && (p.sub[0] < 1 || p.sub[0] > 4 || p.sub[1] < 1 || p.sub[1] > 4 || p.separate && p.sub != [2]int{1, 1}):
 	default:
 		return nil

@@ -164,7 +164,8 @@ func TestTIFFsOfAbsurdParts(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{
 		"a strip that is too short": handTIFF(5, 8, 4, 1, make([]byte, 255)),
-		"tiles of absurd size":      handTIFF(5, 8, 4, 1, make([]byte, 256), [2]uint32{322, 65536}, [2]uint32{323, 65536}, [2]uint32{324, 8}, [2]uint32{325, 256}),
+		"tiles of absurd size":      handTIFF(5, 8, 4, 1, make([]byte, 256), [2]uint32{322, 65536}, [2]uint32{323, 16}, [2]uint32{324, 24}, [2]uint32{325, 256}),
+		"tiles of absurd height":    handTIFF(5, 8, 4, 1, make([]byte, 256), [2]uint32{322, 16}, [2]uint32{323, 65536}, [2]uint32{324, 24}, [2]uint32{325, 256}),
 		"signed numbers":            handTIFF(5, 8, 4, 2, make([]byte, 256)),
 		"too few samples":           handTIFF(5, 8, 3, 1, make([]byte, 256)),
 		"an unknown colour":         handTIFF(4, 8, 1, 1, make([]byte, 256)),
