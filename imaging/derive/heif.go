@@ -235,9 +235,18 @@ func clap(b []byte, w, h int) image.Rectangle {
 	return image.Rect(int(x), int(y), int(x+cw), int(y+ch))
 }
 
+var errHEICAlpha = errors.New("a HEIC with alpha")
+
 // heicDecode reads the primary picture. The decoder looks at the main brand
-// alone, so a file that calls itself HEIF first and HEVC second is helped.
+// alone, so a file that calls itself HEIF first and HEVC second is helped. Of a
+// picture with alpha it gives rows that are shifted, or all that is under the
+// clear parts: that one is for Films.Still.
 func heicDecode(b []byte) (image.Image, error) {
+	if items, err := readHEIFItems(b); err == nil {
+		if _, ok, err := items.alpha(items.primary); ok || err != nil {
+			return nil, errHEICAlpha
+		}
+	}
 	if len(b) >= 12 && string(b[4:8]) == "ftyp" {
 		copy(b[8:12], "heic")
 	}

@@ -148,6 +148,21 @@ func TestSecondLookIsNeeded(t *testing.T) {
 	}
 }
 
+// What the WebAssembly would show wrong is left to the second look.
+func TestHEICWithAlphaIsNotShownWithout(t *testing.T) {
+	m := maker(t, "child", Config{})
+	for _, size := range []image.Point{{400, 200}, {128, 128}, {72, 72}} {
+		img := quarters(size.X, size.Y)
+		for i := 3; i < len(img.Pix); i += 4 {
+			img.Pix[i] = 0
+		}
+		b := heifOf(t, img, ".heic", "heif-enc", "-q", "95", "PICTURE", "-o", "OUT")
+		if _, err := derive(m, b, media.HEIC); !errors.Is(err, ErrUndecodable) {
+			t.Errorf("%v: %v", size, err)
+		}
+	}
+}
+
 // A picture keeps its way up, its profile and its coding.
 func TestSecondLookKeepsFacts(t *testing.T) {
 	f := films(t, FilmConfig{})
