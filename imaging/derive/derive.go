@@ -21,9 +21,10 @@
 // profile, wider colours and HDR are converted to it, and the rest is taken
 // for sRGB. A PNG's gAMA and cHRM chunks are not applied.
 //
-// Of animated pictures the first frame is shown. JPEG coded losslessly or with
-// 12 bits, and what the other decoders do not know, gives ErrUndecodable; so
-// does one coded arithmetically, until a Recoder has written it anew.
+// Of animated pictures the first frame is shown. JPEG of 12 bits, and what else
+// the decoders do not know, gives ErrUndecodable; so does one coded
+// arithmetically, until a Recoder has written it anew, and what is left is asked
+// of Films.Still.
 //
 // Videos are another matter: see Films. There the child becomes ffmpeg, and
 // that of Recoder becomes jpegtran.
@@ -178,6 +179,11 @@ func (m *Maker) probe() (answer, error) {
 // is killed. src is not used after Derive returns unless its Read outlasts the
 // child by more than a second, so its Read should end with ctx.
 func (m *Maker) Derive(ctx context.Context, src io.Reader, n int64, f media.Format, sizes []Size) (Output, error) {
+	return m.derive(ctx, src, request{Format: f.String(), Bytes: n}, f, sizes)
+}
+
+func (m *Maker) derive(ctx context.Context, src io.Reader, req request, f media.Format, sizes []Size) (Output, error) {
+	n := req.Bytes
 	if !decodes(f) {
 		return Output{}, fmt.Errorf("%w: %s is not decoded here", ErrUndecodable, f)
 	}
@@ -187,7 +193,7 @@ func (m *Maker) Derive(ctx context.Context, src io.Reader, n int64, f media.Form
 	if n > maxSource {
 		return Output{}, fmt.Errorf("%w: it has more than %d bytes", ErrLimit, maxSource)
 	}
-	req := request{Format: f.String(), Bytes: n, MaxPixels: m.cfg.MaxPixels}
+	req.MaxPixels = m.cfg.MaxPixels
 	for _, s := range sizes {
 		if s.LongEdge < 1 || s.LongEdge > maxLongEdge {
 			return Output{}, errors.New("derive: a size out of range")
@@ -233,6 +239,12 @@ func (m *Maker) Derive(ctx context.Context, src io.Reader, n int64, f media.Form
 // DeriveFrame makes the given renditions of one frame that Films took.
 func (m *Maker) DeriveFrame(ctx context.Context, frame []byte, sizes []Size) (Output, error) {
 	return m.Derive(ctx, bytes.NewReader(frame), int64(len(frame)), media.PNG, sizes)
+}
+
+// DeriveStill makes the given renditions of a picture that Films read.
+func (m *Maker) DeriveStill(ctx context.Context, s Still, sizes []Size) (Output, error) {
+	req := request{Format: media.PNG.String(), Bytes: int64(len(s.png)), Alpha: int64(s.alpha)}
+	return m.derive(ctx, bytes.NewReader(s.png), req, media.PNG, sizes)
 }
 
 // fit gives the size of a picture whose longer edge is at most edge, with the

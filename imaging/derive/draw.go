@@ -23,19 +23,19 @@ func draw(data []byte, req request) (answer, [][]byte, error) {
 	if !ok {
 		return answer{}, nil, ErrUndecodable
 	}
-	cfg, err := c.config(data)
+	data, alpha := data[:req.Bytes-req.Alpha], data[req.Bytes-req.Alpha:]
+	img, cfg, err := c.read(data, req.MaxPixels)
 	if err != nil {
-		return answer{}, nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
+		return answer{}, nil, err
 	}
-	if cfg.Width < 1 || cfg.Height < 1 {
-		return answer{}, nil, ErrUndecodable
-	}
-	if cfg.Width > maxSide || cfg.Height > maxSide || int64(cfg.Width)*int64(cfg.Height) > req.MaxPixels {
-		return answer{}, nil, ErrBomb
-	}
-	img, err := c.decode(data)
-	if err != nil {
-		return answer{}, nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
+	if len(alpha) > 0 {
+		plane, _, err := c.read(alpha, req.MaxPixels)
+		if err != nil {
+			return answer{}, nil, err
+		}
+		if img, err = withAlpha(img, plane); err != nil {
+			return answer{}, nil, err
+		}
 	}
 	f := c.facts(data)
 	if _, is := img.(*image.Gray); is || cfg.ColorModel == color.GrayModel {
@@ -48,6 +48,38 @@ func draw(data []byte, req request) (answer, [][]byte, error) {
 		img = imaging.Crop(resizable(img), f.crop)
 	}
 	return drawAll(resizable(img), f, f.profileFor(f.gray, cfg.ColorModel), req)
+}
+
+// read decodes a picture of at most so many pixels, after it asked for the size.
+func (c codec) read(data []byte, maxPixels int64) (image.Image, image.Config, error) {
+	cfg, err := c.config(data)
+	if err != nil {
+		return nil, cfg, fmt.Errorf("%w: %w", ErrUndecodable, err)
+	}
+	if cfg.Width < 1 || cfg.Height < 1 {
+		return nil, cfg, ErrUndecodable
+	}
+	if cfg.Width > maxSide || cfg.Height > maxSide || int64(cfg.Width)*int64(cfg.Height) > maxPixels {
+		return nil, cfg, ErrBomb
+	}
+	img, err := c.decode(data)
+	if err != nil {
+		return nil, cfg, fmt.Errorf("%w: %w", ErrUndecodable, err)
+	}
+	return img, cfg, nil
+}
+
+// withAlpha gives a picture that is clear where the plane is black.
+func withAlpha(img, plane image.Image) (*image.NRGBA, error) {
+	a, ok := plane.(*image.Gray)
+	if !ok || a.Rect != img.Bounds() {
+		return nil, fmt.Errorf("%w: its alpha is of another size", ErrUndecodable)
+	}
+	to := imaging.Clone(img)
+	for i, v := range a.Pix { // both are without gaps between rows
+		to.Pix[4*i+3] = v
+	}
+	return to, nil
 }
 
 // drawAll makes the pictures out of a decoded one.

@@ -130,6 +130,15 @@ func inflate(body []byte) []byte {
 	return profile
 }
 
+// deflate is the inverse of inflate.
+func deflate(profile []byte) []byte {
+	out := bytes.NewBufferString("x\x00\x00")
+	z := zlib.NewWriter(out)
+	_, _ = z.Write(profile) // into memory
+	_ = z.Close()
+	return out.Bytes()
+}
+
 // orientation reads tag 0x0112 from the first directory of a TIFF block, and
 // gives 1 when there is none.
 func orientation(b []byte) int {

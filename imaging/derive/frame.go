@@ -25,6 +25,7 @@ type request struct {
 	Probe      bool     `json:"probe,omitempty"` // only try to get out
 	Format     string   `json:"format,omitempty"`
 	Bytes      int64    `json:"bytes,omitempty"`
+	Alpha      int64    `json:"alpha,omitempty"` // so many of the bytes, the last, are a grey PNG that says where the picture is clear
 	MaxPixels  int64    `json:"max_pixels,omitempty"`
 	Sizes      []target `json:"sizes,omitempty"`
 }
@@ -99,7 +100,7 @@ func (r request) check() error {
 	if r.Probe {
 		return nil
 	}
-	if r.Bytes <= 0 || r.Bytes > maxSource || r.MaxPixels <= 0 || len(r.Sizes) == 0 || len(r.Sizes) > maxSizes {
+	if r.Bytes <= 0 || r.Bytes > maxSource || r.Alpha < 0 || r.Alpha >= r.Bytes || r.MaxPixels <= 0 || len(r.Sizes) == 0 || len(r.Sizes) > maxSizes {
 		return errors.New("the request is out of range")
 	}
 	for _, s := range r.Sizes {

@@ -17,7 +17,7 @@ var errHEIF = errors.New("no primary picture in the boxes")
 // heif is the primary item's properties.
 type heif struct {
 	width, height int // as coded
-	largest       int64
+	largest       ispe
 	turns         []turn
 	clap          []byte // the clean aperture, as it stands
 	coding        *coding
@@ -25,6 +25,11 @@ type heif struct {
 	sps           []byte // of the first HEVC configuration
 	gray          bool
 }
+
+// ispe is how large an item is said to be.
+type ispe struct{ w, h uint32 }
+
+func (s ispe) pixels() uint64 { return uint64(s.w) * uint64(s.h) }
 
 // turn is irot or imir, in the order that they apply.
 type turn struct {
@@ -99,7 +104,9 @@ func heifFacts(b []byte) (heif, error) {
 	var h heif
 	for i, kind := range kinds {
 		if kind == "ispe" && len(properties[i]) >= 12 {
-			h.largest = max(h.largest, int64(binary.BigEndian.Uint32(properties[i][4:]))*int64(binary.BigEndian.Uint32(properties[i][8:])))
+			if s := (ispe{binary.BigEndian.Uint32(properties[i][4:]), binary.BigEndian.Uint32(properties[i][8:])}); s.pixels() > h.largest.pixels() {
+				h.largest = s
+			}
 		}
 	}
 	boxes(iprp, func(kind string, body []byte) bool {
@@ -228,9 +235,18 @@ func clap(b []byte, w, h int) image.Rectangle {
 	return image.Rect(int(x), int(y), int(x+cw), int(y+ch))
 }
 
+var errHEICAlpha = errors.New("a HEIC with alpha")
+
 // heicDecode reads the primary picture. The decoder looks at the main brand
-// alone, so a file that calls itself HEIF first and HEVC second is helped.
+// alone, so a file that calls itself HEIF first and HEVC second is helped. Of a
+// picture with alpha it gives rows that are shifted, or all that is under the
+// clear parts: that one is for Films.Still.
 func heicDecode(b []byte) (image.Image, error) {
+	if items, err := readHEIFItems(b); err == nil {
+		if _, ok, err := items.alpha(items.primary); ok || err != nil {
+			return nil, errHEICAlpha
+		}
+	}
 	if len(b) >= 12 && string(b[4:8]) == "ftyp" {
 		copy(b[8:12], "heic")
 	}
@@ -244,8 +260,8 @@ func heifConfig(b []byte) (image.Config, error) {
 	if err != nil {
 		return image.Config{}, err
 	}
-	if h.largest > int64(h.width)*int64(h.height) {
-		h.width, h.height = int(min(h.largest, 1<<62)), 1
+	if h.largest.pixels() > uint64(h.width)*uint64(h.height) {
+		h.width, h.height = int(h.largest.w), int(h.largest.h)
 	}
 	return image.Config{Width: h.width, Height: h.height}, nil
 }

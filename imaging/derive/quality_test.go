@@ -34,6 +34,37 @@ func times(img *image.NRGBA, by float64) *image.NRGBA {
 	return out
 }
 
+// shaken is img while the camera moved by n pixels, along dx and dy.
+func shaken(img *image.NRGBA, n, dx, dy int) *image.NRGBA {
+	out := image.NewNRGBA(img.Rect)
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	for i := 0; i < len(out.Pix); i += 4 {
+		x, y := i/4%w, i/4/w
+		var sum [3]int
+		for k := range n {
+			at := img.PixOffset(max(0, min(w-1, x+(k-n/2)*dx)), max(0, min(h-1, y+(k-n/2)*dy)))
+			for c := range sum {
+				sum[c] += int(img.Pix[at+c])
+			}
+		}
+		out.Pix[i], out.Pix[i+1], out.Pix[i+2], out.Pix[i+3] = uint8(sum[0]/n), uint8(sum[1]/n), uint8(sum[2]/n), 255
+	}
+	return out
+}
+
+// lines is what a shake along a slant leaves of any texture: lines along it.
+func lines(w, h, slant int) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for i := 0; i < len(img.Pix); i += 4 {
+		v := uint8(60)
+		if (i/4%w+slant*(i/4/w)+h)/7%2 == 0 {
+			v = 200
+		}
+		img.Pix[i], img.Pix[i+1], img.Pix[i+2], img.Pix[i+3] = v, v, v, 255
+	}
+	return img
+}
+
 func TestQuality(t *testing.T) {
 	sharp := textured(1600, 1200)
 	blurred := imaging.Blur(sharp, 8)
@@ -47,6 +78,10 @@ func TestQuality(t *testing.T) {
 		"small":                {textured(300, 200), nil},
 		"blurred":              {blurred, []media.Flag{media.Blurred}},
 		"a sharp subject":      {subject, nil},
+		"shaken sideways":      {shaken(sharp, 40, 1, 0), []media.Flag{media.Blurred}},
+		"shaken up and down":   {shaken(sharp, 40, 0, 1), []media.Flag{media.Blurred}},
+		"shaken slantwise":     {lines(1000, 800, 1), []media.Flag{media.Blurred}},
+		"slantwise the other":  {lines(1000, 800, -1), []media.Flag{media.Blurred}},
 		"dark, and sharp":      {times(sharp, 0.12), []media.Flag{media.Dark}},
 		"dark, and blurred":    {times(blurred, 0.12), []media.Flag{media.Blurred, media.Dark}},
 		"overexposed":          {times(sharp, 3), []media.Flag{media.Overexposed}},

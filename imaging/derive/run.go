@@ -160,9 +160,12 @@ func (c *capped) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// kept gives what was written, and whether there was more.
+// kept hands over what was written, and says whether there was more. It is
+// asked once; nothing is kept afterwards.
 func (c *capped) kept() ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return bytes.Clone(c.buf.Bytes()), c.over
+	b := c.buf.Bytes()
+	c.buf, c.max = bytes.Buffer{}, 0
+	return b, c.over
 }

@@ -9,7 +9,6 @@ import (
 	"image/png"
 
 	"github.com/gen2brain/avif"
-	"golang.org/x/image/tiff"
 
 	"github.com/wardseal/wardseal/internal/media"
 )
@@ -38,11 +37,7 @@ var codecs = map[string]codec{
 		gifDecode,
 		func([]byte) facts { return facts{orientation: 1} },
 	},
-	media.TIFF.String(): {
-		func(b []byte) (image.Config, error) { return tiff.DecodeConfig(bytes.NewReader(b)) },
-		func(b []byte) (image.Image, error) { return tiff.Decode(bytes.NewReader(b)) },
-		tiffFacts,
-	},
+	media.TIFF.String(): {tiffConfig, tiffDecode, tiffFacts},
 	media.WebP.String(): {webpConfig, webpDecode, webpFacts},
 	media.HEIC.String(): {heifConfig, heicDecode, heicFacts},
 	media.AVIF.String(): {

@@ -263,9 +263,11 @@ func deep(typ string, n int) string {
 
 func FuzzBMFF(f *testing.F) {
 	trex := bx("mvex", bx("trex", u32(0, 1, 1, 1, 0, 0)))
-	fuzz(f, film(f, ".mp4"), film(f, ".mov"), film(f, ".mp4", "-movflags", "frag_keyframe+empty_moov"),
-		[]byte(built(bx("stts", u32(0, 1, 1, 1))+bx("stsc", u32(0, 1, 1, 1, 1))+bx("stsz", u32(0, 6, 1))+bx("stco", u32(0, 1, 484)), "")+bx("mdat", "pixels and a tail")),
-		[]byte(built(noTables, trex)+bx("moof", bx("mfhd", u32(0, 1)), bx("traf", bx("tfhd", u32(0x20000, 1)), bx("tfdt", u32(0, 5)), bx("trun", u32(0x201, 1, 88, 6))))+bx("mdat", "pixels and a tail")))
+	fuzz(f, func() [][]byte {
+		return [][]byte{film(f, ".mp4"), film(f, ".mov"), film(f, ".mp4", "-movflags", "frag_keyframe+empty_moov"),
+			[]byte(built(bx("stts", u32(0, 1, 1, 1))+bx("stsc", u32(0, 1, 1, 1, 1))+bx("stsz", u32(0, 6, 1))+bx("stco", u32(0, 1, 484)), "") + bx("mdat", "pixels and a tail")),
+			[]byte(built(noTables, trex) + bx("moof", bx("mfhd", u32(0, 1)), bx("traf", bx("tfhd", u32(0x20000, 1)), bx("tfdt", u32(0, 5)), bx("trun", u32(0x201, 1, 88, 6)))) + bx("mdat", "pixels and a tail"))}
+	})
 }
 
 // Pictures and titles of chapters, and the words of FLAC, go.

@@ -204,7 +204,9 @@ func TestGIFPixelsOfAllFrames(t *testing.T) {
 }
 
 func FuzzGIF(f *testing.F) {
-	plain := movingGIF(f)
-	fuzz(f, plain, inGIF(plain, gifBlock(0xfe, traceMark), gifBlock(0xff, "XMP DataXMP", traceMark)),
-		[]byte("GIF89a\x02\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x2c\x00\x00\x00\x00\x02\x00\x01\x00\x00\x02\x02\x44\x0a\x00\x3b"))
+	fuzz(f, func() [][]byte {
+		plain := movingGIF(f)
+		return [][]byte{plain, inGIF(plain, gifBlock(0xfe, traceMark), gifBlock(0xff, "XMP DataXMP", traceMark)),
+			[]byte("GIF89a\x02\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x2c\x00\x00\x00\x00\x02\x00\x01\x00\x00\x02\x02\x44\x0a\x00\x3b")}
+	})
 }

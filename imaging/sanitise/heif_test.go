@@ -493,9 +493,11 @@ func TestHEIFCorpus(t *testing.T) {
 }
 
 func FuzzHEIF(f *testing.F) {
-	dir, hevc := f.TempDir(), plain(f, "hvc1")
-	made(f, dir, "a.png", "convert", "-size", "32x32", "-depth", "8", "plasma:", "-alpha", "set", "-channel", "A", "-evaluate", "set", "60%", "a.png")
-	fuzz(f, made(f, dir, "a.heic", "heif-enc", "-q", "10", "-t", "16", "a.png", "-o", "a.heic"), made(f, dir, "a.avif", "avifenc", "-s", "10", "--min", "60", "--max", "63", "a.png", "a.avif"),
-		made(f, dir, "b.avif", "avifenc", "-s", "10", "--min", "60", "--max", "63", "a.png", "a.png", "b.avif"), composed(hevc, "grid", "\x00\x00\x01\x01"+u16(128, 128), 128, 128).bytes(),
-		composed(hevc, "iovl", "\x00\x00"+u16(9, 9, 9, 9, 150, 150, 0, 0, 70, 0, 10, 80, 65530, 75), 150, 150).bytes(), composed(hevc, "iden", "", 64, 64).bytes())
+	fuzz(f, func() [][]byte {
+		dir, hevc := f.TempDir(), plain(f, "hvc1")
+		made(f, dir, "a.png", "convert", "-size", "32x32", "-depth", "8", "plasma:", "-alpha", "set", "-channel", "A", "-evaluate", "set", "60%", "a.png")
+		return [][]byte{made(f, dir, "a.heic", "heif-enc", "-q", "10", "-t", "16", "a.png", "-o", "a.heic"), made(f, dir, "a.avif", "avifenc", "-s", "10", "--min", "60", "--max", "63", "a.png", "a.avif"),
+			made(f, dir, "b.avif", "avifenc", "-s", "10", "--min", "60", "--max", "63", "a.png", "a.png", "b.avif"), composed(hevc, "grid", "\x00\x00\x01\x01"+u16(128, 128), 128, 128).bytes(),
+			composed(hevc, "iovl", "\x00\x00"+u16(9, 9, 9, 9, 150, 150, 0, 0, 70, 0, 10, 80, 65530, 75), 150, 150).bytes(), composed(hevc, "iden", "", 64, 64).bytes()}
+	})
 }

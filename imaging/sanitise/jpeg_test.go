@@ -2,8 +2,10 @@ package sanitise_test
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/wardseal/wardseal/imaging/verify"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/test/servers"
 )
 
 // jpegParts takes a JPEG apart: what is before its scan, the scan with its
@@ -211,21 +214,19 @@ func TestVerifierFindsHidingPlacesInJPEG(t *testing.T) {
 }
 
 func FuzzJPEGCodings(f *testing.F) {
-	var seeds [][]byte
-	for _, b := range madeJPEGs(f) {
-		seeds = append(seeds, b)
-	}
-	fuzz(f, seeds...)
+	fuzz(f, func() [][]byte { return slices.Collect(maps.Values(madeJPEGs(f))) })
 }
 
 // fuzzVerify gives a verifier hostile files: it finds something or takes them,
 // in bounds.
-func fuzzVerify(f *testing.F, format media.Format, seeds map[string][]byte) {
-	for _, b := range seeds {
-		out, _ := must(f, b)
-		f.Add(out)
-		f.Add(b)
-	}
+func fuzzVerify(f *testing.F, format media.Format, seeds func(testing.TB) map[string][]byte) {
+	servers.Seed(f, func() (all [][]byte) {
+		for _, b := range seeds(f) {
+			out, _ := must(f, b)
+			all = append(all, out, b)
+		}
+		return all
+	})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if err := verify.File(t.Context(), bytes.NewReader(b), int64(len(b)), format); err != nil {
 			return
@@ -237,5 +238,5 @@ func fuzzVerify(f *testing.F, format media.Format, seeds map[string][]byte) {
 	})
 }
 
-func FuzzVerifyJPEG(f *testing.F) { fuzzVerify(f, media.JPEG, madeJPEGs(f)) }
-func FuzzVerifyTIFF(f *testing.F) { fuzzVerify(f, media.TIFF, madeTIFFs(f)) }
+func FuzzVerifyJPEG(f *testing.F) { fuzzVerify(f, media.JPEG, madeJPEGs) }
+func FuzzVerifyTIFF(f *testing.F) { fuzzVerify(f, media.TIFF, madeTIFFs) }

@@ -510,5 +510,7 @@ func FuzzMatroska(f *testing.F) {
 	group := ebml(mkvGroup, ebml("\xa1", "\x81\x00\x10\x00", "x"), ebml("\x9b", "\x01"), ebml("\xfb", "\xf0"), ebml("\x75\xa1", ebml("\xa6", ebml("\xee", "\x01"), ebml("\xa5", "x"))))
 	odd := mkvFilm(mkvTrackOf(1, 1, "V_VP9", ebml("\x63\xa2", "\x01\x01\x00"), ebml(mkvVideo, mkvPixels, ebml("\x53\xc0", "\x01"), ebml("\x55\xb0", ebml("\x55\xb1", "\x09")), ebml("\x76\x70", ebml("\x76\x71", "\x00")))),
 		mkvCluster+mkvUnknown+ebml("\xe7", "\x05"), group, mkvFrame(1, 0, "x"))
-	fuzz(f, mkvPlain(), odd, mkvLaced(6, "\x02"+string([]byte{0x80 | byte(len(mkvSEI+mkvSlice)), 0xbf}), mkvSEI+mkvSlice, mkvSEI+mkvSlice, mkvSlice), film(f, ".webm", "-c:v", "libvpx", "-c:a", "libopus", "-live", "1"), film(f, ".mkv", "-c:v", "libx264", "-preset", "ultrafast", "-t", "0.3"))
+	fuzz(f, func() [][]byte {
+		return [][]byte{mkvPlain(), odd, mkvLaced(6, "\x02"+string([]byte{0x80 | byte(len(mkvSEI+mkvSlice)), 0xbf}), mkvSEI+mkvSlice, mkvSEI+mkvSlice, mkvSlice), film(f, ".webm", "-c:v", "libvpx", "-c:a", "libopus", "-live", "1"), film(f, ".mkv", "-c:v", "libx264", "-preset", "ultrafast", "-t", "0.3")}
+	})
 }

@@ -404,10 +404,9 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-func fuzz(f *testing.F, seeds ...[]byte) {
-	for _, s := range seeds {
-		f.Add(s)
-	}
+// fuzz begins with the seeds; see servers.Seed.
+func fuzz(f *testing.F, seeds func() [][]byte) {
+	servers.Seed(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		out, r, err := clean(t, b)
 		if err != nil {
@@ -419,8 +418,12 @@ func fuzz(f *testing.F, seeds ...[]byte) {
 	})
 }
 
-func FuzzJPEG(f *testing.F) { fuzz(f, encoded(f, media.JPEG), phone(f)) }
-func FuzzPNG(f *testing.F)  { fuzz(f, encoded(f, media.PNG), movingPNG(f)) }
+func FuzzJPEG(f *testing.F) {
+	fuzz(f, func() [][]byte { return [][]byte{encoded(f, media.JPEG), phone(f)} })
+}
+func FuzzPNG(f *testing.F) {
+	fuzz(f, func() [][]byte { return [][]byte{encoded(f, media.PNG), movingPNG(f)} })
+}
 
 func BenchmarkJPEG(b *testing.B) {
 	data := phone(b)

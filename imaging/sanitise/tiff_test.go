@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -552,11 +553,10 @@ func TestVerifierFindsWhatIsLeftInTIFF(t *testing.T) {
 }
 
 func FuzzTIFF(f *testing.F) {
-	seeds := [][]byte{tiffOf(greyPixels, grey(text(270, "text"), short(274, 6))), tiffOf(greyPixels, grey(), grey())}
-	for _, b := range madeTIFFs(f) {
-		seeds = append(seeds, b)
-	}
-	fuzz(f, seeds...)
+	fuzz(f, func() [][]byte {
+		seeds := [][]byte{tiffOf(greyPixels, grey(text(270, "text"), short(274, 6))), tiffOf(greyPixels, grey(), grey())}
+		return slices.AppendSeq(seeds, maps.Values(madeTIFFs(f)))
+	})
 }
 
 // A number in a message is for the user: the limit that counts.

@@ -283,9 +283,11 @@ func TestWebPRefusals(t *testing.T) {
 }
 
 func FuzzWebP(f *testing.F) {
-	lossy, moving := lossyWebP(f), movingWebP(f)
-	fuzz(f, lossy, losslessWebP(f), alphaWebP(f), moving,
-		webpOf(vp8x(0x2c), webpChunk("ICCP", namedProfile(traceMark)), lossy[12:], webpChunk("EXIF", exifSix), webpChunk("XMP ", traceMark)))
+	fuzz(f, func() [][]byte {
+		lossy, moving := lossyWebP(f), movingWebP(f)
+		return [][]byte{lossy, losslessWebP(f), alphaWebP(f), moving,
+			webpOf(vp8x(0x2c), webpChunk("ICCP", namedProfile(traceMark)), lossy[12:], webpChunk("EXIF", exifSix), webpChunk("XMP ", traceMark))}
+	})
 }
 
 // Tags that share one large piece of data do not make a small profile large.

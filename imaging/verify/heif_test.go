@@ -232,11 +232,13 @@ func TestHEIFLeftovers(t *testing.T) {
 }
 
 func FuzzVerifyHEIF(f *testing.F) {
-	clean, raw := pictures(f)
-	for name := range clean {
-		f.Add(clean[name])
-		f.Add(raw[name])
-	}
+	servers.Seed(f, func() (all [][]byte) {
+		clean, raw := pictures(f)
+		for name := range clean {
+			all = append(all, clean[name], raw[name])
+		}
+		return all
+	})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if certified(t, b) != nil {
 			return

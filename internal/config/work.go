@@ -87,7 +87,7 @@ func (s *System) jobs(box *spool.Spool) (films bool, err error) {
 	}
 	d.Films, err = derive.NewFilms(derive.FilmConfig{Command: []string{self, FilmArgument}, FFmpeg: s.Config.FFmpeg, MaxPixels: limits.MaxPixels})
 	if err != nil {
-		slog.Warn("videos get no posters and no playable form on this server", "error", err)
+		slog.Warn("videos get no posters and no playable form on this server, and a few kinds of stills no preview", "error", err)
 		d.Films = nil
 	}
 	d.Recoder, err = derive.NewRecoder(derive.RecoderConfig{Command: []string{self, FilmArgument}, JPEGTran: s.Config.JPEGTran})

@@ -181,7 +181,8 @@ func (d *Derivations) detail(ctx context.Context, job jobs.Job) error {
 }
 
 // derive makes pictures of an item's original, and reports whether it had to
-// be recoded for that.
+// be recoded for that: by jpegtran, or, where nothing else reads it, by the
+// video tool.
 func (d *Derivations) derive(ctx context.Context, id media.ItemID, sizes []derive.Size) (out derive.Output, recoded bool, err error) {
 	original, format, done, err := d.original(ctx, id)
 	if err != nil {
@@ -195,6 +196,15 @@ func (d *Derivations) derive(ctx context.Context, id media.ItemID, sizes []deriv
 		b, rerr := d.Recoder.Huffman(ctx, io.NewSectionReader(original, 0, original.Size()), 2*original.Size()+1<<20)
 		if err = rerr; err == nil {
 			out, err = d.Maker.Derive(ctx, bytes.NewReader(b), int64(len(b)), media.JPEG, sizes)
+		}
+	}
+	if d.Films != nil && (errors.Is(err, derive.ErrUndecodable) || errors.Is(err, derive.ErrLimit)) {
+		still, serr := d.Films.Still(ctx, io.NewSectionReader(original, 0, original.Size()), original.Size(), format)
+		if serr == nil {
+			recoded = true
+			out, err = d.Maker.DeriveStill(ctx, still, sizes)
+		} else if !errors.Is(serr, derive.ErrUndecodable) {
+			err = serr
 		}
 	}
 	if err != nil {

@@ -12,7 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/wardseal/wardseal/api"
 	"github.com/wardseal/wardseal/test/servers"
 )
 
@@ -88,6 +90,59 @@ func videos(b *testing.B, t *table, kind string, h *house, r raw, reads string) 
 	if up >= 150 || down >= 150 {
 		b.Error("over the aim: " + t.memory[len(t.memory)-1])
 	}
+}
+
+// BenchmarkPlayable prints what making a 1 GB video playable takes of the memory
+// of the server, and of the video tool's process beside it.
+func BenchmarkPlayable(b *testing.B) {
+	h := openWith(b, nil, false)
+	f := video(b, 1024)
+	n := size(b, f)
+	item, err := h.upload("v.mp4", bufio.NewReaderSize(io.NewSectionReader(f, 0, n), 1<<20), n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	_ = peak(b, h.PID)
+	began, tool, made := time.Now(), int64(0), api.ItemDetail{}
+	for made.Deriving = "waiting"; made.Deriving == "waiting"; time.Sleep(time.Second) {
+		tool = max(tool, resident(children(b, h.PID)))
+		h.json(b, "GET", "/items/"+item, nil, &made)
+	}
+	if made.Deriving != "done" {
+		b.Fatalf("%s: %s", made.Deriving, made.Reason)
+	}
+	fmt.Printf("a %d MB video made playable in %s: peak memory of the server %d MB, of ffmpeg %d MB\n", n>>20, time.Since(began).Round(time.Second), peak(b, h.PID), tool)
+	b.ReportMetric(0, "ns/op")
+}
+
+// children are the processes that a process started and that are still there.
+func children(b *testing.B, pid int) (pids []int) {
+	b.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // its thread may have ended
+		for _, field := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
+}
+
+// resident gives the highest resident memory in MB that one of the processes had.
+func resident(pids []int) (most int64) {
+	for _, pid := range pids {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may have ended
+		if _, line, ok := bytes.Cut(status, []byte("VmHWM:")); ok {
+			kb, _ := strconv.ParseInt(strings.Fields(string(line))[0], 10, 64)
+			most = max(most, kb>>10)
+		}
+	}
+	return most
 }
 
 // peak gives the highest resident memory of a process in MB since it was last

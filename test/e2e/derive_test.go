@@ -276,6 +276,48 @@ func TestArithmeticJPEGsAreSeen(t *testing.T) {
 	}
 }
 
+// A still that the decoders do not read is seen by the video tool; without it,
+// the item says that it has no preview.
+func TestStillsThatOnlyTheVideoToolReads(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	png, file := filepath.Join(dir, "a.png"), filepath.Join(dir, "a.heic")
+	for _, args := range [][]string{
+		{"convert", "-size", "601x401", "gradient:gray20-gray80", "-colorspace", "gray", png},
+		{"heif-enc", "-q", "90", png, "-o", file},
+	} {
+		if out, err := exec.Command(servers.Binary(t, args[0]), args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	grey, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := working(t, "sqlite+filesystem", nil)
+	item := h.put(grey)
+	d := h.settled(item)
+	if want := []string{"detail", "original-clean", "preview", "thumbnail"}; d.Deriving != "done" || d.Quality == nil || !slices.Equal(names(d), want) {
+		t.Fatalf("%s %s %v", d.Deriving, d.Reason, names(d))
+	}
+	img, err := jpeg.Decode(bytes.NewReader(h.show(item, "preview")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := img.Bounds().Size(); size.X != 601 || size.Y != 401 {
+		t.Errorf("the preview is %v", size)
+	}
+	for y, want := range map[int]uint32{0: 0x33, 400: 0xcc} {
+		if v, _, _, _ := img.At(300, y).RGBA(); v>>8 < want-4 || v>>8 > want+4 {
+			t.Errorf("row %d is %#x, not %#x", y, v>>8, want)
+		}
+	}
+	h = working(t, "sqlite+filesystem", func(c *config.Config) { c.FFmpeg = "/nonexistent/ffmpeg" })
+	if d := h.settled(h.put(grey)); d.Deriving != "failed" || d.Reason != "undecodable" {
+		t.Errorf("without ffmpeg: %s %s", d.Deriving, d.Reason)
+	}
+}
+
 // Without the video tool everything else works, and a video says what it lacks.
 func TestWithoutTheVideoTool(t *testing.T) {
 	t.Parallel()

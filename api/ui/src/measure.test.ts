@@ -14,6 +14,7 @@ const wave = (x: number, y: number) => 120 + 80 * Math.sin(x / 40) * Math.sin(y 
 test("sharp, soft, dark and white", () => {
   assert.deepEqual(measure(...picture(640, 480, checks)).flags, []);
   assert.deepEqual(measure(...picture(640, 480, wave)).flags, ["blurred"]);
+  assert.deepEqual(measure(...picture(640, 480, (_, y) => checks(0, y))).flags, ["blurred"], "shaken: sharp in one direction only");
   assert.deepEqual(measure(...picture(640, 480, (x, y) => checks(x, y) / 5)).flags, ["dark"], "dark is not blurred");
   assert.ok(measure(...picture(640, 480, () => 255)).flags.includes("overexposed"));
   assert.deepEqual(measure(...picture(640, 480, (x, y) => x < 160 && y < 160 ? checks(x, y) : 120)).flags, [], "a sharp wound before a soft ward is sharp");

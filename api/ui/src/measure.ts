@@ -10,7 +10,7 @@ export type Flag = "blurred" | "dark" | "overexposed";
 /** The longer edge at which pictures are measured; none is enlarged. */
 export const measureEdge = 1024;
 
-const tileEdge = 64, sharpEnough = 25, whiteLevel = 250, darkLevel = 60, whiteTooMuch = .4;
+const tileEdge = 64, sharpEnough = 15, whiteLevel = 250, darkLevel = 60, whiteTooMuch = .4;
 
 /** measure takes the pixels (red, green, blue, opacity) of a picture brought to measureEdge. */
 export function measure(pixels: Uint8ClampedArray, width: number, height: number): Quality {
@@ -43,23 +43,28 @@ function contrast(histogram: number[], all: number): number {
   return Math.min(4, Math.max(1, 255 / Math.max(1, edge(.99) - edge(.01))));
 }
 
-/** sharpest is the variance of the Laplacian that a tenth of the tiles reach: a wound in focus before a blurred ward is sharp. */
+/**
+ * sharpest is the variance of the second difference that a tenth of the tiles reach: a wound in focus before a blurred ward is sharp.
+ * Of four directions the softest counts: a shaken picture is sharp across the shake.
+ */
 function sharpest(luma: Uint8Array, w: number, h: number): number {
-  const tiles: number[] = [];
+  const steps = [1, w, w + 1, w - 1];
+  const tiles: number[][] = steps.map(() => []);
   for (let y0 = 1; y0 < h - 1; y0 += tileEdge) {
     for (let x0 = 1; x0 < w - 1; x0 += tileEdge) {
-      const x1 = Math.min(x0 + tileEdge, w - 1), y1 = Math.min(y0 + tileEdge, h - 1);
-      if (tiles.length && (x1 - x0) * (y1 - y0) < tileEdge * tileEdge / 4) continue; // a sliver at the edge says little
-      let n = 0, sum = 0, squares = 0;
-      for (let y = y0; y < y1; y++) {
-        for (let x = x0, i = y * w + x0; x < x1; x++, i++) {
-          const d = 4 * luma[i]! - luma[i - 1]! - luma[i + 1]! - luma[i - w]! - luma[i + w]!;
-          n++; sum += d; squares += d * d;
+      const x1 = Math.min(x0 + tileEdge, w - 1), y1 = Math.min(y0 + tileEdge, h - 1), n = (x1 - x0) * (y1 - y0);
+      if (tiles[0]!.length && n < tileEdge * tileEdge / 4) continue; // a sliver at the edge says little
+      steps.forEach((step, k) => {
+        let sum = 0, squares = 0;
+        for (let y = y0; y < y1; y++) {
+          for (let i = y * w + x0; i < y * w + x1; i++) {
+            const d = 2 * luma[i]! - luma[i - step]! - luma[i + step]!;
+            sum += d; squares += d * d;
+          }
         }
-      }
-      tiles.push(squares / n - (sum / n) ** 2);
+        tiles[k]!.push(squares / n - (sum / n) ** 2);
+      });
     }
   }
-  tiles.sort((a, b) => a - b);
-  return tiles[tiles.length - 1 - Math.floor(tiles.length / 10)] ?? 0;
+  return Math.min(...tiles.map((all) => all.sort((a, b) => a - b)[all.length - 1 - Math.floor(all.length / 10)] ?? 0));
 }

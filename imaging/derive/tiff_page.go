@@ -1,0 +1,504 @@
+package derive
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"io"
+	"math"
+
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/tiff/lzw"
+)
+
+// What the library does not read of TIFF: JPEG inside, planes, CMYK, YCbCr,
+// Lab, a grey picture's alpha, other depths than 1, 8 and 16 bits, and LZW
+// without its end code.
+
+// tiffPage is the first directory of a TIFF (TIFF 6.0).
+type tiffPage struct {
+	order                               binary.ByteOrder
+	width, height                       int
+	bits, samples, format               int
+	compression, photometric, predictor int
+	separate, tiled                     bool
+	partWidth, partHeight               int
+	at, sizes                           []uint32 // of the strips or tiles
+	extra                               int      // what the first further sample is
+	palette                             []uint32
+	sub                                 [2]int // subsampling of chroma
+	narrow                              bool   // black is above 0
+	tables                              []byte // of the JPEGs
+}
+
+const (
+	tiffJPEG      = 7
+	tiffWhiteZero = 0
+	tiffRGB       = 2
+	tiffPalette   = 3
+	tiffCMYK      = 5
+	tiffYCbCr     = 6
+	tiffLab       = 8
+	tiffICCLab    = 9
+)
+
+var errTIFF = errors.New("a TIFF of a form that is not read here")
+
+func tiffConfig(b []byte) (image.Config, error) {
+	cfg, err := tiff.DecodeConfig(bytes.NewReader(b))
+	if err == nil {
+		return cfg, nil
+	}
+	p, err := newTIFFPage(b)
+	if err != nil {
+		return image.Config{}, err
+	}
+	cfg = image.Config{ColorModel: color.NRGBAModel, Width: p.width, Height: p.height}
+	if p.photometric == tiffCMYK {
+		cfg.ColorModel = color.CMYKModel
+	}
+	return cfg, nil
+}
+
+func tiffDecode(b []byte) (image.Image, error) {
+	img, err := tiff.Decode(bytes.NewReader(b))
+	if err == nil {
+		return img, nil
+	}
+	p, err := newTIFFPage(b)
+	if err != nil {
+		return nil, err
+	}
+	return p.decode(b)
+}
+
+func newTIFFPage(b []byte) (*tiffPage, error) {
+	p := &tiffPage{order: binary.BigEndian}
+	if len(b) < 8 {
+		return nil, errTIFF
+	}
+	if b[0] == 'I' {
+		p.order = binary.LittleEndian
+	}
+	at := int64(p.order.Uint32(b[4:]))
+	if at+2 > int64(len(b)) {
+		return nil, errTIFF
+	}
+	tags := map[uint16][]uint32{}
+	for n, dir := int(p.order.Uint16(b[at:])), b[at+2:]; n > 0 && len(dir) >= 12; n, dir = n-1, dir[12:] {
+		tag := p.order.Uint16(dir)
+		if tags[tag] = p.values(b, dir[:12]); tag == 347 { // JPEGTables
+			for _, v := range tags[tag] {
+				p.tables = append(p.tables, byte(v))
+			}
+		}
+	}
+	first := func(tag uint16, otherwise int) int {
+		if v := tags[tag]; len(v) > 0 {
+			return int(v[0])
+		}
+		return otherwise
+	}
+	p.width, p.height = first(256, 0), first(257, 0)
+	p.bits, p.samples, p.format = first(258, 1), first(277, 1), first(339, 1)
+	p.compression, p.photometric, p.predictor = first(259, 1), first(262, -1), first(317, 1)
+	p.separate = first(284, 1) == 2 && p.samples > 1
+	p.extra, p.palette = first(338, 0), tags[320]
+	p.partWidth, p.partHeight = p.width, min(first(278, p.height), p.height)
+	p.at, p.sizes = tags[273], tags[279]
+	if p.tiled = first(322, 0) > 0; p.tiled {
+		p.partWidth, p.partHeight, p.at, p.sizes = first(322, 0), first(323, 0), tags[324], tags[325]
+	}
+	p.sub = [2]int{2, 2}
+	if s := tags[530]; len(s) == 2 {
+		p.sub = [2]int{int(s[0]), int(s[1])}
+	}
+	if p.photometric != tiffYCbCr || p.compression == tiffJPEG {
+		p.sub = [2]int{1, 1}
+	}
+	if s := tags[532]; len(s) == 12 && s[1] > 0 { // ReferenceBlackWhite, in rationals
+		p.narrow = s[0]/s[1] >= 15
+	}
+	return p, p.check()
+}
+
+// values reads a field of whole numbers; of rationals both halves.
+func (p *tiffPage) values(b, entry []byte) []uint32 {
+	size, ok := map[uint16]int64{1: 1, 3: 2, 4: 4, 5: 8, 7: 1}[p.order.Uint16(entry[2:])]
+	count := int64(p.order.Uint32(entry[4:]))
+	if !ok || count > int64(len(b)) {
+		return nil
+	}
+	data := entry[8:]
+	if size*count > 4 {
+		at := int64(p.order.Uint32(data))
+		if at+size*count > int64(len(b)) {
+			return nil
+		}
+		data = b[at:]
+	}
+	if size == 8 {
+		size, count = 4, 2*count
+	}
+	out := make([]uint32, count)
+	for i := range out {
+		switch v := data[int64(i)*size:]; size {
+		case 1:
+			out[i] = uint32(v[0])
+		case 2:
+			out[i] = uint32(p.order.Uint16(v))
+		default:
+			out[i] = p.order.Uint32(v)
+		}
+	}
+	return out
+}
+
+// check refuses what would be shown wrong, or take more than it shows.
+func (p *tiffPage) check() error {
+	base, ok := map[int]int{tiffWhiteZero: 1, 1: 1, tiffRGB: 3, tiffPalette: 1, tiffCMYK: 4, tiffYCbCr: 3, tiffLab: 3, tiffICCLab: 3}[p.photometric]
+	lab := p.photometric == tiffLab || p.photometric == tiffICCLab
+	const spare = 1024 // by which tiles may be larger than the picture, as in the library
+	switch {
+	case !ok || p.samples < base || p.samples > 16:
+	case p.bits < 1 || p.bits > 16 && p.bits != 32, lab && p.bits != 8 && p.bits != 16, p.photometric == tiffYCbCr && p.bits != 8:
+	case p.photometric == tiffPalette && (p.bits > 16 || len(p.palette) != 3<<p.bits):
+	case p.format != 1 && (p.format != 3 || p.bits != 32), p.format == 3 && (lab || p.photometric == tiffPalette || p.predictor != 1):
+	case p.predictor != 1 && (p.predictor != 2 || p.bits%8 != 0):
+	case p.width < 1 || p.height < 1 || p.partWidth < 1 || p.partHeight < 1:
+	case p.partWidth > p.width+spare || p.partHeight > p.height+spare:
+	case p.photometric == tiffYCbCr && (p.sub[0] < 1 || p.sub[0] > 4 || p.sub[1] < 1 || p.sub[1] > 4 || p.separate && p.sub != [2]int{1, 1}):
+	default:
+		return nil
+	}
+	return errTIFF
+}
+
+func (p *tiffPage) decode(b []byte) (image.Image, error) {
+	to := image.NewNRGBA(image.Rect(0, 0, p.width, p.height))
+	across, down, planes := (p.width+p.partWidth-1)/p.partWidth, (p.height+p.partHeight-1)/p.partHeight, 1
+	if p.separate {
+		planes = p.samples
+	}
+	if n := across * down * planes; n > len(p.at) || n > len(p.sizes) {
+		return nil, errTIFF
+	}
+	paint := p.painter()
+	values := make([]uint32, p.samples)
+	for j := range down {
+		rows := p.partHeight
+		if !p.tiled {
+			rows = min(rows, p.height-j*p.partHeight)
+		}
+		for i := range across {
+			data := make([]part, planes)
+			for k := range data {
+				at := (k*down+j)*across + i
+				from, n := int64(p.at[at]), int64(p.sizes[at])
+				if from+n > int64(len(b)) {
+					return nil, errTIFF
+				}
+				var err error
+				if data[k], err = p.part(b[from:from+n], rows); err != nil {
+					return nil, err
+				}
+			}
+			for y := range min(rows, p.height-j*p.partHeight) {
+				row := to.Pix[(j*p.partHeight+y)*to.Stride:]
+				for x := range min(p.partWidth, p.width-i*p.partWidth) {
+					for k := range values {
+						if p.separate {
+							values[k] = data[k].value(x, y, 0)
+						} else {
+							values[k] = data[0].value(x, y, k)
+						}
+					}
+					at := 4 * (i*p.partWidth + x)
+					paint(row[at:at+4:at+4], values)
+				}
+			}
+		}
+	}
+	return to, nil
+}
+
+// part is a strip or tile, or one plane of it, unpacked.
+type part struct {
+	data     []byte
+	rowBytes int
+	samples  int
+	bits     int
+	order    binary.ByteOrder
+	sub      [2]int // of chroma in units: luma of a few pixels, then the two of chroma
+}
+
+func (p *tiffPage) part(b []byte, rows int) (part, error) {
+	out := part{samples: p.samples, bits: p.bits, order: p.order, sub: p.sub}
+	if p.separate {
+		out.samples = 1
+	}
+	if p.compression == tiffJPEG {
+		return out, p.jpeg(b, rows, &out)
+	}
+	out.rowBytes = (p.partWidth*out.samples*p.bits + 7) / 8
+	n := out.rowBytes * rows
+	if p.sub != [2]int{1, 1} {
+		if p.samples != 3 || p.predictor != 1 {
+			return out, errTIFF
+		}
+		out.rowBytes = (p.partWidth + p.sub[0] - 1) / p.sub[0] * (p.sub[0]*p.sub[1] + 2)
+		n = out.rowBytes * ((rows + p.sub[1] - 1) / p.sub[1])
+	}
+	var r io.Reader = bytes.NewReader(b)
+	switch p.compression {
+	case 1:
+	case 5:
+		l := lzw.NewReader(r, lzw.MSB, 8)
+		defer func() { _ = l.Close() }()
+		r = l
+	case 8, 32946:
+		z, err := zlib.NewReader(r)
+		if err != nil {
+			return out, err
+		}
+		r = z
+	case 32773:
+		r = bytes.NewReader(unpackBits(b, n))
+	default:
+		return out, errTIFF
+	}
+	out.data = make([]byte, n)
+	if _, err := io.ReadFull(r, out.data); err != nil { // nothing is asked of what follows
+		return out, fmt.Errorf("a strip: %w", err)
+	}
+	if p.predictor == 2 {
+		out.accumulate()
+	}
+	return out, nil
+}
+
+// unpackBits gives at most n bytes.
+func unpackBits(b []byte, n int) []byte {
+	out := make([]byte, 0, n)
+	for len(b) > 1 && len(out) < n {
+		switch c := int(int8(b[0])); {
+		case c >= 0:
+			k := min(c+1, len(b)-1)
+			out, b = append(out, b[1:1+k]...), b[1+k:]
+		case c == -128:
+			b = b[1:]
+		default:
+			out, b = append(out, bytes.Repeat(b[1:2], 1-c)...), b[2:]
+		}
+	}
+	return out[:min(n, len(out))]
+}
+
+// accumulate undoes horizontal differencing.
+func (t part) accumulate() {
+	size := t.bits / 8
+	step := size * t.samples
+	for ; len(t.data) >= t.rowBytes; t.data = t.data[t.rowBytes:] {
+		row := t.data[:t.rowBytes]
+		for i := step; i+size <= len(row); i += size {
+			switch size {
+			case 1:
+				row[i] += row[i-step]
+			case 2:
+				t.order.PutUint16(row[i:], t.order.Uint16(row[i:])+t.order.Uint16(row[i-step:]))
+			case 4:
+				t.order.PutUint32(row[i:], t.order.Uint32(row[i:])+t.order.Uint32(row[i-step:]))
+			}
+		}
+	}
+}
+
+// value gives the k-th sample of a pixel, as it stands.
+func (t part) value(x, y, k int) uint32 {
+	if t.sub != [2]int{1, 1} {
+		luma := t.sub[0] * t.sub[1]
+		unit := t.data[y/t.sub[1]*t.rowBytes+x/t.sub[0]*(luma+2):]
+		if k > 0 {
+			return uint32(unit[luma+k-1])
+		}
+		return uint32(unit[y%t.sub[1]*t.sub[0]+x%t.sub[0]])
+	}
+	row, i := t.data[y*t.rowBytes:], x*t.samples+k
+	switch t.bits {
+	case 8:
+		return uint32(row[i])
+	case 16:
+		return uint32(t.order.Uint16(row[2*i:]))
+	case 32:
+		return t.order.Uint32(row[4*i:])
+	}
+	v := uint32(0)
+	for at := i * t.bits; at < (i+1)*t.bits; at++ {
+		v = v<<1 | uint32(row[at/8]>>(7-at%8)&1)
+	}
+	return v
+}
+
+// jpeg decodes a strip or tile that is a JPEG of its own but for the tables
+// (Adobe's Technical Note 2). What its colours are is the directory's to say.
+func (p *tiffPage) jpeg(b []byte, rows int, to *part) error {
+	if len(b) < 4 || p.bits != 8 {
+		return errTIFF
+	}
+	b = b[2:]
+	if n := 2 + int(binary.BigEndian.Uint16(b[2:])); b[0] == 0xff && b[1] == 0xee && n <= len(b) {
+		b = b[n:]
+	}
+	transform := byte(0)
+	if p.photometric == tiffYCbCr {
+		transform = 1
+	}
+	whole := append([]byte("\xff\xd8\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"), transform)
+	if len(p.tables) > 4 {
+		whole = append(whole, p.tables[2:len(p.tables)-2]...)
+	}
+	whole = append(whole, b...)
+	cfg, err := jpeg.DecodeConfig(bytes.NewReader(whole))
+	if err != nil {
+		return err
+	}
+	if cfg.Width != p.partWidth || cfg.Height < rows || cfg.Height > p.partHeight {
+		return errTIFF
+	}
+	img, err := jpeg.Decode(bytes.NewReader(whole))
+	if err != nil {
+		return err
+	}
+	w := p.partWidth
+	switch img := img.(type) {
+	case *image.Gray:
+		if to.samples != 1 {
+			return errTIFF
+		}
+		to.data, to.rowBytes = img.Pix, img.Stride
+	case *image.CMYK: // turned over, as Adobe's programs have it in files of their own
+		if to.samples != 4 || p.photometric != tiffCMYK {
+			return errTIFF
+		}
+		for i := range img.Pix {
+			img.Pix[i] = ^img.Pix[i]
+		}
+		to.data, to.rowBytes = img.Pix, img.Stride
+	case *image.YCbCr, *image.RGBA:
+		if to.samples != 3 || p.photometric != tiffRGB && p.photometric != tiffYCbCr {
+			return errTIFF
+		}
+		to.data, to.rowBytes = make([]byte, 3*w*rows), 3*w
+		for y := range rows {
+			for x := range w {
+				v := to.data[y*to.rowBytes+3*x:]
+				switch img := img.(type) {
+				case *image.RGBA:
+					copy(v, img.Pix[img.PixOffset(x, y):][:3])
+				case *image.YCbCr:
+					c := img.COffset(x, y)
+					v[0], v[1], v[2] = img.Y[img.YOffset(x, y)], img.Cb[c], img.Cr[c]
+				}
+			}
+		}
+	default:
+		return errTIFF
+	}
+	return nil
+}
+
+// painter gives what turns the samples of a pixel into its colour.
+func (p *tiffPage) painter() func(to []uint8, v []uint32) {
+	most := uint64(1)<<p.bits - 1
+	byte8 := func(v uint32) uint8 { return uint8((uint64(v)*255 + most/2) / most) }
+	if p.format == 3 {
+		byte8 = func(v uint32) uint8 {
+			return uint8(255*max(0, min(1, float64(math.Float32frombits(v)))) + 0.5) // a NaN is black
+		}
+	}
+	alpha := func(to []uint8, v []uint32, base int) {
+		to[3] = 255
+		if len(v) <= base || p.extra != 1 && p.extra != 2 {
+			return
+		}
+		if to[3] = byte8(v[base]); p.extra == 1 && to[3] > 0 { // the colours are multiplied with it
+			for k := range 3 {
+				to[k] = uint8(min(255, (int(to[k])*255+int(to[3])/2)/int(to[3])))
+			}
+		}
+	}
+	switch p.photometric {
+	case tiffRGB:
+		return func(to []uint8, v []uint32) {
+			to[0], to[1], to[2] = byte8(v[0]), byte8(v[1]), byte8(v[2])
+			alpha(to, v, 3)
+		}
+	case tiffPalette:
+		n := uint32(len(p.palette) / 3)
+		return func(to []uint8, v []uint32) {
+			for k := range uint32(3) {
+				to[k] = uint8(p.palette[k*n+v[0]] >> 8)
+			}
+			alpha(to, v, 1)
+		}
+	case tiffCMYK:
+		return func(to []uint8, v []uint32) {
+			to[0], to[1], to[2] = color.CMYKToRGB(byte8(v[0]), byte8(v[1]), byte8(v[2]), byte8(v[3]))
+			alpha(to, v, 4)
+		}
+	case tiffYCbCr:
+		t := newTables(coding{matrix: matrixBT601, full: !p.narrow})
+		return func(to []uint8, v []uint32) {
+			to[0], to[1], to[2] = t.rgb(byte8(v[0]), byte8(v[1]), byte8(v[2]))
+			alpha(to, v, 3)
+		}
+	case tiffLab, tiffICCLab:
+		return func(to []uint8, v []uint32) {
+			to[0], to[1], to[2] = labToSRGB(p.lab(v))
+			alpha(to, v, 3)
+		}
+	}
+	return func(to []uint8, v []uint32) {
+		g := byte8(v[0])
+		if p.photometric == tiffWhiteZero {
+			g = ^g
+		}
+		to[0], to[1], to[2] = g, g, g
+		alpha(to, v, 1)
+	}
+}
+
+// lab reads CIE L*a*b*, whose a and b are signed, or in ICC's form moved up.
+func (p *tiffPage) lab(v []uint32) (l, a, b float64) {
+	most, signed := 255.0, func(v uint32) float64 { return float64(int8(v)) }
+	if p.bits == 16 {
+		most, signed = 65535, func(v uint32) float64 { return float64(int16(v)) / 256 }
+	}
+	if p.photometric == tiffICCLab {
+		signed = func(v uint32) float64 { return float64(v)*255/most - 128 }
+		if p.bits == 16 {
+			most = 65280
+			signed = func(v uint32) float64 { return float64(v)/256 - 128 }
+		}
+	}
+	return float64(v[0]) * 100 / most, signed(v[1]), signed(v[2])
+}
+
+// labToSRGB takes the white of D50, as TIFF 6.0 has it, to that of sRGB.
+func labToSRGB(l, a, b float64) (r, g, bl uint8) {
+	f := func(t float64) float64 {
+		if t > 6.0/29 {
+			return t * t * t
+		}
+		return 3 * 36.0 / 841 * (t - 4.0/29)
+	}
+	fy := (l + 16) / 116
+	x, y, z := 0.96422*f(fy+a/500), f(fy), 0.82521*f(fy-b/200)
+	number := func(v float64) uint8 { return uint8(math.Round(255 * srgbCurve(max(0, min(1, v))))) }
+	return number(3.1338561*x - 1.6168667*y - 0.4906146*z), number(-0.9787684*x + 1.9161415*y + 0.0334540*z), number(0.0719453*x - 0.2289914*y + 1.4052427*z)
+}
