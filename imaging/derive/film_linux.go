@@ -70,9 +70,9 @@ func become(program string, argv []string, memory uint64) error {
 	return fmt.Errorf("exec: %w", e)
 }
 
-// confineFilm sets all limits but that of memory, forbids every file but the tool and the libraries
-// it is made of, and filters system calls. All three must hold: without
-// Landlock the tool could open any file that the server can.
+// confineFilm sets all limits but that of memory, forbids every file but the
+// tool and the libraries it is made of, and filters system calls. All three
+// must hold: without Landlock the tool could open any file that the server can.
 func confineFilm(program string, cpuSeconds uint64) error {
 	time.AfterFunc(time.Hour, func() {}).Stop()
 	for _, l := range []struct {

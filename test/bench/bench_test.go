@@ -61,12 +61,15 @@ func BenchmarkWay(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			var h *house
 			var r raw
+			t.between = nil
 			writes, reads := "written raw with fsync", "ranged GETs of a plain file server"
 			if kind == "S3" {
 				h, r = open(b, &srv), newBucket(b, srv)
 				writes, reads = "raw PUT to the same server", "ranged GETs of the same server"
 			} else {
-				h, r = open(b, nil), newFolder(b)
+				f := newFolder(b)
+				h, r = open(b, nil), f
+				t.between = f.tidy
 			}
 			photos(b, &t, kind, h, r, writes, reads)
 			videos(b, &t, kind, h, r, reads)

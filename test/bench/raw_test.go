@@ -56,7 +56,7 @@ func serveFiles(addr, dir string) error {
 }
 
 func (f *folder) put(file []byte) error {
-	return f.keep(fmt.Sprint(f.n.Add(1)), bytes.NewReader(file), int64(len(file)))
+	return f.keep(fmt.Sprintf("put-%d", f.n.Add(1)), bytes.NewReader(file), int64(len(file)))
 }
 
 func (f *folder) keep(name string, r io.Reader, _ int64) error {
@@ -66,6 +66,16 @@ func (f *folder) keep(name string, r io.Reader, _ int64) error {
 	}
 	_, err = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, 1<<20))
 	return errors.Join(err, w.Sync(), w.Close())
+}
+
+// tidy removes what was put and not kept: a few turns fill a disk.
+func (f *folder) tidy() {
+	for _, pattern := range []string{"put-*", "sealed-*"} {
+		names, _ := filepath.Glob(filepath.Join(f.dir, pattern))
+		for _, name := range names {
+			_ = os.Remove(name)
+		}
+	}
 }
 
 func (f *folder) get(name string, off, n int64) error {

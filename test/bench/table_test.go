@@ -46,8 +46,9 @@ type figure struct {
 }
 
 type table struct {
-	lines  []figure
-	memory []string
+	between func() // tidies up after each turn
+	lines   []figure
+	memory  []string
 }
 
 // compare runs both in turn, several times, since the machine may have other
@@ -57,13 +58,21 @@ func (t *table) compare(b *testing.B, what string, ours func(int) error, beside 
 	var os, ts, ratios []float64
 	for range rounds {
 		them := rate(b, runFor, theirs)
+		t.tidy()
 		us := rate(b, runFor, ours)
+		t.tidy()
 		if b.Failed() {
 			b.FailNow()
 		}
 		os, ts, ratios = append(os, us), append(ts, them), append(ratios, us/them)
 	}
 	t.lines = append(t.lines, figure{what, beside, middle(os), middle(ts), middle(ratios), aim})
+}
+
+func (t *table) tidy() {
+	if t.between != nil {
+		t.between()
+	}
 }
 
 func middle(v []float64) float64 {

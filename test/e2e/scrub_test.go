@@ -47,7 +47,7 @@ func TestScrub(t *testing.T) {
 		x[100] ^= 1
 		b.write(key, x)
 		round()
-		if p := part(); p.OK || !strings.HasPrefix(p.Says.String(), "1 ARE NOT") || h.events("store.damage-found") != 1 {
+		if p := part(); p.OK || !strings.HasPrefix(p.Says.String(), "NOT AS THEY SHOULD BE: 1.") || h.events("store.damage-found") != 1 {
 			t.Errorf("a damaged store: %+v", p)
 		}
 		if m := h.metrics(); !strings.Contains(m, "wardseal_scrub_damaged 1") {
