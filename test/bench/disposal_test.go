@@ -14,8 +14,7 @@ import (
 
 // BenchmarkDisposal destroys a batch of pictures with their previews and
 // thumbnails in an S3 bucket that keeps versions, and prints how many a second
-// go beside bare deletions of as many objects on the same server. Run it with
-// DISPOSALS=n for another number than 400.
+// go. Run it with DISPOSALS=n for another number than 400.
 func BenchmarkDisposal(b *testing.B) {
 	items := 400
 	if n := os.Getenv("DISPOSALS"); n != "" {

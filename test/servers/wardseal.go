@@ -111,7 +111,7 @@ func Launch(tb testing.TB, at Addresses, before []string, settings ...string) *S
 	line = append(line, settings...)
 	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error)
 	go func() { // the death signal is tied to the thread that forks
 		runtime.LockOSThread()
@@ -126,7 +126,10 @@ func Launch(tb testing.TB, at Addresses, before []string, settings ...string) *S
 		tb.Fatal(err)
 	}
 	s.PID = s.cmd.Process.Pid
-	tb.Cleanup(func() { s.Signal(syscall.SIGKILL); <-s.done })
+	tb.Cleanup(func() { // with what stands before it: strace lets go of what it traced when it is killed
+		_ = syscall.Kill(-s.PID, syscall.SIGKILL)
+		<-s.done
+	})
 	return s
 }
 
