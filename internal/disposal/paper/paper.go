@@ -28,9 +28,11 @@ const (
 // the same certificate is always the same document.
 func Certificate(c disposal.Certificate, signed []byte) ([]byte, error) {
 	p := &page{fpdf.New("P", "mm", "A4", "")}
-	p.AddUTF8FontFromBytes("go", "", goregular.TTF)
-	p.AddUTF8FontFromBytes("go", "B", gobold.TTF)
-	p.AddUTF8FontFromBytes("mono", "", gomono.TTF)
+	p.SetCatalogSort(true) // or fonts come in any order
+	// Of copies: the library writes into the fonts that it is given.
+	p.AddUTF8FontFromBytes("go", "", bytes.Clone(goregular.TTF))
+	p.AddUTF8FontFromBytes("go", "B", bytes.Clone(gobold.TTF))
+	p.AddUTF8FontFromBytes("mono", "", bytes.Clone(gomono.TTF))
 	p.SetMargins(margin, margin, margin)
 	p.SetAutoPageBreak(true, margin+4)
 	p.SetCreationDate(c.FinishedAt)
