@@ -195,12 +195,15 @@ func (w *bmffWalk) leaf(parent, typ string, b []byte, at int64) error {
 	case "mdhd":
 		ok = (n == 24 || long && n == 36) && timeless(b) && string(b[n-4:]) == "\x55\xc4\x00\x00"
 	case "hdlr":
+		if n != 25 {
+			return bad
+		}
 		kind := "\x00\x00\x00\x00"
 		if w.quick {
 			kind = map[string]string{"mdia": "mhlr", "minf": "dhlr"}[parent]
 		}
-		ok = n == 25 && zero(b[:4]) && string(b[4:8]) == kind && zero(b[12:])
-		h := string(b[8:min(12, n)])
+		ok = zero(b[:4]) && string(b[4:8]) == kind && zero(b[12:])
+		h := string(b[8:12])
 		if parent == "mdia" {
 			w.sound = h == "soun"
 			ok = ok && slices.Contains(w.handlers, h)
