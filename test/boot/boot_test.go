@@ -219,7 +219,7 @@ curl -sS -H "Cookie: $NURSE" "$URL/api/v1/items?patient_number_kind=nhs&patient_
 		}
 	}
 	left := m.run("ls -A /run/credentials /root/keys; grep -rl AGE-SECRET-KEY /etc /var /run 2>/dev/null || true")
-	if strings.Contains(left, "root.txt") || strings.Contains(left, "wardseal-root") || strings.Contains(left, "/") && regexp.MustCompile(`(?m)^/(etc|var|run)/\S+[^:]$`).MatchString(left) {
+	if strings.Contains(left, "root.txt") || strings.Contains(left, "wardseal-root") || regexp.MustCompile(`(?m)^/(etc|var|run)/\S+[^:]$`).MatchString(left) {
 		t.Errorf("the root identity is left in the clear:\n%s", left)
 	}
 	m.stop()
