@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"net/http"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 	"gopkg.in/yaml.v3"
@@ -13,7 +14,7 @@ import (
 var openAPIText []byte
 
 // openAPIDocument is the contract (OpenAPI 3.1) as JSON.
-var openAPIDocument = func() []byte {
+var openAPIDocument = sync.OnceValue(func() []byte {
 	var doc any
 	if err := yaml.Unmarshal(openAPIText, &doc); err != nil {
 		panic(err) // embedded, and tested
@@ -23,6 +24,6 @@ var openAPIDocument = func() []byte {
 		panic(err)
 	}
 	return b
-}()
+})
 
-func openAPI(c *gin.Context) { c.Data(http.StatusOK, "application/json", openAPIDocument) }
+func openAPI(c *gin.Context) { c.Data(http.StatusOK, "application/json", openAPIDocument()) }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -67,11 +68,15 @@ type outflow struct{ http.ResponseWriter }
 
 // ReadFrom implements io.ReaderFrom.
 func (o outflow) ReadFrom(r io.Reader) (int64, error) {
-	return io.CopyBuffer(struct{ io.Writer }{o.ResponseWriter}, struct{ io.Reader }{r}, make([]byte, writeBytes))
+	b := pieces.Get().(*piece)
+	defer func() { clear(b[:]); pieces.Put(b) }()
+	return io.CopyBuffer(struct{ io.Writer }{o.ResponseWriter}, struct{ io.Reader }{r}, b[:])
 }
 
-// writeBytes is how much is given to a connection at once.
-const writeBytes = 256 << 10
+// A piece is how much is given to a connection at once. It is used again, wiped.
+type piece [256 << 10]byte
+
+var pieces = sync.Pool{New: func() any { return new(piece) }}
 
 // writeIdle is how long a viewer may take to accept one read's worth of bytes.
 const writeIdle = time.Minute

@@ -11,7 +11,7 @@ out="$(cd "$out" && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
-(cd "$here" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o "$work/wardseal" ./cmd/wardseal)
+(cd "$here" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nomsgpack -ldflags='-s -w' -o "$work/wardseal" ./cmd/wardseal)
 "$bin/cyclonedx-gomod" bin -json -std -version "$version" -output "$out/wardseal-go.cdx.json" "$work/wardseal"
 
 # npm wants a version of the package itself, which is never published.

@@ -19,6 +19,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"text/template/parse"
 	"time"
 
@@ -92,7 +93,9 @@ func (p Page) Err(field string) words.Text {
 	return ""
 }
 
-var pages = compile(nil)
+// pages are made when the first is asked for: the program is also started for
+// each picture that is decoded, and for commands that show none.
+var pages = sync.OnceValue(func() map[string]*template.Template { return compile(nil) })
 
 // compile makes a template per page, each with the layout and the parts, in a
 // language.
@@ -156,7 +159,7 @@ func needed(all *template.Template, l *Language) *template.Template {
 // Render writes a page whole, or nothing: a template that fails half way would
 // leave half a page.
 func Render(w io.Writer, name string, p Page) error {
-	of := pages
+	of := pages()
 	if !p.Language.english() {
 		of = p.Language.pages()
 	}
@@ -188,7 +191,7 @@ var piece = regexp.MustCompile(`-[A-Z0-9]{8}\.js$`)
 // WebAssembly; it can fetch that from here and do nothing more.
 const scannerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
 
-var assets = load()
+var assets = sync.OnceValue(load)
 
 func load() map[string]Asset {
 	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".wasm": "application/wasm", ".png": "image/png"}
@@ -222,11 +225,11 @@ func load() map[string]Asset {
 // Assets lists the built files.
 func Assets() []Asset {
 	var out []Asset
-	for _, a := range assets {
+	for _, a := range assets() {
 		out = append(out, a)
 	}
 	return out
 }
 
 // Waiting is the drawing that stands where a thumbnail is not made yet.
-func Waiting() Asset { return assets["waiting.svg"] }
+func Waiting() Asset { return assets()["waiting.svg"] }

@@ -22,12 +22,21 @@ type serveCmd struct{ config.Config }
 
 // memoryGoal is what the server keeps its memory near, unless GOMEMLIMIT says
 // otherwise: what it needs is bounded, and what it has needed goes back. The
-// pages of the program itself, some 60 MB, come on top.
-const memoryGoal = 80 << 20
+// pages of the program itself, some 55 MB, and those of pictures on their way
+// come on top. Up to there the collector may take its time (gcPercent, unless
+// GOGC says otherwise): little of the heap stays, and age makes much that does
+// not.
+const (
+	memoryGoal = 80 << 20
+	gcPercent  = 300
+)
 
 func (s *serveCmd) Run(ctx context.Context) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryGoal)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	srv, err := startServer(ctx, s.Config)
 	if err != nil {

@@ -1,35 +1,44 @@
 // Package memory lends memory for plaintext. It comes in blocks that are wiped
 // when they are given back and then lent again, so that a busy server neither
-// leaves pictures behind in its heap nor spends its time on clearing and
-// copying new memory for each.
+// leaves pictures behind nor spends its time on clearing and copying new memory
+// for each. The blocks stand outside of Go's heap: they are in no core dump,
+// and the garbage collector need not run for room that will be free in a
+// moment.
 package memory
 
 import (
 	"io"
 	"os"
 	"sync"
+	"time"
 )
 
 // BlockBytes is the unit in which memory is lent.
-const BlockBytes = 64 << 10
+const BlockBytes = 256 << 10
+
+// idle is how long blocks that nobody borrows are held on to.
+const idle = 5 * time.Second
 
 type block [BlockBytes]byte
 
-// spare is how many blocks a Pool holds on to for the next borrower.
-const spare = 128
-
-// Pool lends blocks. The zero Pool is ready, and safe for concurrent use.
+// Pool lends blocks. The zero Pool is ready, and safe for concurrent use. What
+// it holds on to for the next borrower is at most what was lent at one time,
+// and goes back to the system once nothing has been lent for a while.
 type Pool struct {
 	mu    sync.Mutex
 	spare []*block
+	lent  int
+	turn  int // counts loans, so that a timer knows whether there were any
 }
 
 func (p *Pool) lend() *block {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.lent++
+	p.turn++
 	n := len(p.spare) - 1
 	if n < 0 {
-		return new(block)
+		return obtain()
 	}
 	b := p.spare[n]
 	p.spare = p.spare[:n]
@@ -40,9 +49,32 @@ func (p *Pool) lend() *block {
 func (p *Pool) take(b *block) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.spare) < spare {
-		p.spare = append(p.spare, b)
+	p.spare = append(p.spare, b)
+	if p.lent--; p.lent > 0 {
+		return
 	}
+	turn := p.turn
+	time.AfterFunc(idle, func() { p.rest(turn) })
+}
+
+// rest gives the spare blocks back if nothing was lent since that turn.
+func (p *Pool) rest(turn int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.turn != turn {
+		return
+	}
+	for _, b := range p.spare {
+		release(b)
+	}
+	p.spare = nil
+}
+
+// Copy copies src to dst with a block as its buffer.
+func (p *Pool) Copy(dst io.Writer, src io.Reader) (int64, error) {
+	b := p.lend()
+	defer func() { clear(b[:]); p.take(b) }()
+	return io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, b[:]) // nothing that would pass the buffer by
 }
 
 // Bytes is a run of bytes in blocks of a Pool. It is written by one goroutine;
@@ -90,6 +122,24 @@ func (b *Bytes) ReadFrom(r io.Reader) (int64, error) {
 			return b.n - before, err
 		}
 	}
+}
+
+// Replace puts the first n bytes that r has in place of all that was written,
+// which must be at least as much. It goes from the front to the back, so that r
+// may itself read, from behind there, what is about to be replaced. After an
+// error the bytes are neither one nor the other.
+func (b *Bytes) Replace(r io.ReaderAt, n int64) error {
+	if n > b.n {
+		return io.ErrShortBuffer
+	}
+	for i, at := 0, int64(0); at < n; i, at = i+1, at+BlockBytes {
+		part := b.blocks[i][:min(BlockBytes, n-at)]
+		if got, err := r.ReadAt(part, at); got < len(part) {
+			return err
+		}
+	}
+	b.n = n
+	return nil
 }
 
 // WriteTo implements io.WriterTo.

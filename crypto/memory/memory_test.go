@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/wardseal/wardseal/crypto/memory"
 )
@@ -114,5 +116,87 @@ func TestFailuresOfTheSourceArePassedOn(t *testing.T) {
 	defer b.Free()
 	if n, err := b.ReadFrom(io.MultiReader(bytes.NewReader(noise(100)), iotest.ErrReader(broken))); n != 100 || !errors.Is(err, broken) {
 		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// What was lent is kept for who comes next, and given back to the system once
+// nobody has come for a while.
+func TestMemoryIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pool memory.Pool
+		use := func(blocks int) {
+			b := pool.New()
+			defer b.Free()
+			for range blocks {
+				b.Grow()
+			}
+		}
+		use(5)
+		time.Sleep(memory.Idle - time.Second)
+		if n := pool.Spare(); n != 5 {
+			t.Fatalf("%d blocks are kept, want 5", n)
+		}
+		use(2)
+		time.Sleep(memory.Idle - time.Second)
+		if n := pool.Spare(); n != 5 {
+			t.Errorf("%d blocks are kept though some were used a moment ago", n)
+		}
+		b := pool.New()
+		b.Grow()
+		time.Sleep(2 * memory.Idle)
+		if n := pool.Spare(); n != 4 {
+			t.Errorf("%d blocks are kept while one is out, want 4", n)
+		}
+		b.Free()
+		time.Sleep(2 * memory.Idle)
+		if n := pool.Spare(); n != 0 {
+			t.Errorf("%d blocks are kept though nobody came", n)
+		}
+		use(1)
+	})
+}
+
+func TestCopyWipesItsBuffer(t *testing.T) {
+	var pool memory.Pool
+	var held []byte
+	want := noise(2*memory.BlockBytes + 5)
+	var out bytes.Buffer
+	n, err := pool.Copy(writerFunc(func(p []byte) (int, error) {
+		if held == nil {
+			held = p
+		}
+		return out.Write(p)
+	}), bytes.NewReader(want))
+	if err != nil || n != int64(len(want)) || !bytes.Equal(out.Bytes(), want) {
+		t.Fatalf("copied %d of %d: %v", n, len(want), err)
+	}
+	if len(held) != memory.BlockBytes || !bytes.Equal(held, make([]byte, len(held))) {
+		t.Error("its buffer was not used, or not wiped")
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestReplace(t *testing.T) {
+	var pool memory.Pool
+	b := pool.New()
+	defer b.Free()
+	if _, err := b.ReadFrom(bytes.NewReader(noise(3 * memory.BlockBytes))); err != nil {
+		t.Fatal(err)
+	}
+	want := noise(2*memory.BlockBytes + 9)
+	if err := b.Replace(bytes.NewReader(want), int64(len(want))+1); err == nil {
+		t.Error("what replaces was short, and nothing was said")
+	}
+	if err := b.Replace(bytes.NewReader(want), 4*memory.BlockBytes); err == nil {
+		t.Error("more was put in place than there was")
+	}
+	if err := b.Replace(bytes.NewReader(want), int64(len(want))); err != nil {
+		t.Fatal(err)
+	}
+	if err := iotest.TestReader(io.NewSectionReader(b, 0, b.Len()), want); err != nil {
+		t.Error(err)
 	}
 }

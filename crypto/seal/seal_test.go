@@ -18,6 +18,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/wardseal/wardseal/crypto/memory"
 	"github.com/wardseal/wardseal/crypto/seal"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/media/clean"
@@ -66,10 +67,32 @@ func all(src io.Reader, objectBytes int64, id seal.Identity) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// inPlace opens an object in memory, where the plaintext takes the object's place.
+func inPlace(t *testing.T, object []byte, id seal.Identity, want []byte) {
+	t.Helper()
+	var pool memory.Pool
+	m := pool.New()
+	defer m.Free()
+	if _, err := m.ReadFrom(bytes.NewReader(object)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := seal.Open(m, int64(len(object)), id)
+	if err == nil {
+		err = m.Replace(f, f.Size())
+	}
+	if err != nil {
+		t.Fatalf("%d bytes, in place: %v", len(want), err)
+	}
+	got := make([]byte, m.Len())
+	if _, err := m.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("%d bytes, in place: not what was sealed (%v)", len(want), err)
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	id := mint(t)
 	const chunk = 64 << 10
-	for _, n := range []int{1, 2, chunk - 1, chunk, chunk + 1, 2*chunk - 1, 2 * chunk, 2*chunk + 1, 5*chunk + 17} {
+	for _, n := range []int{1, 2, chunk - 1, chunk, chunk + 1, 2*chunk - 1, 2 * chunk, 2*chunk + 1, 5*chunk + 17, 8*chunk - 1, 8 * chunk, 8*chunk + 1} {
 		b := noise(n)
 		object := encrypt(t, id, b)
 		if int64(len(object)) != seal.Size(int64(n)) {
@@ -93,6 +116,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatalf("%d bytes: cipher range of %v is %d+%d", n, at, off, m)
 			}
 		}
+		inPlace(t, object, id, b)
 		if k, err := f.ReadAt(make([]byte, 10), int64(n)); k != 0 || err != io.EOF {
 			t.Fatalf("%d bytes: past the end: %d, %v", n, k, err)
 		}

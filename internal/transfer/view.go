@@ -31,10 +31,12 @@ type ViewStore interface {
 }
 
 const (
-	// wholeBytes is the largest picture that is decrypted in one piece; a
-	// larger one is authenticated in a first pass and served in a second.
+	// wholeBytes is the largest picture that is decrypted in one piece.
 	wholeBytes = 16 << 20
-	// wholeRoom bounds the memory of all pictures being decrypted at once.
+	// wholeRoom bounds the memory of all pictures that are decrypted in one
+	// piece and on their way. One that is larger, or finds no room since many
+	// fetch theirs slowly, is authenticated in a first pass and served in a
+	// second, for which the object is fetched twice.
 	wholeRoom = 32 << 20
 	// viewingFor is how long one audit event covers repeated requests for the
 	// same rendition in the same session: the many ranges of one playing video
@@ -177,7 +179,8 @@ func (v *Views) open(ctx context.Context, c *Content, row media.RenditionRow, id
 	if err != nil {
 		return fmt.Errorf("object key of a rendition: %w", err)
 	}
-	if !row.Format.Video() && row.ObjectBytes <= wholeBytes {
+	v.once.Do(func() { v.room = semaphore.NewWeighted(wholeRoom) })
+	if !row.Format.Video() && row.ObjectBytes <= wholeBytes && v.room.TryAcquire(row.ObjectBytes) {
 		return v.whole(ctx, c, key, row, id)
 	}
 	window := blob.NewWindow(ctx, v.Objects, key, row.ObjectBytes, v.Cache)
@@ -187,7 +190,7 @@ func (v *Views) open(ctx context.Context, c *Content, row media.RenditionRow, id
 		err = errors.New("the object's length does not match its row")
 	}
 	if err == nil && !row.Format.Video() {
-		_, err = io.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size()))
+		_, err = v.memory.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size()))
 	}
 	if err != nil {
 		_ = window.Close() // it only lets go
@@ -200,29 +203,36 @@ func (v *Views) open(ctx context.Context, c *Content, row media.RenditionRow, id
 	return nil
 }
 
-// whole decrypts and authenticates a picture before its first byte is given.
-func (v *Views) whole(ctx context.Context, c *Content, key blob.Key, row media.RenditionRow, id seal.Identity) error {
-	v.once.Do(func() { v.room = semaphore.NewWeighted(wholeRoom) })
-	if err := v.room.Acquire(ctx, row.ObjectBytes); err != nil {
-		return err
-	}
-	release := func() { v.room.Release(row.ObjectBytes) }
+// whole fetches a picture, for which there is room, and decrypts and
+// authenticates it, in the same memory, before its first byte is given.
+func (v *Views) whole(ctx context.Context, c *Content, key blob.Key, row media.RenditionRow, id seal.Identity) (err error) {
+	memory := v.memory.New()
+	forget := sync.OnceFunc(func() { memory.Free(); v.room.Release(row.ObjectBytes) })
+	defer func() {
+		if err != nil {
+			forget()
+		}
+	}()
 	body, err := v.Objects.OpenAt(ctx, key, 0, -1)
 	if err != nil {
-		release()
 		return fmt.Errorf("fetch the object: %w", err)
 	}
 	defer body.Close()
-	plain := v.memory.New()
-	forget := sync.OnceFunc(func() { plain.Free(); release() })
-	err = seal.DecryptAll(plain, body, row.ObjectBytes, id)
-	if err == nil && plain.Len() != row.Bytes {
-		err = errors.New("the object's length does not match its row")
+	if n, err := memory.ReadFrom(io.LimitReader(body, row.ObjectBytes+1)); err != nil {
+		return fmt.Errorf("fetch the object: %w", err)
+	} else if n != row.ObjectBytes {
+		return fmt.Errorf("open the object: %w: it has another length than its row says", seal.ErrRefused)
+	}
+	f, err := seal.Open(memory, row.ObjectBytes, id)
+	if err == nil && f.Size() != row.Bytes {
+		err = errors.New("its length does not match its row")
+	}
+	if err == nil {
+		err = memory.Replace(f, f.Size())
 	}
 	if err != nil {
-		forget()
 		return fmt.Errorf("open the object: %w", err)
 	}
-	c.ReadSeeker, c.close = io.NewSectionReader(plain, 0, plain.Len()), forget
+	c.ReadSeeker, c.close = io.NewSectionReader(memory, 0, memory.Len()), forget
 	return nil
 }

@@ -23,14 +23,15 @@ var built struct {
 	path string
 }
 
-// Wardseal gives the wardseal program, built from this source once a process.
+// Wardseal gives the wardseal program, built from this source once a process,
+// with the tags of docs/operations.md.
 func Wardseal(tb testing.TB) string {
 	tb.Helper()
 	built.Lock()
 	defer built.Unlock()
 	if built.path == "" {
 		path := filepath.Join(folder(tb), "wardseal")
-		if out, err := exec.Command("go", "build", "-o", path, "github.com/wardseal/wardseal/cmd/wardseal").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-tags", "nomsgpack", "-o", path, "github.com/wardseal/wardseal/cmd/wardseal").CombinedOutput(); err != nil {
 			tb.Fatalf("build wardseal: %v\n%s", err, out)
 		}
 		built.path = path
