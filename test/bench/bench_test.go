@@ -94,7 +94,8 @@ func photos(b *testing.B, t *table, kind string, h *house, r raw, writes, reads 
 		return err
 	}
 	t.compare(b, "upload a 4 MB photo, "+kind, upload, writes, func(int) error { return r.put(file) }, uploadAim[kind])
-	t.compare(b, "age and nothing else, "+kind, encrypted(b, r, file), writes, func(int) error { return r.put(file) }, 0)
+	t.compare(b, "age and nothing else, "+kind, encrypted(b, r, file, false), writes, func(int) error { return r.put(file) }, 0)
+	t.compare(b, "age and three SHA-256, "+kind, encrypted(b, r, file, true), writes, func(int) error { return r.put(file) }, 0)
 	if kind == "S3" {
 		t.compare(b, "upload a 4 MB photo, S3", upload, "exiftool | age, curl", pipeline(b, servers.VersityGW(b), h.dir+"/keys/escrow.txt", file), 6)
 	}

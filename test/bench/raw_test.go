@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -132,8 +133,9 @@ func drain(r io.ReadCloser, want int64) error {
 }
 
 // encrypted is what age alone costs: how near to raw storage any encrypted one
-// can come on this machine.
-func encrypted(b *testing.B, r raw, file []byte) func(int) error {
+// can come on this machine. With digests it also takes the three that the
+// receipt and the manifest have: of what came, of what is clean and of the object.
+func encrypted(b *testing.B, r raw, file []byte, digests bool) func(int) error {
 	b.Helper()
 	key, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -153,6 +155,11 @@ func encrypted(b *testing.B, r raw, file []byte) func(int) error {
 		sealed, err := seal()
 		if err != nil {
 			return err
+		}
+		if digests {
+			sha256.Sum256(file)
+			sha256.Sum256(file)
+			sealed = io.TeeReader(sealed, sha256.New())
 		}
 		return r.keep(fmt.Sprintf("sealed-%d", n.Add(1)), sealed, size)
 	}
