@@ -3,7 +3,6 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -53,12 +52,9 @@ type Store struct {
 	core   minio.Core
 	bucket string
 	part   int64
+	room   chan struct{} // one for each part in memory
 	pool   sync.Pool
 }
-
-// singleParts is how many parts' worth of bytes still go in one request, which
-// needs no memory; larger objects go in parts, each of which can be retried.
-const singleParts = 8
 
 // Open makes a Store. It asks the server for nothing.
 func Open(cfg Config) (*Store, error) {
@@ -76,7 +72,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the S3 client: %w", err)
 	}
-	s := &Store{core: *c, bucket: cfg.Bucket, part: cfg.PartBytes}
+	s := &Store{core: *c, bucket: cfg.Bucket, part: cfg.PartBytes, room: make(chan struct{}, partsAtOnce)}
 	s.pool.New = func() any { b := make([]byte, s.part); return &b }
 	return s, nil
 }
@@ -195,49 +191,6 @@ func (s *source) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-}
-
-// parts uploads in parts: one is read while the one before is sent. Unlike
-// minio-go's own multipart upload it asks for create-once at the completion,
-// without which a server would replace an object silently.
-func (s *Store) parts(ctx context.Context, key blob.Key, r io.Reader, size int64) (up minio.UploadInfo, err error) {
-	id, err := s.core.NewMultipartUpload(asking(ctx, patience), s.bucket, string(key), minio.PutObjectOptions{ContentType: "application/octet-stream"})
-	if err != nil {
-		return up, err
-	}
-	defer func() {
-		if err != nil {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-			defer cancel()
-			if err := s.core.AbortMultipartUpload(asking(ctx, patience), s.bucket, string(key), id); err != nil {
-				slog.WarnContext(ctx, "abort an unfinished upload", "key", key, "error", err)
-			}
-		}
-	}()
-	var done []minio.CompletePart
-	sending := make(chan error, 1)
-	sending <- nil
-	for n := 1; size > 0; n++ {
-		buf := s.pool.Get().(*[]byte)
-		b := (*buf)[:min(s.part, size)]
-		_, rerr := io.ReadFull(r, b)
-		if err := errors.Join(<-sending, rerr); err != nil { // one part at a time is in flight
-			return up, err
-		}
-		size -= int64(len(b))
-		go func() {
-			p, err := s.core.PutObjectPart(asking(ctx, patience), s.bucket, string(key), id, n, bytes.NewReader(b), int64(len(b)), minio.PutObjectPartOptions{DisableContentSha256: true})
-			if err == nil { // or net/http may still be reading it
-				s.pool.Put(buf)
-			}
-			done = append(done, minio.CompletePart{PartNumber: n, ETag: p.ETag})
-			sending <- err
-		}()
-	}
-	if err := <-sending; err != nil {
-		return up, err
-	}
-	return s.core.CompleteMultipartUpload(asking(ctx, completing), s.bucket, string(key), id, done, once())
 }
 
 // OpenAt implements blob.Reader.

@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/wardseal/wardseal/storage/blob"
@@ -45,6 +49,49 @@ func TestConformance(t *testing.T) {
 				t.Error("a bucket without locks can lock")
 			}
 		})
+	}
+}
+
+// slow is an object of zeros that takes its time, and counts how many are being
+// read.
+type slow struct{ reading, most *atomic.Int64 }
+
+func (s slow) Read(p []byte) (int, error) {
+	n := s.reading.Add(1)
+	defer s.reading.Add(-1)
+	for m := s.most.Load(); n > m && !s.most.CompareAndSwap(m, n); m = s.most.Load() {
+	}
+	time.Sleep(2 * time.Millisecond)
+	clear(p[:min(len(p), 512<<10)])
+	return min(len(p), 512<<10), nil
+}
+
+// However many large objects come at once, few of their parts are in memory;
+// all of them arrive, and one that is given up holds no room.
+func TestManyLargeObjectsTakeTurns(t *testing.T) {
+	srv := servers.VersityGW(t)
+	s := open(t, srv, srv.NewBucket(t, false))
+	var reading, most atomic.Int64
+	broken := errors.New("broken")
+	for range 2 * s3.PartsAtOnce {
+		if _, err := s.Create(t.Context(), "broken", io.MultiReader(io.LimitReader(slow{&reading, &most}, 1<<20), iotest.ErrReader(broken)), large); !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+	}
+	var all sync.WaitGroup
+	for i := range 2 * s3.PartsAtOnce {
+		all.Go(func() {
+			key := blob.Key(fmt.Sprint(i))
+			if _, err := s.Create(t.Context(), key, io.LimitReader(slow{&reading, &most}, large), large); err != nil {
+				t.Error(err)
+			} else if o, err := s.Stat(t.Context(), key); err != nil || o.Bytes != large {
+				t.Errorf("%s has %d bytes: %v", key, o.Bytes, err)
+			}
+		})
+	}
+	all.Wait()
+	if n := most.Load(); n > s3.PartsAtOnce {
+		t.Errorf("%d parts were filled at once, want at most %d", n, s3.PartsAtOnce)
 	}
 }
 
