@@ -101,6 +101,9 @@ func (w *watch) Read(p []byte) (int, error) {
 // span is the range that a single-range request asks for. Anything else gives
 // the zero Span: it is only a hint, and http.ServeContent is what decides.
 func span(header string) transfer.Span {
+	if header == "" {
+		return transfer.Span{Len: 1 << 62}
+	}
 	spec, ok := strings.CutPrefix(header, "bytes=")
 	from, to, dash := strings.Cut(spec, "-")
 	if !ok || !dash {

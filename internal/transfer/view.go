@@ -57,7 +57,8 @@ type Views struct {
 }
 
 // Span is a range of the plaintext that is about to be read, so that the
-// object store is asked for just that. The zero Span expects nothing.
+// object store is asked for just that. It may go beyond the end. The zero Span
+// expects nothing.
 type Span struct{ Off, Len int64 }
 
 // Content is an opened rendition. Reads decrypt; what fails authentication is
@@ -190,15 +191,14 @@ func (v *Views) open(ctx context.Context, c *Content, row media.RenditionRow, id
 		err = errors.New("the object's length does not match its row")
 	}
 	if err == nil && !row.Format.Video() {
+		window.Expect(f.CipherRange(0, f.Size()))
 		_, err = v.memory.Copy(io.Discard, io.NewSectionReader(f, 0, f.Size()))
 	}
 	if err != nil {
 		_ = window.Close() // it only lets go
 		return fmt.Errorf("open the object: %w", err)
 	}
-	if wanted.Len > 0 {
-		window.Expect(f.CipherRange(wanted.Off, wanted.Len))
-	}
+	window.Expect(f.CipherRange(wanted.Off, wanted.Len))
 	c.ReadSeeker = io.NewSectionReader(f, 0, f.Size())
 	return nil
 }

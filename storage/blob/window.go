@@ -94,9 +94,11 @@ func NewWindow(ctx context.Context, r Reader, key Key, size int64, cache *Cache)
 	return &Window{ctx: ctx, r: r, key: key, size: size, cache: cache, ends: cache.get(key)}
 }
 
-// Expect tells the range that is about to be read in order.
+// Expect tells the range that is about to be read in order. What was expected
+// before is not any more.
 func (w *Window) Expect(off, n int64) {
-	w.expectAt, w.expectEnd = off, min(off+n, w.size)
+	_ = w.hangUp() // it only lets go
+	w.block, w.expectAt, w.expectEnd = nil, off, min(off+n, w.size)
 }
 
 // Close ends the request in flight, if any.
@@ -176,15 +178,17 @@ func (w *Window) fromEnds(p []byte, off int64) (bool, error) {
 	return false, nil
 }
 
-// stream reads on in the expected range, opening it when needed.
+// stream reads on in the expected range, opening it when needed. A stream that
+// was open may have been given up by the store, while a slow viewer took in what
+// came before: it is opened once more.
 func (w *Window) stream(p []byte, off int64) (bool, error) {
 	n := int64(len(p))
-	if w.body == nil {
-		body, err := w.r.OpenAt(w.ctx, w.key, off, w.expectEnd-off)
-		if err != nil {
+	held := w.body != nil
+	if !held {
+		w.at, w.end, w.kept = off, w.expectEnd, w.kept[:0]
+		if err := w.open(); err != nil {
 			return false, err
 		}
-		w.body, w.at, w.end, w.kept = body, off, w.expectEnd, w.kept[:0]
 	}
 	from := w.at - int64(len(w.kept))
 	if off < from || off > w.at || off+n > w.end {
@@ -194,13 +198,26 @@ func (w *Window) stream(p []byte, off int64) (bool, error) {
 	if int64(had) == n {
 		return true, nil
 	}
-	if _, err := io.ReadFull(w.body, p[had:]); err != nil {
+	_, err := io.ReadFull(w.body, p[had:])
+	if err != nil && held {
+		_ = w.hangUp() // what it says was said already
+		if err = w.open(); err == nil {
+			_, err = io.ReadFull(w.body, p[had:])
+		}
+	}
+	if err != nil {
 		_ = w.hangUp()
 		return false, w.short(err)
 	}
 	w.at += n - int64(had)
 	w.keep(p[had:])
 	return true, nil
+}
+
+// open opens the stream where it is to be read next.
+func (w *Window) open() (err error) {
+	w.body, err = w.r.OpenAt(w.ctx, w.key, w.at, w.end-w.at)
+	return err
 }
 
 // keep remembers the last bytes of the stream.

@@ -66,6 +66,53 @@ func TestExpectedRangesAreOneRequest(t *testing.T) {
 	}
 }
 
+// What was read to its end can be expected and read again, and a stream that the
+// store gave up in the middle is gone on with.
+func TestStreamsAreBegunAnew(t *testing.T) {
+	m := object()
+	w := blob.NewWindow(t.Context(), m, "k", int64(len(m.b)), nil)
+	defer w.Close()
+	read := func(off int64) error {
+		got := make([]byte, chunk)
+		_, err := w.ReadAt(got, off)
+		if err == nil && !bytes.Equal(got, m.b[off:][:chunk]) {
+			t.Fatalf("other bytes than those at %d", off)
+		}
+		return err
+	}
+	for range 2 {
+		m.gets = 0
+		w.Expect(0, 10*chunk)
+		for i := range int64(10) {
+			if err := read(i * chunk); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if m.gets != 1 {
+			t.Errorf("%d requests, want 1", m.gets)
+		}
+	}
+	m.cut, m.gets = 5*chunk+7, 0
+	w.Expect(0, 10*chunk)
+	if err := read(0); err != nil {
+		t.Fatal(err)
+	}
+	m.cut = 0
+	for i := range int64(10) {
+		if err := read(i * chunk); err != nil {
+			t.Fatalf("piece %d: %v", i, err)
+		}
+	}
+	if m.gets != 2 {
+		t.Errorf("%d requests, want 2", m.gets)
+	}
+	m.cut = 1 << 30 // all that comes now is short
+	w.Expect(0, 10*chunk)
+	if err := read(0); !errors.Is(err, blob.ErrUnavailable) {
+		t.Errorf("a store that gives nothing: %v", err)
+	}
+}
+
 func TestUnexpectedReadsAreRightAllTheSame(t *testing.T) {
 	m := object()
 	w := blob.NewWindow(t.Context(), m, "k", int64(len(m.b)), nil)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,6 +113,50 @@ func BenchmarkPlayable(b *testing.B) {
 		b.Fatalf("%s: %s", made.Deriving, made.Reason)
 	}
 	fmt.Printf("a %d MB video made playable in %s: peak memory of the server %d MB, of ffmpeg %d MB\n", n>>20, time.Since(began).Round(time.Second), peak(b, h.PID), tool)
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkAtOnce prints the server's memory where very many come at once: what
+// each takes must not add up.
+func BenchmarkAtOnce(b *testing.B) {
+	srv := servers.VersityGW(b)
+	h := open(b, &srv)
+	film, still := video(b, 150), photo(b)
+	bytesOfFilm := size(b, film)
+	item, err := h.upload("a.jpg", bytes.NewReader(still), int64(len(still)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	clean, err := h.do("GET", "/items/"+item+"/renditions/original-clean", io.Discard)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, turn := range []struct {
+		what string
+		n    int
+		do   func() error
+	}{
+		{"4 MB photos going up", 100, func() error {
+			_, err := h.upload("a.jpg", bytes.NewReader(still), int64(len(still)))
+			return err
+		}},
+		{"4 MB photos coming down", 100, func() error { return h.view(item, clean) }},
+		{"150 MB videos going up", 24, func() error {
+			_, err := h.upload("a.mp4", io.NewSectionReader(film, 0, bytesOfFilm), bytesOfFilm)
+			return err
+		}},
+	} {
+		var all sync.WaitGroup
+		for range turn.n {
+			all.Go(func() {
+				if err := turn.do(); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		fmt.Printf("%d %s at once: peak memory of the server %d MB\n", turn.n, turn.what, peak(b, h.PID))
+	}
 	b.ReportMetric(0, "ns/op")
 }
 
