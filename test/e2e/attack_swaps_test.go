@@ -19,6 +19,7 @@ import (
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/storage/meta"
+	"github.com/wardseal/wardseal/test/servers"
 )
 
 // owned are the routes of what is one person's own, or one session's, whatever
@@ -67,11 +68,13 @@ type victims struct {
 	watched      []string // what the owners see, before and after
 }
 
-func victimsOf(h *house) *victims {
+func victimsOf(h *house, post servers.SMTP) *victims {
 	v := &victims{h: h, nurse: h.session("nurse"), asked: h.session("consultant")}
 	add := func(ids ...string) { v.ids = append(v.ids, ids...) }
 	for range 3 {
 		item := h.filed()
+		h.previewed(item)
+		outside, _ := h.invited(post, doctor, nil, item)
 		note := v.nurse.annotated(item, "theirs")
 		secret, id := h.linkTo(item, h.ids["consultant"])
 		spare, spareID := h.linkTo(item, h.ids["consultant"])
@@ -80,7 +83,7 @@ func victimsOf(h *house) *victims {
 		var q api.Referral
 		v.nurse.must("POST", "/referrals", http.StatusCreated, body{"items": []string{item}, "audience": body{"kind": "person", "id": h.ids["consultant"]}, "question": "Is this infected?"}).into(h.t, &q)
 		upload := v.nurse.start(5000, "entry of "+item)
-		add(item, string(note.ID), id, spareID, string(g.ID), string(q.ID), upload)
+		add(item, string(note.ID), id, spareID, string(g.ID), string(q.ID), upload, string(outside.ID))
 		v.secrets = append(v.secrets, secret, spare)
 		v.watched = append(v.watched, "/items/"+item, "/items/"+item+"/annotations", "/referrals/"+string(q.ID), "/items/"+item+"/receipt")
 	}
@@ -93,8 +96,13 @@ func victimsOf(h *house) *victims {
 	v.nurse.must("POST", "/patients/"+it.Patient.ID+"/cases", http.StatusCreated, body{"team": h.team, "title": "heel"}).into(h.t, &c)
 	var held struct{ ID string }
 	h.session("records").must("POST", "/holds", http.StatusCreated, body{"reason": "x", "authority": "y", "patients": []string{it.Patient.ID}}).into(h.t, &held)
-	add(it.Patient.ID, c.ID, held.ID, string(h.team), string(h.ids["nurse"]), string(h.ids["consultant"]), string(v.session("nurse", meta.KindToken)), string(v.session("nurse", meta.KindSession)))
-	v.watched = append(v.watched, "/links", "/sessions", "/tokens", "/patients/"+it.Patient.ID+"/cases")
+	v.nurse.enrols("My phone")
+	steps, err := h.sys.Store.Factors(h.t.Context(), h.ids["nurse"])
+	if err != nil || len(steps) != 1 {
+		h.t.Fatalf("the nurse's second steps: %v, %v", steps, err)
+	}
+	add(it.Patient.ID, c.ID, held.ID, steps[0].ID, string(h.team), string(h.ids["nurse"]), string(h.ids["consultant"]), string(v.session("nurse", meta.KindToken)), string(v.session("nurse", meta.KindSession)))
+	v.watched = append(v.watched, "/links", "/sessions", "/tokens", "/invitations", "/patients/"+it.Patient.ID+"/cases")
 	return v
 }
 
@@ -126,7 +134,8 @@ func (v *victims) seen() (out []string) {
 }
 
 // swaps are every route with an identifier in its path or body, with every
-// thing in every place, for everybody whom the decision table gives nothing.
+// thing in every place, for everybody whom the decision table gives nothing,
+// and for a guest where guests can ask.
 func (v *victims) swaps(people map[string]access.Role) (out []swap) {
 	for _, r := range v.h.api.Routes() {
 		route := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
@@ -135,6 +144,11 @@ func (v *victims) swaps(people map[string]access.Role) (out []swap) {
 		things := v.ids
 		if secretIn[route] {
 			things = v.secrets
+		}
+		if visitorRoutes[r.Method+" "+r.Path] && strings.Contains(r.Path, ":") {
+			for _, thing := range things {
+				out = append(out, swap{r.Method, route, r.Path, "", "guest", thing})
+			}
 		}
 		if page && (publicPages[route] || visitorRoutes[route] || r.Path == "/assets/:file") || !page && !guarded || !strings.Contains(r.Path, ":") && !strings.Contains(bodies[route], `"X"`) {
 			continue
@@ -198,8 +212,13 @@ func TestIdentifierSwaps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h := open(t, "sqlite+filesystem", nil)
-	v := victimsOf(h)
+	h, post := inviting(t, "sqlite+filesystem")
+	v := victimsOf(h, post)
+	open := h.filed()
+	h.previewed(open)
+	_, secret := h.invited(post, "sam.sample@elsewhere.example", nil, open)
+	guest := h.visits(post, secret)
+	guest.must("GET", "/invited/items/"+open+"/renditions/preview", http.StatusOK, nil)
 	people := map[string]access.Role{"outsider": access.Clinician, "stranger": access.Consultant, "auditor": access.Auditor, "records": access.RecordsOfficer, "admin": access.Administrator}
 	if err := h.guided(h.hire("stranger", access.Consultant)); err != nil {
 		t.Fatal(err)
@@ -216,7 +235,7 @@ func TestIdentifierSwaps(t *testing.T) {
 	var workers sync.WaitGroup
 	const at = 4
 	for w := range at {
-		as := map[string]*person{}
+		as := map[string]*person{"guest": guest}
 		for who := range people {
 			as[who] = h.session(who)
 		}
