@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"net/http"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 	"gopkg.in/yaml.v3"
@@ -12,8 +13,8 @@ import (
 //go:embed openapi.yaml
 var openAPIText []byte
 
-// openAPIDocument is the contract (OpenAPI 3.1) as JSON.
-var openAPIDocument = func() []byte {
+// openAPIDocument is the contract (OpenAPI 3.1) as JSON, made when it is first asked for.
+var openAPIDocument = sync.OnceValue(func() []byte {
 	var doc any
 	if err := yaml.Unmarshal(openAPIText, &doc); err != nil {
 		panic(err) // embedded, and tested
@@ -23,6 +24,6 @@ var openAPIDocument = func() []byte {
 		panic(err)
 	}
 	return b
-}()
+})
 
-func openAPI(c *gin.Context) { c.Data(http.StatusOK, "application/json", openAPIDocument) }
+func openAPI(c *gin.Context) { c.Data(http.StatusOK, "application/json", openAPIDocument()) }

@@ -19,7 +19,7 @@ func Worker(shell []byte, more []Asset) []byte {
 		panic(err) // embedded
 	}
 	var paths []string
-	for _, a := range assets {
+	for _, a := range assets() {
 		paths = append(paths, a.Path)
 	}
 	for _, a := range more {
@@ -37,7 +37,7 @@ func Worker(shell []byte, more []Asset) []byte {
 // Manifest makes the pages an app that can be installed.
 func Manifest() []byte {
 	icon := func(name, sizes, media, purpose string) map[string]string {
-		return map[string]string{"src": assets[name].Path, "sizes": sizes, "type": media, "purpose": purpose}
+		return map[string]string{"src": assets()[name].Path, "sizes": sizes, "type": media, "purpose": purpose}
 	}
 	b, err := json.Marshal(map[string]any{
 		"name": "Wardseal", "short_name": "Wardseal", "id": "/", "start_url": "/", "scope": "/", "display": "standalone", "lang": "en-GB",

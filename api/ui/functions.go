@@ -74,7 +74,7 @@ func (l *Language) plain(v any) any {
 }
 
 func address(name string) (string, error) {
-	a, ok := assets[name]
+	a, ok := assets()[name]
 	if !ok {
 		return "", errors.New("there is no asset " + name)
 	}

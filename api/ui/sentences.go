@@ -110,7 +110,7 @@ func translate(t *template.Template, form func(context, english string) (string,
 // order there.
 func Messages() map[string][]Message {
 	out := map[string][]Message{}
-	for name := range pages {
+	for name := range pages() {
 		t := template.Must(template.New("").Funcs(functions(nil)).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
 		translate(t, nil, func(file string, m Message) {
 			if !slices.Contains(out[file], m) {

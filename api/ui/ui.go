@@ -19,6 +19,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"text/template/parse"
 	"time"
 
@@ -92,7 +93,9 @@ func (p Page) Err(field string) words.Text {
 	return ""
 }
 
-var pages = compile(nil)
+// pages are compiled when the first is asked for: this program is started anew
+// for every picture that is decoded, and those children show none.
+var pages = sync.OnceValue(func() map[string]*template.Template { return compile(nil) })
 
 // compile makes a template per page, each with the layout and the parts, in a
 // language.
@@ -158,9 +161,9 @@ func needed(all *template.Template, l *Language) *template.Template {
 func Render(w io.Writer, name string, p Page) error {
 	of := pages
 	if !p.Language.english() {
-		of = p.Language.pages()
+		of = p.Language.pages
 	}
-	t, ok := of[name]
+	t, ok := of()[name]
 	if !ok {
 		return fmt.Errorf("there is no page %q", name)
 	}
@@ -188,7 +191,7 @@ var piece = regexp.MustCompile(`-[A-Z0-9]{8}\.js$`)
 // WebAssembly; it can fetch that from here and do nothing more.
 const scannerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
 
-var assets = load()
+var assets = sync.OnceValue(load)
 
 func load() map[string]Asset {
 	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".wasm": "application/wasm", ".png": "image/png"}
@@ -222,11 +225,11 @@ func load() map[string]Asset {
 // Assets lists the built files.
 func Assets() []Asset {
 	var out []Asset
-	for _, a := range assets {
+	for _, a := range assets() {
 		out = append(out, a)
 	}
 	return out
 }
 
 // Waiting is the drawing that stands where a thumbnail is not made yet.
-func Waiting() Asset { return assets["waiting.svg"] }
+func Waiting() Asset { return assets()["waiting.svg"] }
