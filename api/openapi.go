@@ -13,7 +13,7 @@ import (
 //go:embed openapi.yaml
 var openAPIText []byte
 
-// openAPIDocument is the contract (OpenAPI 3.1) as JSON.
+// openAPIDocument is the contract (OpenAPI 3.1) as JSON, made when it is first asked for.
 var openAPIDocument = sync.OnceValue(func() []byte {
 	var doc any
 	if err := yaml.Unmarshal(openAPIText, &doc); err != nil {

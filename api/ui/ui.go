@@ -93,8 +93,8 @@ func (p Page) Err(field string) words.Text {
 	return ""
 }
 
-// pages are made when the first is asked for: the program is also started for
-// each picture that is decoded, and for commands that show none.
+// pages are compiled when the first is asked for: this program is started anew
+// for every picture that is decoded, and those children show none.
 var pages = sync.OnceValue(func() map[string]*template.Template { return compile(nil) })
 
 // compile makes a template per page, each with the layout and the parts, in a
@@ -159,11 +159,11 @@ func needed(all *template.Template, l *Language) *template.Template {
 // Render writes a page whole, or nothing: a template that fails half way would
 // leave half a page.
 func Render(w io.Writer, name string, p Page) error {
-	of := pages()
+	of := pages
 	if !p.Language.english() {
-		of = p.Language.pages()
+		of = p.Language.pages
 	}
-	t, ok := of[name]
+	t, ok := of()[name]
 	if !ok {
 		return fmt.Errorf("there is no page %q", name)
 	}

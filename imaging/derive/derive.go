@@ -43,6 +43,10 @@ import (
 	"github.com/wardseal/wardseal/internal/media"
 )
 
+// Version is raised whenever more kinds of pictures or videos can be read than
+// before: what an older version gave up is then tried again, once.
+const Version = 1
+
 // What Derive gives when it is the picture that is at fault; trying again
 // gives the same. Any other error is the system's or the source's, and worth
 // another try.

@@ -2,11 +2,13 @@ package derive
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	stddraw "image/draw"
 	"image/jpeg"
+	"sync"
 
 	"github.com/disintegration/imaging"
 
@@ -85,36 +87,53 @@ func withAlpha(img, plane image.Image) (*image.NRGBA, error) {
 // drawAll makes the pictures out of a decoded one.
 func drawAll(img image.Image, f facts, profile []byte, req request) (answer, [][]byte, error) {
 	width, height := img.Bounds().Dx(), img.Bounds().Dy()
+	luma, ycc := img.(*image.YCbCr)
+	if ycc = ycc && f.coding == (coding{}) && luma.Rect.Min == (image.Point{}); ycc {
+		img = inPlace(luma)
+	}
 	a := answer{State: stateDone, Width: width, Height: height, Pictures: make([]drawn, len(req.Sizes))}
 	if f.orientation >= 5 {
 		a.Width, a.Height = a.Height, a.Width
 	}
-	pictures := make([][]byte, len(req.Sizes))
+	pictures, errs := make([][]byte, len(req.Sizes)), make([]error, len(req.Sizes))
+	var encoding sync.WaitGroup // beside the resizing of what is smaller
+	var normal *image.NRGBA     // of the first one made, as pictures are measured
 	for i, size := range largestFirst(req.Sizes) {
 		// Catmull-Rom keeps the detail of a wound's edge, at two thirds of Lanczos'
-		// cost. A thumbnail is made from the preview, for a tenth of the work.
+		// cost. A thumbnail is made from what was made before, for a tenth of the work.
 		w, h := fit(width, height, req.Sizes[size].LongEdge)
+		if normal != nil && max(w, h) <= measureEdge/2 {
+			img = normal
+		}
 		small := imaging.Resize(img, w, h, imaging.CatmullRom)
 		if i == 0 && profile == nil {
 			profile = f.coding.shown(small)
 		}
+		onWhite(small)
+		encoding.Go(func() {
+			pictures[size], errs[size] = encode(upright(small, f.orientation), f.gray, ycc, req.Sizes[size].Quality, profile)
+		})
 		if i == 0 {
-			from := img
+			measured := img
 			if max(w, h) >= measureEdge {
-				from = small
+				normal = normalised(small)
+				measured = normal
 			}
-			quality := measure(from)
+			quality := measure(measured, ycc)
 			a.Quality = &quality
 		}
 		img = small
-		b, err := encode(upright(small, f.orientation), f.gray, req.Sizes[size].Quality, profile)
-		if err != nil {
-			return answer{}, nil, err
-		}
 		if f.orientation >= 5 {
 			w, h = h, w
 		}
-		pictures[size], a.Pictures[size] = b, drawn{Width: w, Height: h, Bytes: int64(len(b))}
+		a.Pictures[size] = drawn{Width: w, Height: h}
+	}
+	encoding.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return answer{}, nil, err
+	}
+	for i, b := range pictures {
+		a.Pictures[i].Bytes = int64(len(b))
 	}
 	return a, pictures, nil
 }
@@ -180,11 +199,13 @@ func upright(img *image.NRGBA, orientation int) *image.NRGBA {
 	return img
 }
 
-// encode lays img over white and gives it as a JPEG with the profile, if any.
-// A grey picture has one component.
-func encode(img *image.NRGBA, gray bool, quality int, profile []byte) ([]byte, error) {
-	onWhite(img)
+// encode gives a picture without clear parts as a JPEG with the profile, if any.
+// A grey picture has one component. With ycc, img is what inPlace gives.
+func encode(img *image.NRGBA, gray, ycc bool, quality int, profile []byte) ([]byte, error) {
 	var from image.Image = &image.RGBA{Pix: img.Pix, Stride: img.Stride, Rect: img.Rect} // opaque, so the same
+	if ycc {
+		from = outOfPlace(img)
+	}
 	if gray {
 		g := image.NewGray(img.Rect)
 		for i := range g.Pix {

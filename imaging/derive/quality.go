@@ -27,10 +27,20 @@ const (
 	whiteTooMuch = 0.4 // share of white pixels
 )
 
-// measure gives the quality facts of a picture that has been decoded.
-func measure(img image.Image) media.Quality {
+// normalised gives a picture at the size at which pictures are measured.
+func normalised(img image.Image) *image.NRGBA {
 	w, h := fit(img.Bounds().Dx(), img.Bounds().Dy(), measureEdge)
-	small := imaging.Resize(img, w, h, imaging.Box)
+	return imaging.Resize(img, w, h, imaging.Box)
+}
+
+// measure gives the quality facts of a picture that has been decoded. With ycc
+// it is what inPlace gives.
+func measure(img image.Image, ycc bool) media.Quality {
+	small := normalised(img) // of the right size already, a copy
+	w, h := small.Rect.Dx(), small.Rect.Dy()
+	if ycc {
+		toRGBInPlace(small)
+	}
 	onWhite(small)
 	luma := make([]uint8, w*h)
 	var histogram [256]int

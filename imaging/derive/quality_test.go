@@ -89,7 +89,7 @@ func TestQuality(t *testing.T) {
 		"nothing at all":       {image.NewNRGBA(image.Rect(0, 0, 1, 1)), []media.Flag{media.Blurred, media.Overexposed}},
 		"one line of a number": {textured(900, 2), []media.Flag{media.Blurred}},
 	} {
-		if q := measure(c.img); !slices.Equal(q.Flags, c.want) {
+		if q := measure(c.img, false); !slices.Equal(q.Flags, c.want) {
 			t.Errorf("%s: %+v, want %v", name, q, c.want)
 		}
 	}

@@ -1,5 +1,7 @@
 package sanitise
 
+import "encoding/binary"
+
 // gifCodes follows the LZW codes of one frame (GIF89a, appendix F) without
 // building a pixel: of each code it keeps only how many pixels it stands for.
 // That is enough to know where the picture ends, so that nothing can hide
@@ -11,7 +13,7 @@ type gifCodes struct {
 	min, width uint
 	next       uint // the code that the next entry gets
 	last       int  // the code before; -1 after a clear code
-	bits       uint32
+	bits       uint64
 	have       uint // bits in bits
 
 	full    bool // every pixel has come
@@ -33,45 +35,68 @@ func (c *gifCodes) clear() {
 }
 
 // feed takes one sub-block and gives how many bytes of it, from its start, the
-// picture was seen to need; 0 when it needs none. It is one loop over local
-// variables, since it runs for every code of every frame.
+// picture was seen to need; 0 when it needs none.
 func (c *gifCodes) feed(b []byte) (needed int) {
 	if c.ended || c.broken {
 		return 0
 	}
+	i := 0
+	if !c.full {
+		if i = c.follow(b); !c.full {
+			return i
+		}
+	}
+	return max(i, c.tail(b, i))
+}
+
+// follow reads codes up to the picture's last pixel and gives how many bytes of
+// b that took. It is one loop over local variables, since it runs for every code
+// of every frame.
+func (c *gifCodes) follow(b []byte) int {
 	clear := uint(1) << c.min
 	bits, have, width, next, last, left := c.bits, c.have, c.width, c.next, c.last, c.left
 	i := 0
-	for ; i < len(b) && left > 0; i++ {
-		bits |= uint32(b[i]) << have
-		have += 8
-		for have >= width && left > 0 {
-			code := uint(bits) & (1<<width - 1)
-			bits >>= width
-			have -= width
+	for left > 0 {
+		if have < width {
 			switch {
-			case code == clear:
-				width, next, last = c.min+1, clear+2, -1
+			case i+4 <= len(b):
+				bits |= uint64(binary.LittleEndian.Uint32(b[i:])) << have
+				i, have = i+4, have+32
 				continue
-			case code == clear+1 || code > next || last < 0 && code > clear:
-				c.broken = true // it ends too early, or names a code that is not there
-				return 0
+			case i < len(b):
+				bits |= uint64(b[i]) << have
+				i, have = i+1, have+8
+				continue
 			}
-			if last >= 0 && next < 4096 {
-				c.pixels[next&4095] = c.pixels[last&4095] + 1
-				if next++; next == 1<<width && width < 12 {
-					width++
-				}
-			}
-			last = int(code)
-			left -= int64(c.pixels[code&4095])
+			break
 		}
+		code := uint(bits) & (1<<width - 1)
+		bits >>= width
+		have -= width
+		switch {
+		case code == clear:
+			width, next, last = c.min+1, clear+2, -1
+			continue
+		case code == clear+1 || code > next || last < 0 && code > clear:
+			c.broken = true // it ends too early, or names a code that is not there
+			return 0
+		}
+		if last >= 0 && next < 4096 {
+			c.pixels[next&4095] = c.pixels[last&4095] + 1
+			if next++; next == 1<<width && width < 12 {
+				width++
+			}
+		}
+		last = int(code)
+		left -= int64(c.pixels[code&4095])
+	}
+	if c.full = left <= 0; c.full { // whole bytes behind the last code were not needed
+		i -= int(have / 8)
+		have %= 8
+		bits &= 1<<have - 1
 	}
 	c.bits, c.have, c.width, c.next, c.last, c.left = bits, have, width, next, last, left
-	if c.full = left <= 0; !c.full {
-		return i
-	}
-	return max(i, c.tail(b, i))
+	return i
 }
 
 // tail follows what comes behind the last pixel: encoders put an end code
@@ -98,7 +123,7 @@ func (c *gifCodes) tail(b []byte, i int) int {
 		if i == len(b) {
 			return 0
 		}
-		c.bits |= uint32(b[i]) << c.have
+		c.bits |= uint64(b[i]) << c.have
 		c.have += 8
 		i++
 	}

@@ -2,6 +2,7 @@ package sanitise_test
 
 import (
 	"bytes"
+	"compress/lzw"
 	"encoding/binary"
 	"image"
 	"image/color"
@@ -132,6 +133,38 @@ func TestGIF(t *testing.T) {
 				sameGIF(t, c.same, out)
 			}
 		})
+	}
+}
+
+// However the codes are cut into sub-blocks, they are followed to the last pixel
+// and not a byte further, by the sanitiser and by the verifier after it.
+func TestGIFSubBlocksOfEveryLength(t *testing.T) {
+	const edge = 48
+	pixels := make([]byte, edge*edge)
+	for i := range pixels { // from runs to noise: codes of every length
+		pixels[i] = byte(i * i / (1 + i/edge) >> (8 - i/edge/6))
+	}
+	var codes bytes.Buffer
+	w := lzw.NewWriter(&codes, lzw.LSB, 8)
+	if _, err := w.Write(pixels); err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	made := func(data []byte, n int) []byte {
+		b := []byte("GIF89a\x30\x00\x30\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x30\x00\x30\x00\x00\x08")
+		for part := range slices.Chunk(data, n) {
+			b = append(append(b, byte(len(part))), part...)
+		}
+		return append(b, 0, 0x3b)
+	}
+	for n := 1; n <= 255; n++ {
+		plain := made(codes.Bytes(), n)
+		if out, _ := must(t, made(append(bytes.Clone(codes.Bytes()), traceMark...), n)); !bytes.Equal(out, plain) {
+			t.Errorf("in sub-blocks of %d bytes: what is behind the last pixel stays, or more goes", n)
+		}
+		short := made(codes.Bytes()[:codes.Len()-4], n)
+		if _, _, err := clean(t, short); err == nil {
+			t.Errorf("in sub-blocks of %d bytes: pixels are missing, and it is taken", n)
+		}
 	}
 }
 

@@ -48,6 +48,26 @@ func (c *cursor) view(at, n int64) ([]byte, error) {
 	return c.buf[at-c.bufAt:][:n], nil
 }
 
+// ahead gives the bytes that are at hand from the next one on, at least n of
+// them. Whoever goes over a long part takes what comes this way, so that no
+// byte is read twice.
+func (c *cursor) ahead(n int64) ([]byte, error) {
+	if _, err := c.view(c.at, n); err != nil {
+		return nil, err
+	}
+	return c.buf[c.at-c.bufAt:], nil
+}
+
+// some takes the bytes that are at hand: one at least, most at most.
+func (c *cursor) some(most int64) ([]byte, error) {
+	b, err := c.ahead(1)
+	if err == nil {
+		b = b[:min(int64(len(b)), most)]
+		c.at += int64(len(b))
+	}
+	return b, err
+}
+
 // take gives the next n bytes.
 func (c *cursor) take(n int64) ([]byte, error) {
 	b, err := c.view(c.at, n)

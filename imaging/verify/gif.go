@@ -105,82 +105,111 @@ func gifFrame(in *cursor) error {
 	return (&gifBits{in: in}).frame(int(b[0]), area)
 }
 
-// gifBits gives the codes of a frame out of its sub-blocks.
+// gifBits gives the bits of a frame out of its sub-blocks.
 type gifBits struct {
 	in    *cursor
 	block []byte // what is left of this sub-block
 	end   bool   // the empty sub-block was taken
-	acc   uint
-	n     int
+	bits  uint64 // taken out of it, the next one lowest
+	n     int    // how many
 }
 
-// fill makes n bits ready, if there are as many.
-func (g *gifBits) fill(n int) (bool, error) {
-	for g.n < n && !g.end {
-		if len(g.block) > 0 {
-			g.acc |= uint(g.block[0]) << g.n
-			g.n += 8
-			g.block = g.block[1:]
-			continue
+// fill makes at least n bits ready, twelve at most.
+func (g *gifBits) fill(n int) error {
+	for g.n < n {
+		switch {
+		case len(g.block) >= 4:
+			g.bits |= uint64(binary.LittleEndian.Uint32(g.block)) << g.n
+			g.block, g.n = g.block[4:], g.n+32
+		case len(g.block) > 0:
+			g.bits |= uint64(g.block[0]) << g.n
+			g.block, g.n = g.block[1:], g.n+8
+		case g.end:
+			return &Finding{"a frame that ends before its last pixel", g.in.at}
+		default:
+			if err := g.next(); err != nil {
+				return err
+			}
 		}
-		b, err := g.in.take(1)
-		if err != nil {
-			return false, err
-		}
-		if g.end = b[0] == 0; g.end {
-			break
-		}
-		if g.block, err = g.in.take(int64(b[0])); err != nil {
+	}
+	return nil
+}
+
+// next takes the next sub-block.
+func (g *gifBits) next() error {
+	b, err := g.in.take(1)
+	if err != nil {
+		return err
+	}
+	g.end = b[0] == 0
+	g.block, err = g.in.take(int64(b[0]))
+	return err
+}
+
+// over reports whether fewer than eight bits are left of the frame, and takes
+// the empty sub-block behind them.
+func (g *gifBits) over() (bool, error) {
+	if g.n+8*len(g.block) >= 8 {
+		return false, nil
+	}
+	if !g.end {
+		if err := g.next(); err != nil {
 			return false, err
 		}
 	}
-	return g.n >= n, nil
+	return g.end, nil
 }
 
 func (g *gifBits) code(width int) (int, error) {
-	if g.n < width {
-		if ok, err := g.fill(width); err != nil {
-			return 0, err
-		} else if !ok {
-			return 0, &Finding{"a frame that ends before its last pixel", g.in.at}
-		}
+	if err := g.fill(width); err != nil {
+		return 0, err
 	}
-	v := int(g.acc & (1<<width - 1))
-	g.acc >>= width
+	v := int(g.bits & (1<<width - 1))
+	g.bits >>= width
 	g.n -= width
 	return v, nil
 }
 
 // frame follows the codes of area pixels. How long the string of a code is
-// follows from the code that it extends.
+// follows from the code that it extends. Its variables are its own, since it
+// runs for every code.
 func (g *gifBits) frame(size int, area int64) error {
+	const most = 4096
 	reset, stop := 1<<size, 1<<size+1
-	length := make([]int64, stop+1, 4096)
+	var length [most]uint16
 	for i := range reset {
 		length[i] = 1
 	}
-	width, prev := 0, int64(0) // prev is the length of the code before, 0 after a reset
-	again := func() { length, width, prev = length[:stop+1], size+1, 0 }
-	for again(); area > 0; {
-		v, err := g.code(width)
-		switch {
-		case err != nil:
-			return err
-		case v == reset:
-			again()
+	known, width, prev := stop+1, size+1, uint16(0) // prev is the length of the code before, 0 after a reset
+	bits, n := g.bits, g.n
+	for area > 0 {
+		if n < width {
+			g.bits, g.n = bits, n
+			if err := g.fill(width); err != nil {
+				return err
+			}
+			bits, n = g.bits, g.n
+		}
+		v := int(bits & (1<<width - 1))
+		bits >>= width
+		n -= width
+		if v == reset {
+			known, width, prev = stop+1, size+1, 0
 			continue
-		case prev > 0 && len(length) < 4096:
-			length = append(length, prev+1)
-			if len(length) == 1<<width && width < 12 {
+		}
+		if prev > 0 && known < most {
+			length[known] = prev + 1
+			if known++; known == 1<<width && width < 12 {
 				width++
 			}
 		}
-		if v == stop || v >= len(length) || prev == 0 && v > stop {
+		if v == stop || v >= known || prev == 0 && v > stop {
 			return &Finding{"a code that stands for nothing", g.in.at}
 		}
 		prev = length[v]
-		area -= prev
+		area -= int64(prev)
 	}
+	g.bits, g.n = bits, n
 	return g.rest(size, width, reset, stop)
 }
 
@@ -188,11 +217,8 @@ func (g *gifBits) frame(size int, area int64) error {
 // a reset and an end code; then fewer than eight bits.
 func (g *gifBits) rest(size, width, reset, stop int) error {
 	at := g.in.at
-	if _, err := g.fill(g.n + 1); err != nil { // takes the end, or one byte more
+	if over, err := g.over(); over || err != nil {
 		return err
-	}
-	if g.end && g.n < 8 {
-		return nil
 	}
 	v, err := g.code(width)
 	if v == reset && err == nil {
@@ -201,8 +227,6 @@ func (g *gifBits) rest(size, width, reset, stop int) error {
 	if err != nil {
 		return err
 	}
-	if _, err := g.fill(g.n + 1); err != nil {
-		return err
-	}
-	return found(v != stop || !g.end || g.n >= 8, "data after a frame's last pixel", at)
+	over, err := g.over()
+	return first(err, found(v != stop || !over, "data after a frame's last pixel", at))
 }

@@ -110,23 +110,19 @@ func (w *jpegWalk) entropy(end scanEnd) error {
 	c := w.in
 	start, restarts := c.at, int64(0)
 	for {
-		n := min(c.size-c.at, 64<<10)
-		if n < 2 {
+		if c.size-c.at < 2 {
 			return &Finding{"a scan without an end", c.at}
 		}
-		b, err := c.view(c.at, n)
+		b, err := c.ahead(2)
 		if err != nil {
 			return err
 		}
-		i := bytes.IndexByte(b[:n-1], 0xff)
-		if i < 0 {
-			c.at += n - 1
+		n := unmarked(b)
+		c.at += int64(n)
+		if n >= len(b)-1 {
 			continue
 		}
-		c.at += int64(i)
-		switch next := b[i+1]; {
-		case next == 0:
-			c.at += 2
+		switch next := b[n+1]; {
 		case next&^7 == 0xd0:
 			if int64(next&7) != restarts%8 || restarts >= end.intervals {
 				return &Finding{"a restart out of turn", c.at}
@@ -146,6 +142,23 @@ func (w *jpegWalk) entropy(end scanEnd) error {
 			return found(c.at-start > end.bytes, "a scan longer than its pixels need", start)
 		}
 	}
+}
+
+// unmarked gives how many bytes of b, from its start, come before a marker. The
+// last byte may be the first half of one, and is left unless it ends stuffing.
+func unmarked(b []byte) int {
+	i := 0
+	for i < len(b)-1 {
+		k := bytes.IndexByte(b[i:len(b)-1], 0xff)
+		if k < 0 {
+			return len(b) - 1
+		}
+		if i += k; b[i+1] != 0 {
+			return i
+		}
+		i += 2
+	}
+	return i
 }
 
 // onlyShape reports whether two resolutions say the shape of pixels and no more.

@@ -345,6 +345,28 @@ func mendSums(b []byte) []byte {
 	return b
 }
 
+// A scan is read in blocks: what lies across the edge of two is seen like the rest.
+func TestJPEGAcrossBlocks(t *testing.T) {
+	head := []byte("\xff\xd8\xff\xc0\x00\x0b\x08\x04\x00\x04\x00\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00")
+	const block = 128 << 10
+	for at := block - 4; at <= block+4; at++ {
+		with := func(what string) error {
+			b := append(bytes.Clone(head), bytes.Repeat([]byte("x"), at-len(head))...)
+			return checkFile(t, media.JPEG, append(append(b, what...), "\xff\xd9"...))
+		}
+		for _, what := range []string{"", "x", "\xff\x00", "\xff\x00\xff\x00", "x\xff\x00x"} {
+			if err := with(what); err != nil {
+				t.Errorf("%q at %d: %v", what, at, err)
+			}
+		}
+		for _, what := range []string{"\xff\xd1", "\xff\xd0x", "\xff\x00\xff\xd0x", "\xff\xfe\x00\x04ab", "\xff\x00\xff\xfe\x00\x04ab", "\xff", "\xff\xd9", "\xff\xff\xd9"} {
+			if with(what) == nil {
+				t.Errorf("%q at %d passes", what, at)
+			}
+		}
+	}
+}
+
 // A verifier stops when it is told to, and says so.
 func TestVerifyEnds(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())

@@ -10,10 +10,17 @@ import (
 )
 
 // queue lets the job runner lease its jobs from the database.
-type queue struct{ db *meta.Store }
+type queue struct {
+	db      *meta.Store
+	version int      // of the code that does the jobs
+	again   []string // the errors with which a job is tried again by a newer version
+}
 
 func (q queue) Lease(ctx context.Context, worker string, kinds []string, leaseFor time.Duration) (jobs.Job, bool, error) {
 	j, err := q.db.LeaseJob(ctx, worker, kinds, leaseFor)
+	if errors.Is(err, meta.ErrNotFound) && len(q.again) > 0 { // nobody waits for what was given up
+		j, err = q.db.LeaseAgain(ctx, worker, kinds, q.again, q.version, leaseFor)
+	}
 	if errors.Is(err, meta.ErrNotFound) {
 		return jobs.Job{}, false, nil
 	}
@@ -29,5 +36,5 @@ func (q queue) Finish(ctx context.Context, id, worker string) error {
 }
 
 func (q queue) Retry(ctx context.Context, id, worker, code string, after time.Duration, maxAttempts int) error {
-	return q.db.RetryJob(ctx, id, worker, code, after, maxAttempts)
+	return q.db.RetryJob(ctx, id, worker, code, after, maxAttempts, q.version)
 }

@@ -39,7 +39,7 @@ func (s *System) mails() error {
 	}
 	s.send = sender.Send
 	n := &transfer.Notifier{Store: s.Store, Send: sender.Send, Base: strings.TrimSuffix(s.Config.PublicURL, "/")}
-	s.runners = append(s.runners, jobs.New(queue{s.Store}, n.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
+	s.runners = append(s.runners, jobs.New(queue{db: s.Store}, n.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
 	return nil
 }
 
@@ -62,7 +62,7 @@ func (s *System) pushes() (*transfer.Pushes, error) {
 	if out.Sender, err = push.New(push.Config{Services: c.Services, Subscriber: c.Contact, CAFile: c.CAFile}, private, public); err != nil {
 		return nil, err
 	}
-	s.runners = append(s.runners, jobs.New(queue{s.Store}, out.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
+	s.runners = append(s.runners, jobs.New(queue{db: s.Store}, out.Handlers(), jobs.Config{Backoff: 30 * time.Second}))
 	return out, nil
 }
 
@@ -95,9 +95,10 @@ func (s *System) jobs(box *spool.Spool) (films bool, err error) {
 		slog.Info("JPEGs that are coded arithmetically get no preview on this server", "error", err)
 		d.Recoder = nil
 	}
-	s.runners = append(s.runners, jobs.New(queue{s.Store}, d.Handlers(), jobs.Config{}))
+	q := queue{db: s.Store, version: derive.Version, again: transfer.AgainLater()}
+	s.runners = append(s.runners, jobs.New(q, d.Handlers(), jobs.Config{}))
 	if d.Films != nil {
-		s.runners = append(s.runners, jobs.New(queue{s.Store}, d.SlowHandlers(), jobs.Config{}))
+		s.runners = append(s.runners, jobs.New(q, d.SlowHandlers(), jobs.Config{}))
 	}
 	return d.Films != nil, nil
 }

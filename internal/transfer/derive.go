@@ -76,6 +76,17 @@ func (d *Derivations) SlowHandlers() map[string]jobs.Handler {
 	return map[string]jobs.Handler{PlayableJob: d.handler(d.playable)}
 }
 
+// The codes of failures that are the deriving code's and not the picture's, as
+// a newer version may show.
+const (
+	undecodable  = "undecodable"
+	tooDemanding = "too-demanding"
+)
+
+// AgainLater gives the codes of failures after which a newer version of the
+// deriving code tries again.
+func AgainLater() []string { return []string{undecodable, tooDemanding} }
+
 // tries is how often a picture may reach a limit of memory or time, which a
 // busy machine can cause, before it is given up.
 const tries = 3
@@ -106,13 +117,13 @@ func hopeless(err error, attempts int) string {
 	case errors.Is(err, derive.ErrBomb):
 		return "too-many-pixels"
 	case errors.Is(err, derive.ErrUndecodable):
-		return "undecodable"
+		return undecodable
 	case errors.Is(err, spool.ErrTooLarge):
 		return "too-large"
 	case errors.As(err, &refused):
 		return "not-certified"
 	case errors.Is(err, derive.ErrLimit) && attempts >= tries:
-		return "too-demanding"
+		return tooDemanding
 	}
 	return ""
 }

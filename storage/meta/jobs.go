@@ -46,7 +46,21 @@ func scanJob(scan func(...any) error) (Job, error) {
 // counts the attempt; ErrNotFound when none is due.
 func (s *Store) LeaseJob(ctx context.Context, worker string, kinds []string, leaseFor time.Duration) (Job, error) {
 	in, args := list(kinds)
-	due := "state = 'ready' AND run_at <= {now} AND lease_until <= {now} AND kind IN " + in
+	return s.lease(ctx, worker, leaseFor, "attempts = attempts + 1", "state = 'ready' AND run_at <= {now} AND lease_until <= {now} AND kind IN "+in, args)
+}
+
+// LeaseAgain gives a job of one of the kinds that an older version of the code
+// than this gave up, with one of the errors, as if it were new; ErrNotFound when
+// there is none.
+func (s *Store) LeaseAgain(ctx context.Context, worker string, kinds, errs []string, version int, leaseFor time.Duration) (Job, error) {
+	in, args := list(kinds)
+	of, more := list(errs)
+	args = append(append([]any{version}, args...), more...)
+	return s.lease(ctx, worker, leaseFor, "state = 'ready', attempts = 1, progress = 0", "state = 'dead' AND tried_by < ? AND kind IN "+in+" AND last_error IN "+of, args)
+}
+
+// lease gives the first job that is due to worker, and changes it.
+func (s *Store) lease(ctx context.Context, worker string, leaseFor time.Duration, change, due string, args []any) (Job, error) {
 	var waiting bool
 	if err := s.read(ctx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE "+due+")", args...).Scan(&waiting); err != nil {
 		return Job{}, s.d.classify(err)
@@ -56,7 +70,7 @@ func (s *Store) LeaseJob(ctx context.Context, worker string, kinds []string, lea
 	}
 	var j Job
 	err := s.within(ctx, func(t *tx) (err error) {
-		j, err = scanJob(t.row("UPDATE jobs SET worker = ?, lease_until = {now} + ?, attempts = attempts + 1 WHERE id = (SELECT id FROM jobs WHERE "+
+		j, err = scanJob(t.row("UPDATE jobs SET worker = ?, lease_until = {now} + ?, "+change+" WHERE id = (SELECT id FROM jobs WHERE "+
 			due+" ORDER BY run_at, id LIMIT 1 {skip}) RETURNING "+jobColumns, append([]any{worker, leaseFor.Microseconds()}, args...)...).Scan)
 		return err
 	})
@@ -95,12 +109,13 @@ func (s *Store) FinishJob(ctx context.Context, id, worker string) error {
 }
 
 // RetryJob gives a job back to be tried after a while, or for good when it was
-// tried maxAttempts times; ErrNotFound when worker has lost its lease.
-func (s *Store) RetryJob(ctx context.Context, id, worker, code string, after time.Duration, maxAttempts int) error {
+// tried maxAttempts times, the last time by this version of the code; ErrNotFound
+// when worker has lost its lease.
+func (s *Store) RetryJob(ctx context.Context, id, worker, code string, after time.Duration, maxAttempts, version int) error {
 	return s.within(ctx, func(t *tx) error {
-		return t.must(`UPDATE jobs SET lease_until = 0, last_error = ?, run_at = {now} + ?,
+		return t.must(`UPDATE jobs SET lease_until = 0, last_error = ?, run_at = {now} + ?, tried_by = ?,
 			state = CASE WHEN attempts >= ? THEN 'dead' ELSE 'ready' END WHERE id = ? AND worker = ? AND state = 'ready'`,
-			code, after.Microseconds(), maxAttempts, id, worker)
+			code, after.Microseconds(), version, maxAttempts, id, worker)
 	})
 }
 

@@ -664,12 +664,12 @@ func TestJobs(t *testing.T) {
 		}
 		w.wants(w.FinishJob(ctx, j.ID, "w0"), meta.ErrNotFound, "finishing with a lost lease")
 		w.must(w.ExtendJob(ctx, j.ID, "b", time.Hour))
-		w.must(w.RetryJob(ctx, j.ID, "b", "code", 0, 100))
+		w.must(w.RetryJob(ctx, j.ID, "b", "code", 0, 100, 1))
 		j, err = w.LeaseJob(ctx, "c", []string{"derive"}, time.Hour)
 		if err != nil || j.LastError != "code" {
 			t.Errorf("%+v %v", j, err)
 		}
-		w.must(w.RetryJob(ctx, j.ID, "c", "worse", 0, 1))
+		w.must(w.RetryJob(ctx, j.ID, "c", "worse", 0, 1, 1))
 		_, err = w.LeaseJob(ctx, "d", []string{"derive"}, time.Hour)
 		w.wants(err, meta.ErrNotFound, "a dead job")
 		w.file(nil)
@@ -683,6 +683,42 @@ func TestJobs(t *testing.T) {
 		if jobs, err := w.JobsOf(ctx, it.ID); err != nil || len(jobs) != 1 || jobs[0].State != meta.JobDead {
 			t.Errorf("%v %v", jobs, err)
 		}
+	})
+}
+
+// What one version of the code gave up, a newer one gets again: once, and only
+// with an error that a newer one may mend.
+func TestJobsGivenUpAreTriedByANewerVersion(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		ctx := t.Context()
+		kinds, errs := []string{"derive"}, []string{"code", "other"}
+		for _, code := range []string{"code", "hopeless"} {
+			w.file(nil)
+			j, err := w.LeaseJob(ctx, "a", kinds, time.Hour)
+			w.must(err)
+			w.must(w.SetProgress(ctx, j.ID, 500))
+			w.must(w.RetryJob(ctx, j.ID, "a", code, 0, 0, 1))
+		}
+		_, err := w.LeaseAgain(ctx, "a", kinds, errs, 1, time.Hour)
+		w.wants(err, meta.ErrNotFound, "the same version again")
+		_, err = w.LeaseAgain(ctx, "a", []string{"other"}, errs, 2, time.Hour)
+		w.wants(err, meta.ErrNotFound, "another kind")
+		j, err := w.LeaseAgain(ctx, "b", kinds, errs, 2, time.Millisecond)
+		if err != nil || j.LastError != "code" || j.State != meta.JobReady || j.Attempts != 1 || j.Progress != 0 {
+			t.Fatalf("%+v %v", j, err)
+		}
+		_, err = w.LeaseAgain(ctx, "c", kinds, errs, 2, time.Hour)
+		w.wants(err, meta.ErrNotFound, "what somebody has, or what is hopeless")
+		time.Sleep(5 * time.Millisecond) // its worker died: it is a job like others
+		j, err = w.LeaseJob(ctx, "d", kinds, time.Hour)
+		if err != nil || j.Attempts != 2 {
+			t.Fatalf("%+v %v", j, err)
+		}
+		w.must(w.RetryJob(ctx, j.ID, "d", "code", 0, 0, 2))
+		_, err = w.LeaseAgain(ctx, "e", kinds, errs, 2, time.Hour)
+		w.wants(err, meta.ErrNotFound, "a second time by one version")
+		_, err = w.LeaseAgain(ctx, "e", kinds, errs, 3, time.Hour)
+		w.must(err)
 	})
 }
 

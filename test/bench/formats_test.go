@@ -27,7 +27,9 @@ func run(b *testing.B, name string, args ...string) {
 }
 
 // samples makes a picture of 12 megapixels and a video of about 200 MB in every
-// container, with traces in those that exiftool can write.
+// container, with traces in those that exiftool can write. The MOV is coded as
+// phones do, H.264, where each part of a picture says its length. The others are
+// MPEG-4 Part 2, where every byte is searched, twice, for text between pictures.
 func samples(b *testing.B, dir string) map[string]string {
 	b.Helper()
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -40,9 +42,8 @@ func samples(b *testing.B, dir string) map[string]string {
 	run(b, "avifenc", "-s", "10", in("a.jpg"), in("a.avif"))
 	film := []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30:duration=30,noise=alls=40", "-f", "lavfi", "-i", "sine=duration=30", "-c:a", "aac", "-metadata", "title=A title"}
 	run(b, "ffmpeg", append(film, "-c:v", "mpeg4", "-qscale:v", "3", in("a.mp4"))...)
-	for _, ext := range []string{"mov", "mkv"} {
-		run(b, "ffmpeg", "-v", "error", "-i", in("a.mp4"), "-c", "copy", in("a."+ext))
-	}
+	run(b, "ffmpeg", "-v", "error", "-i", in("a.mp4"), "-c", "copy", in("a.mkv"))
+	run(b, "ffmpeg", "-v", "error", "-i", in("a.mp4"), "-c:v", "libx264", "-preset", "ultrafast", "-qp", "12", "-c:a", "copy", in("a.mov"))
 	out := map[string]string{}
 	for _, name := range []string{"a.jpg", "a.png", "a.tif", "a.gif", "a.webp", "a.heic", "a.avif", "a.mp4", "a.mov", "a.mkv"} {
 		if !strings.Contains("a.gif a.mkv", name) {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image/jpeg"
 	"net/http"
 	"os"
@@ -15,8 +16,11 @@ import (
 	"time"
 
 	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/config"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/transfer"
+	"github.com/wardseal/wardseal/storage/meta"
 	"github.com/wardseal/wardseal/test/servers"
 )
 
@@ -200,19 +204,10 @@ func TestDerivationsSurviveARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := h.sys.Close(); err != nil {
-		t.Fatal(err)
-	}
-	sys, err := config.Open(t.Context(), h.sys.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sys.Close() })
-	h.sys = sys
-	h.serve()
+	h.reopen()
 	stop := h.work()
 	for { // stopped again as soon as the slow part has begun
-		jobs, err := sys.Store.JobsOf(t.Context(), media.ItemID(film))
+		jobs, err := h.sys.Store.JobsOf(t.Context(), media.ItemID(film))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,6 +239,55 @@ func TestUndecodablePicturesSayWhy(t *testing.T) {
 	if n := h.events("item.rendition-failed"); n != 1 {
 		t.Errorf("%d failures are recorded", n)
 	}
+}
+
+// What an older version of the program gave up is tried again by a newer one, by
+// itself and once.
+func TestANewerVersionTriesAgain(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, h *house) {
+		twelve := phone(t)
+		twelve[bytes.LastIndex(twelve, []byte{0xff, 0xc0, 0, 17})+4] = 12 // bits
+		kinds, again := []string{transfer.DeriveJob}, []string{"undecodable"}
+		learnt, not := h.put(phone(t)), h.put(twelve)
+		for range 2 { // the older version reads neither
+			j, err := h.sys.Store.LeaseJob(t.Context(), "older", kinds, time.Minute)
+			if err == nil {
+				err = h.sys.Store.RetryJob(t.Context(), j.ID, "older", "undecodable", 0, 0, derive.Version-1)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, item := range []string{learnt, not} {
+			if d := h.settled(item); d.Deriving != "failed" || d.Reason != "undecodable" {
+				t.Fatalf("before: %s %s", d.Deriving, d.Reason)
+			}
+		}
+		h.sys.Config.Limits.NoDerivatives = false
+		h.reopen()
+		h.work()
+		for deadline := time.Now().Add(3 * time.Minute); h.events("item.rendition-failed") == 0 || h.settled(learnt).Deriving != "done"; time.Sleep(100 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("not both are tried again")
+			}
+		}
+		if d := h.settled(learnt); d.Quality == nil || !slices.Equal(names(d), []string{"original-clean", "preview", "thumbnail"}) {
+			t.Errorf("what is read now: %s %v", d.Deriving, names(d))
+		}
+		if d := h.settled(not); d.Deriving != "failed" || d.Reason != "undecodable" {
+			t.Errorf("what is not read now either: %s %s", d.Deriving, d.Reason)
+		}
+		if _, err := h.sys.Store.LeaseAgain(t.Context(), "same", kinds, again, derive.Version, time.Minute); !errors.Is(err, meta.ErrNotFound) {
+			t.Errorf("it would be tried again by the same version: %v", err)
+		}
+		if n := h.events("item.rendition-failed"); n != 1 {
+			t.Errorf("it was tried %d times", n)
+		}
+		if j, err := h.sys.Store.LeaseAgain(t.Context(), "next", kinds, again, derive.Version+1, time.Minute); err != nil || string(j.Item) != not {
+			t.Errorf("it would not be tried by the next version: %v", err)
+		}
+	})
 }
 
 // A JPEG that is coded arithmetically gets the same pictures as the one it was
