@@ -180,7 +180,7 @@ async function night() {
 async function warned() {
   const s = await Screen.open(390), p = s.page;
   await p.clock.install();
-  await s.enter("nurse");
+  await s.enter("nurse", "/account");
   await s.go("/account");
   const idle = Number(await p.locator("body").getAttribute("data-idle"));
   assert.equal(idle, 15 * 60);

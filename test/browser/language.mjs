@@ -47,8 +47,7 @@ await speaks("a mistyped number");
 await p.click("button[formaction='/send/patient']");
 await p.waitForSelector("#problem");
 await speaks("what is missing");
-await nurse.type();
-await p.click("button[formaction='/send/patient']");
+await nurse.type(); // the page asks by itself who it is
 await p.waitForSelector("#name");
 await speaks("a patient to register");
 await p.fill("#name", "Test Patient");
