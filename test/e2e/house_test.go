@@ -121,7 +121,9 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 	cfg := config.Default(dir)
 	cfg.Limits.NoDerivatives = true
 	if kind == "postgres+s3" {
-		cfg.Database = config.Database{Driver: "postgres", URLFile: secret(t, dir, "url", servers.Postgres(t))}
+		cfg.Database = config.Database{Driver: "postgres", URLFile: secret(t, dir, "url", servers.PostgresCopy(t, func(url string) {
+			migrate(t, config.Config{Database: config.Database{Driver: "postgres", URLFile: secret(t, t.TempDir(), "url", url)}})
+		}))}
 		srv := servers.VersityGW(t)
 		cfg.Objects = config.Objects{Kind: "s3", Endpoint: srv.Endpoint, Bucket: srv.NewBucket(t, false), Region: srv.Region,
 			AccessKey: srv.AccessKey, SecretKeyFile: secret(t, dir, "key", srv.SecretKey), CAFile: srv.CAFile}
@@ -134,6 +136,11 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 	}
 	if err := config.InitKeys(cfg, filepath.Join(dir, "escrow-identity.txt"), ""); err != nil {
 		t.Fatal(err)
+	}
+	if cfg.Database.Driver == "sqlite" {
+		if err := os.WriteFile(filepath.Join(cfg.Data, database), migrated(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	sys, err := config.Open(t.Context(), cfg)
 	if err != nil {
@@ -159,6 +166,42 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 	h.as("nurse").must("POST", "/patients", http.StatusCreated, map[string]string{
 		"patient_number_kind": "nhs", "patient_number": "999 000 0018", "name": "Test Patient", "date_of_birth": "1950-01-31"})
 	return h
+}
+
+const database = "wardseal.db"
+
+var sqlite struct {
+	sync.Mutex
+	file []byte
+}
+
+// migrated is a database of SQLite with the newest schema and nothing in it.
+// Houses begin with a copy: to make the schema takes longer than many a test.
+func migrated(t *testing.T) []byte {
+	t.Helper()
+	sqlite.Lock()
+	defer sqlite.Unlock()
+	if sqlite.file == nil {
+		dir := t.TempDir()
+		migrate(t, config.Default(dir))
+		var err error
+		if sqlite.file, err = os.ReadFile(filepath.Join(dir, database)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sqlite.file
+}
+
+// migrate makes the schema.
+func migrate(t *testing.T, cfg config.Config) {
+	t.Helper()
+	db, err := config.OpenDatabase(t.Context(), cfg)
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // hash is of everybody's password: making one takes as long as it should, and
