@@ -17,31 +17,46 @@ import (
 func TestMain(m *testing.M) { servers.Main(m) }
 
 // The pages do what they should, at the width of a phone and of a desktop, by
-// script and without. WARDSEAL_SHOTS names a folder for screenshots.
+// script and without.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
 	dir := t.TempDir()
-	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")
-	if err != nil {
-		t.Fatal(err)
-	}
 	video := filepath.Join(dir, "film.mp4")
 	film := exec.CommandContext(t.Context(), servers.Binary(t, "ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "testsrc=d=2:s=320x240:r=10", "-f", "lavfi", "-i", "sine=d=2",
 		"-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", video)
 	if out, err := film.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	copyTo(t, dir, "walk.mjs")
-	copyTo(t, dir, "look.mjs")
-	copyTo(t, dir, "screen.mjs")
 	earlier, later := ruler(t, filepath.Join(dir, "earlier.jpg"), 600), ruler(t, filepath.Join(dir, "later.jpg"), 300)
-	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+	walk(t, "walk.mjs", "URL="+demo(t), "VIDEO="+video, "EARLIER="+earlier, "LATER="+later)
+}
+
+// password is everybody's, in the demo and in what speaks another language.
+const password = "three plain words"
+
+// walk takes the walks of a script. WARDSEAL_SHOTS names a folder for
+// screenshots, ONLY a part of the walks.
+func walk(t *testing.T, script string, env ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")
+	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), node, "walk.mjs")
+	scripts, err := filepath.Glob("*.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range scripts {
+		copyTo(t, dir, name)
+	}
+	if err := os.Symlink(servers.Modules(t, "."), filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), servers.Binary(t, "node"), script)
 	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
-	cmd.Env = append(os.Environ(), "URL="+demo(t), "PASSWORD=three plain words", "PICTURE="+picture, "VIDEO="+video, "EARLIER="+earlier, "LATER="+later, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
+	cmd.Env = append(os.Environ(), "PASSWORD="+password, "PICTURE="+picture, "CHROMIUM="+servers.Binary(t, "chromium"), "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
+	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -53,16 +68,12 @@ func TestPages(t *testing.T) {
 func demo(t *testing.T, more ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	program := filepath.Join(dir, "wardseal")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/wardseal").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	said, err := os.Create(filepath.Join(dir, "said"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = said.Close() })
-	cmd := exec.Command(program, append([]string{"demo", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0"}, more...)...)
+	cmd := exec.Command(servers.Wardseal(t), append([]string{"demo", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0"}, more...)...)
 	cmd.Stdout, cmd.Stderr = said, said
 	address := regexp.MustCompile(`(?m)^Open (http://localhost:\d+) `)
 	var url string

@@ -1,87 +1,51 @@
 // Walks the way of a picture from the wristband to the record in a real
 // Chromium whose camera shows a wristband, counting taps, with axe at each step.
 //
-//   URL, PASSWORD   the running server and its people's password
-//   PICTURE         a JPEG as a phone makes it
-//   BAND            a film of a wristband, as Chromium's fake camera takes it
-//   SHOTS           a folder for screenshots; none are taken without it
-//   ONLY            walk only those whose name matches
+//   PICTURE  a JPEG as a phone makes it
+//   BAND     a film of a wristband
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
-import { AxeBuilder } from "@axe-core/playwright";
+import { Screen, base, password, walks } from "./screen.mjs";
 
-const { URL: base, PASSWORD: password, PICTURE, BAND, SHOTS, ONLY, CHROMIUM } = process.env;
+const { PICTURE } = process.env;
 const phone = readFileSync(PICTURE);
 let made = 0;
 const picture = () => ({ name: "IMG_0001.JPG", mimeType: "image/jpeg", buffer: Buffer.concat([phone, Buffer.from("other tail " + ++made)]) });
 
-const launch = (...more) => chromium.launch({
-  timeout: 180_000, executablePath: CHROMIUM,
-  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", "--no-first-run", ...more],
-});
-const withCamera = await launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--use-file-for-fake-video-capture=" + BAND);
+Screen.everyTime = true;
 
-/** A nurse at the page to send; what goes wrong on it is an error here. */
-class Nurse {
+/** A nurse, whose taps are counted, at a screen with a camera. */
+class Nurse extends Screen {
+  taps = 0;
   static async open(width, options = {}) {
-    const n = new Nurse();
-    n.width = width;
-    n.taps = 0;
-    n.expected = [];
-    n.context = await withCamera.newContext({ viewport: { width, height: width < 500 ? 844 : 900 }, hasTouch: width < 500, isMobile: width < 500, locale: "en-GB", timezoneId: "Europe/London", ...options });
-    n.context.setDefaultTimeout(60_000);
-    const p = n.page = await n.context.newPage();
+    const n = await super.open(width, { hasTouch: width < 500, isMobile: width < 500, ...options });
     // The fake camera gives the same bytes every time, which would be filed once.
-    await p.addInitScript(() => {
+    await n.page.addInitScript(() => {
       const take = ImageCapture.prototype.takePhoto;
       ImageCapture.prototype.takePhoto = async function (settings) {
         const photo = await take.call(this, settings);
         return new Blob([photo, crypto.randomUUID()], { type: photo.type });
       };
     });
-    p.on("pageerror", (e) => { throw new Error("on " + p.url() + ": " + e); });
-    p.on("console", (m) => {
-      const waiting = /\/renditions\/(preview|poster|playable)$/.test(m.location().url) && m.text().includes("status of 404");
-      if (m.type() === "error" && !waiting && !n.expected.some((s) => m.text().includes(s))) throw new Error("on " + p.url() + ": " + m.text());
-    });
-    await p.goto(base + "/send");
-    await p.fill("#username", "nurse");
-    await p.fill("#password", password);
-    await p.click("main button");
-    await p.waitForSelector("h1:text-is('Before you start'), #scan:not([hidden])");
-    if (await p.locator("h1:text-is('Before you start')").count()) { // the guidance is read once
-      await p.click("main button");
-      await p.waitForLoadState();
-      await p.goto(base + "/send");
-    }
-    await p.waitForSelector("#scan:not([hidden])");
+    return n;
+  }
+  /** sends opens the page to send at. */
+  static async sends(width) {
+    const n = await this.enter("nurse", width, "/send");
+    await n.page.waitForSelector("#scan:not([hidden])");
     return n;
   }
   async tap(selector) {
     this.taps++;
     await this.page.click(selector);
   }
-  async type({ number = "999 000 0018", born = ["31", "1", "1950"] } = {}) {
-    await this.page.fill("#patient_number", number);
-    for (const [i, id] of ["#date_of_birth", "#dob_month", "#dob_year"].entries()) await this.page.fill(id, born[i]);
-  }
-  async check(name) {
-    const p = this.page;
-    if (SHOTS) await p.screenshot({ path: `${SHOTS}/capture-${name}-${this.width}.png`, fullPage: true });
-    const { violations } = await new AxeBuilder({ page: p }).setLegacyMode(true)
-      .options({ resultTypes: ["violations"] }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
-    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`), [], `axe on ${name} at ${this.width}`);
-    const over = await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.ok(over <= 0, `${name} at ${this.width} hangs over by ${over} pixels`);
-  }
-  text(selector) { return this.page.locator(selector).innerText(); }
+  check(name) { return super.check("capture-" + name); }
   tiles() { return this.page.locator("#chosen > li"); }
 }
 
 /** From the wristband to the record: two photos, one of them taken twice. */
 async function wholeWay(width) {
-  const n = await Nurse.open(width), p = n.page, started = Date.now();
+  const n = await Nurse.sends(width), p = n.page, started = Date.now();
   await n.check("patient");
   assert.ok(await p.locator("#rest").isHidden(), "nothing is taken before the patient is known");
   await n.tap("#scan");
@@ -148,14 +112,14 @@ async function wholeWay(width) {
   assert.equal(left.entries, 0, "what is filed is wiped");
   assert.deepEqual(left.cached, []);
   for (const trace of ["9990000018", "999 000 0018", "1950", "Left heel", "Test Patient"]) assert.ok(!left.text.includes(trace), trace + " is left in the browser");
-  await n.context.close();
+  await n.close();
 }
 
 /** The number says while it is typed whether it can be right, and whose it is. */
 async function typing() {
-  const n = await Nurse.open(390), p = n.page;
+  const n = await Nurse.sends(390), p = n.page;
   const says = (id = "#number-says") => n.text(id);
-  n.expected = ["status of 422"];
+  n.expected = [422];
   await p.fill("#patient_number", "943476591");
   assert.equal(await says(), "", "nothing is wrong yet");
   await p.fill("#patient_number", "943 476 5918");
@@ -184,13 +148,13 @@ async function typing() {
   assert.match(await n.text("#found"), /Fictitious Person[^]*2 November 1916[^]*CHI/);
   await p.fill("#dob_year", "191");
   assert.equal(await p.locator("#yes").count(), 0, "what was found belongs to what was typed");
-  await n.context.close();
+  await n.close();
 }
 
 /** Changing the patient asks what becomes of the pictures, and does that. */
 async function otherPatient(width) {
-  const n = await Nurse.open(width), p = n.page;
-  n.expected = ["status of 422"];
+  const n = await Nurse.sends(width), p = n.page;
+  n.expected = [422];
   const other = { number: "999 000 0026", born: ["2", "2", "1962"] };
   await n.type(other);
   await p.waitForSelector("#name, #yes"); // the other width may have registered them
@@ -264,13 +228,13 @@ async function otherPatient(width) {
   await p.click("#yes");
   assert.equal(await n.tiles().count(), 0);
   assert.equal(await p.locator("#waiting > *").count(), 0);
-  await n.context.close();
+  await n.close();
 }
 
 /** A lost signal, an ended session and a refusal: what is not sent stays. */
 async function trouble() {
-  const n = await Nurse.open(390), p = n.page;
-  n.expected = ["ERR_INTERNET_DISCONNECTED", "status of 422", "status of 401"];
+  const n = await Nurse.sends(390), p = n.page;
+  n.expected = ["ERR_INTERNET_DISCONNECTED", 422, 401];
   await n.type();
   await p.click("#yes");
   await p.click("#go");
@@ -293,7 +257,7 @@ async function trouble() {
   await p.waitForSelector("#chosen li:nth-child(2):has-text('Looks blurred')"); // said at once
   assert.doesNotMatch(await n.tiles().nth(0).innerText(), /Looks blurred/);
   assert.match(await n.text("#delete-original"), /Delete the original/);
-  await n.check("chosen");
+  await n.check("chosen-missing"); // what was told is still there
   await p.fill("#body_site", "Left shin");
   await p.click("#consent-b");
   await p.click("#consent_given_by-best");
@@ -327,12 +291,12 @@ async function trouble() {
   await p.goto(base + first);
   await p.waitForSelector(".ws-facts").catch(async () => assert.fail(p.url() + " says " + await p.locator("body").innerText()));
   assert.match(await n.text(".ws-facts"), /teaching[^]*best interests: Daughter and ward team/);
-  await n.context.close();
+  await n.close();
 }
 
 /** A video by the page's camera is recorded without sound, and filed. */
 async function film() {
-  const n = await Nurse.open(390), p = n.page;
+  const n = await Nurse.sends(390), p = n.page;
   await n.type();
   await p.click("#yes");
   await p.click("#take");
@@ -351,12 +315,12 @@ async function film() {
   const filed = await p.evaluate(async () => (await fetch("/api/v1/items/" + location.pathname.split("/")[2])).json());
   assert.match(filed.media_type, /^video\//);
   assert.equal(filed.captured_with, "camera");
-  await n.context.close();
+  await n.close();
 }
 
 /** The whole of a sending by keyboard alone. */
 async function keyboard() {
-  const n = await Nurse.open(1280), p = n.page, k = p.keyboard;
+  const n = await Nurse.sends(1280), p = n.page, k = p.keyboard;
   await p.focus("#patient_number");
   await k.type("9990000018");
   for (const part of ["31", "1", "1950"]) { await k.press("Tab"); await k.type(part); }
@@ -382,13 +346,13 @@ async function keyboard() {
   await p.focus("#go");
   await k.press("Enter");
   await p.waitForURL("**/pictures/*?filed=new");
-  await n.context.close();
+  await n.close();
 }
 
 /** What a device cannot do is done otherwise, and the picture says so. */
 async function fallbacks() {
   const at = async (script) => {
-    const n = await Nurse.open(390);
+    const n = await Nurse.sends(390);
     await n.page.addInitScript(script);
     await n.page.goto(base + "/send");
     await n.type();
@@ -406,7 +370,7 @@ async function fallbacks() {
   await shoots(n);
   await n.page.click("#done");
   assert.match(await n.tiles().first().innerText(), /Video frame: fewer pixels/);
-  await n.context.close();
+  await n.close();
 
   // Light and focus, where the camera has them.
   n = await at(() => {
@@ -423,7 +387,7 @@ async function fallbacks() {
   assert.equal(asked[1].focusMode, "single-shot");
   assert.ok(Math.abs(asked[1].pointsOfInterest[0].x - .25) < .02 && Math.abs(asked[1].pointsOfInterest[0].y - .5) < .02, JSON.stringify(asked[1]));
   await n.check("camera-light");
-  await n.context.close();
+  await n.close();
 
   // Without photos at full resolution, a phone's own camera is the first choice.
   n = await at(() => { delete window.ImageCapture; });
@@ -438,7 +402,7 @@ async function fallbacks() {
   await again.setFiles(picture());
   await n.page.waitForFunction((k) => document.querySelector("#chosen li").dataset.key !== k, key);
   assert.equal(await n.tiles().count(), 1);
-  await n.context.close();
+  await n.close();
 
   // A camera that may not be used says so, and leaves the other ways.
   n = await at(() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError")); });
@@ -449,13 +413,13 @@ async function fallbacks() {
   await n.page.click("#patient-change");
   await n.page.click("#scan");
   await n.page.waitForSelector("text=The camera cannot scan here");
-  await n.context.close();
+  await n.close();
 }
 
 /** A photo that comes only after the camera was closed and somebody else chosen is not theirs. */
 async function latePhoto() {
-  const n = await Nurse.open(390), p = n.page;
-  n.expected = ["status of 422"];
+  const n = await Nurse.sends(390), p = n.page;
+  n.expected = [422];
   await p.evaluate(() => {
     const take = ImageCapture.prototype.takePhoto;
     ImageCapture.prototype.takePhoto = async function (settings) {
@@ -481,12 +445,12 @@ async function latePhoto() {
   await p.click("#yes");
   await p.evaluate(async () => { window.deliver(); await new Promise((go) => setTimeout(go, 500)); });
   assert.equal(await n.tiles().count(), 0);
-  await n.context.close();
+  await n.close();
 }
 
 /** From the wristband to a consultant's answer: the nurse's taps and time are counted. */
 async function toConsultant() {
-  const n = await Nurse.open(390), p = n.page, started = Date.now();
+  const n = await Nurse.sends(390), p = n.page, started = Date.now();
   await n.tap("#scan");
   await p.waitForSelector("#yes");
   await n.tap("#yes");
@@ -509,15 +473,7 @@ async function toConsultant() {
   assert.ok(n.taps <= 12, `${n.taps} taps`);
   await n.check("asked");
 
-  const other = await withCamera.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-GB", timezoneId: "Europe/London" });
-  other.setDefaultTimeout(60_000);
-  const c = await other.newPage();
-  await c.goto(base + "/inbox");
-  await c.fill("#username", "consultant");
-  await c.fill("#password", password);
-  await c.click("main button");
-  await c.waitForSelector("h1:text-is('Before you start'), .ws-question");
-  if (await c.locator("h1:text-is('Before you start')").count()) await c.click("main button");
+  const consultant = await Screen.enter("consultant", 1280, "/inbox"), c = consultant.page;
   await c.click(".ws-question:has-text('Is this healing?') a");
   await c.click(".ws-card__link");
   await c.waitForSelector(".ws-viewer__window");
@@ -526,8 +482,8 @@ async function toConsultant() {
   await c.selectOption("#ready", { index: 1 });
   await c.click("text=Answer >> nth=-1");
   await c.waitForSelector(".ws-thread li >> nth=1");
-  if (SHOTS) await c.screenshot({ path: SHOTS + "/answered-1280.png", fullPage: true });
-  await other.close();
+  await consultant.check("answered");
+  await consultant.close();
 
   await p.goto(base + "/inbox");
   await p.waitForSelector(".ws-question:has-text('Answered'):has-text('New')");
@@ -535,18 +491,10 @@ async function toConsultant() {
   await p.click(".ws-question__link >> nth=0");
   await p.click(".ws-card__link");
   assert.match(await n.text(".ws-facts"), /Seen by[^]*consultant/);
-  await n.context.close();
+  await n.close();
 }
 
-const walks = [["typing", typing], ["a late photo", latePhoto], ["fallbacks", fallbacks], ["another patient at 390", () => otherPatient(390)], ["another patient at 1280", () => otherPatient(1280)], ["trouble", trouble], ["a film", film], ["keyboard", keyboard], ["to the consultant", toConsultant], ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)]];
-
-try {
-  for (const [name, walk] of walks) {
-    if (ONLY && !new RegExp(ONLY).test(name)) continue;
-    const started = Date.now();
-    await walk();
-    console.log(`ok ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-  }
-} finally {
-  await withCamera.close();
-}
+await walks([
+  ["typing", typing], ["a late photo", latePhoto], ["fallbacks", fallbacks], ["another patient at 390", () => otherPatient(390)], ["another patient at 1280", () => otherPatient(1280)],
+  ["trouble", trouble], ["a film", film], ["keyboard", keyboard], ["to the consultant", toConsultant], ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)],
+]);

@@ -2,9 +2,8 @@
 // and fails for a letter without a mark that is neither data nor a date, which
 // browsers write.
 //
-//   URL, PASSWORD  the running server and its people's password
-//   PICTURE        a JPEG as a phone makes it
-//   LANGUAGE       the language
+//   PICTURE   a JPEG as a phone makes it
+//   LANGUAGE  the language
 import assert from "node:assert/strict";
 import { Screen, browser, password } from "./screen.mjs";
 
@@ -48,8 +47,7 @@ await speaks("a mistyped number");
 await p.click("button[formaction='/send/patient']");
 await p.waitForSelector("#problem");
 await speaks("what is missing");
-await nurse.type();
-await p.click("button[formaction='/send/patient']");
+await nurse.type(); // the page asks by itself who it is
 await p.waitForSelector("#name");
 await speaks("a patient to register");
 await p.fill("#name", "Test Patient");
@@ -108,6 +106,6 @@ await p.waitForURL(/\/account$/);
 assert.equal(await p.evaluate(() => document.documentElement.lang), "en-GB");
 assert.match(await p.locator("h1").innerText(), /Your account/);
 await nurse.go("/sign-in");
-await nurse.context.close();
+await nurse.close();
 await browser.close();
 console.log("the scripts speak the language");

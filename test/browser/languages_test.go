@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -19,37 +17,17 @@ import (
 	"github.com/wardseal/wardseal/internal/signin"
 	"github.com/wardseal/wardseal/storage/meta"
 	"github.com/wardseal/wardseal/test/pseudo"
-	"github.com/wardseal/wardseal/test/servers"
 )
 
 // What the scripts put on the pages is in the reader's language too: a picture
 // is sent and looked at in one that nobody speaks.
 func TestScriptsSpeakTheReadersLanguage(t *testing.T) {
 	t.Parallel()
-	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
-	dir := t.TempDir()
-	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	copyTo(t, dir, "language.mjs")
-	copyTo(t, dir, "screen.mjs")
-	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), node, "language.mjs")
-	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
-	cmd.Env = append(os.Environ(), "URL="+speaking(t, "three plain words"), "PASSWORD=three plain words", "PICTURE="+picture, "LANGUAGE="+pseudo.Tag, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%s", out)
+	walk(t, "language.mjs", "URL="+speaking(t), "LANGUAGE="+pseudo.Tag)
 }
 
-// speaking is a server in the pseudo-language with a nurse, whose password is
-// given, and a patient.
-func speaking(t *testing.T, password string) string {
+// speaking is a server in the pseudo-language with a nurse.
+func speaking(t *testing.T) string {
 	t.Helper()
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	ctx, dir := t.Context(), t.TempDir()

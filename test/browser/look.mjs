@@ -2,51 +2,43 @@
 // compared. The pictures are those of ruler_test.go.
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
+import { Screen } from "./screen.mjs";
 
 const whole = { width: 3000, height: 2000 };
 
 /** looks: two pictures of one case, and all that is done with them, at one width. */
-export async function looks(Screen, width, { EARLIER, LATER }) {
+export async function looks(width, { EARLIER, LATER }) {
   const s = await Screen.open(width), p = s.page;
   await s.go("/pictures");
   await s.signIn("nurse");
   await p.waitForURL("**/pictures");
-  const patient = await api(p, "POST", "/patients/find", { patient_number_kind: "nhs", patient_number: "9990000018", date_of_birth: "1950-01-31" });
-  const { teams: [team] } = await api(p, "GET", "/session");
-  const { id } = await api(p, "POST", `/patients/${patient.id}/cases`, { team, title: "sacrum, " + width });
+  const patient = await s.api("POST", "/patients/find", { patient_number_kind: "nhs", patient_number: "9990000018", date_of_birth: "1950-01-31" });
+  const { teams: [team] } = await s.api("GET", "/session");
+  const { id } = await s.api("POST", `/patients/${patient.id}/cases`, { team, title: "sacrum, " + width });
   await s.go("/cases/" + id);
   assert.match(await p.locator("main").innerText(), /no picture in this case yet[^]*send a picture/);
   await s.check("case-empty");
-  const [first] = await file(p, width, EARLIER, { case: id, team, captured_at: "2026-10-01T09:00:00Z", body_site: "sacrum" });
+  const [first] = await file(s, width, EARLIER, { case: id, team, captured_at: "2026-10-01T09:00:00Z", body_site: "sacrum" });
   await s.go("/cases/" + id);
   assert.match(await p.locator("main").innerText(), /This is the first/);
   assert.equal(await p.locator("[name=item]").count(), 0, "nothing to compare with");
   await s.check("case-one");
-  const [second] = await file(p, width, LATER, { case: id, team, captured_at: "2026-10-22T09:00:00Z", body_site: "sacrum" });
+  const [second] = await file(s, width, LATER, { case: id, team, captured_at: "2026-10-22T09:00:00Z", body_site: "sacrum" });
 
   await s.go("/pictures/" + first);
   await closely(s);
   await measures(s);
   await marks(s);
   await wholeScreen(s);
-  await opened(Screen, width, s, first);
+  await opened(width, s, first);
   await p.click("text=This case over time");
   await compares(s, first, second);
-  await s.context.close();
-}
-
-/** api asks as the page's own script does. */
-async function api(p, method, path, body) {
-  const { status, text } = await p.evaluate(async ([method, path, body]) => {
-    const r = await fetch("/api/v1" + path, { method, ...(body ? { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {}) });
-    return { status: r.status, text: await r.text() };
-  }, [method, path, body]);
-  assert.ok(status < 300, `${method} ${path}: ${status} ${text}`);
-  return text ? JSON.parse(text) : undefined;
+  await s.close();
 }
 
 /** file files a picture, and waits until it has a preview. */
-async function file(p, width, name, details) {
+async function file(s, width, name, details) {
+  const p = s.page;
   const bytes = Buffer.concat([readFileSync(name), Buffer.from("tail " + width)]).toString("base64");
   const id = await p.evaluate(async ([bytes, details]) => {
     const form = new FormData();
@@ -57,7 +49,7 @@ async function file(p, width, name, details) {
     if (!r.ok) throw new Error(text);
     return JSON.parse(text).item.id;
   }, [bytes, details]);
-  for (let i = 0; (await api(p, "GET", "/items/" + id)).deriving !== "done"; i++) {
+  for (let i = 0; (await s.api("GET", "/items/" + id)).deriving !== "done"; i++) {
     assert.ok(i < 300, "the preview is made");
     await p.waitForTimeout(200);
   }
@@ -251,16 +243,16 @@ async function wholeScreen(s) {
 }
 
 /** opened: through a link the marks are seen and not made, and measuring keeps nothing. */
-async function opened(Screen, width, nurse, item) {
-  const { people } = await api(nurse.page, "GET", "/people");
-  const { url } = await api(nurse.page, "POST", `/items/${item}/links`, { audience: { kind: "person", id: people.find((one) => one.name.startsWith("Colin")).id }, purpose: "advice" });
+async function opened(width, nurse, item) {
+  const { people } = await nurse.api("GET", "/people");
+  const { url } = await nurse.api("POST", `/items/${item}/links`, { audience: { kind: "person", id: people.find((one) => one.name.startsWith("Colin")).id }, purpose: "advice" });
   const s = await Screen.open(width), p = s.page;
   await s.go("/pictures");
   await s.signIn("consultant");
   await p.waitForURL("**/pictures");
   const fetched = [];
   p.on("request", (r) => { if (r.url().includes("/renditions/")) fetched.push(r.url().split("/").pop()); });
-  const grant = await api(p, "POST", "/links/open", { secret: url.split("#")[1] });
+  const grant = await s.api("POST", "/links/open", { secret: url.split("#")[1] });
   await s.go("/opened/" + grant.id);
   await p.waitForSelector(".ws-marks__set:has-text('version 2')");
   await at(p, { shows: "preview" });
@@ -276,7 +268,7 @@ async function opened(Screen, width, nurse, item) {
   assert.ok(Math.abs(mm / 150 - 1) < .02, `by the nurse's ruler 150 mm measure as ${mm}`);
   assert.equal(await p.locator("[data-save]").count(), 0);
   await s.check("look-opened");
-  await s.context.close();
+  await s.close();
 }
 
 /** looksAtFilm: a frame of a paused video is looked at closely, by mouse, keys and fingers, and compared with a picture. */
@@ -328,7 +320,7 @@ export async function looksAtFilm(s, picture) {
   await scaled(fit);
 
   const item = new URL(p.url()).pathname.split("/").pop();
-  const [other] = await file(p, "beside a film " + s.width, picture, { team: (await api(p, "GET", "/session")).teams[0], body_site: "heel" });
+  const [other] = await file(s, "beside a film " + s.width, picture, { team: (await s.api("GET", "/session")).teams[0], body_site: "heel" });
   await p.click("text=This patient over time, to compare");
   await p.check(`#item-${item}`);
   await p.check(`#item-${other}`);

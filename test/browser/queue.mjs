@@ -1,45 +1,23 @@
 // Walks the way of a picture that meets no signal, a closed page, a killed
 // server and another person on the same phone.
 //
-//   URL, PASSWORD   the running server and its people's password
-//   CONTROL         POST /kill, /start, /stop and /go here do that to the server
-//   PICTURE         a JPEG as a phone makes it
-//   SHOTS           a folder for screenshots; none are taken without it
+//   CONTROL  POST /kill, /start, /stop and /go here do that to the server
+//   PICTURE  a JPEG as a phone makes it
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
-import { AxeBuilder } from "@axe-core/playwright";
+import { Screen, base, password, walks } from "./screen.mjs";
 
-const { URL: base, PASSWORD: password, CONTROL, PICTURE, SHOTS, CHROMIUM } = process.env;
+const { CONTROL, PICTURE } = process.env;
 const phone = readFileSync(PICTURE);
 let made = 0;
 const picture = (more = 0) => ({ name: "IMG_0001.JPG", mimeType: "image/jpeg", buffer: Buffer.concat([phone, Buffer.from("tail " + ++made), Buffer.alloc(more)]) });
 const control = async (what) => assert.equal((await fetch(CONTROL + what, { method: "POST" })).status, 200);
 
-const browser = await chromium.launch({
-  timeout: 180_000,
-  executablePath: CHROMIUM,
-  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", "--no-first-run"],
-});
-const context = await browser.newContext({ viewport: { width: 390, height: 844 }, locale: "en-GB", timezoneId: "Europe/London" });
-context.setDefaultTimeout(60_000); // machines can be busy
-context.on("weberror", (e) => { throw e.error(); });
+Screen.everyTime = true;
+const first = await Screen.open(390), { context } = first; // all is on one phone
+first.expected.push("net::ERR_", 401, 403, 422); // no signal, a dead server, signed out, refused
+const tab = (path) => first.beside(path);
 
-async function page(path) {
-  const p = await context.newPage();
-  await p.goto(base + path);
-  return p;
-}
-async function signIn(p, name) {
-  await p.fill("#username", name);
-  await p.fill("#password", password);
-  await p.click("main button");
-  await p.waitForSelector("body[data-person]");
-  if (await p.locator("h1:text-is('Before you start')").count()) { // the guidance is read once
-    await p.click("main button");
-    await p.waitForSelector("h1:not(:text-is('Before you start'))");
-  }
-}
 /** fillIn fills in what a picture needs; the patient of the one before stays. */
 async function fillIn(p, file, year = "1950") {
   if (!await p.locator("#patient-bar:not([hidden])").count()) {
@@ -68,19 +46,10 @@ const kept = (p) => p.evaluate(async () => {
   db.close();
   return found;
 });
-async function check(p, name) {
-  if (SHOTS) await p.screenshot({ path: `${SHOTS}/${name}-390.png`, fullPage: true });
-  const { violations } = await new AxeBuilder({ page: p }).setLegacyMode(true)
-    .options({ resultTypes: ["violations"] }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
-  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`), [], `axe on ${name}`);
-  const over = await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(over <= 0, `${name} hangs over by ${over} pixels`);
-}
-
 /** No signal: what is sent waits, the page opens again without a server, and all goes when the signal is back. */
 async function noSignal() {
-  const p = await page("/send");
-  await signIn(p, "nurse");
+  const s = first, p = s.page;
+  await s.enter("nurse", "/send");
   await p.evaluate(() => navigator.serviceWorker.ready);
   const before = await items(p);
   await context.setOffline(true);
@@ -93,7 +62,7 @@ async function noSignal() {
   await p.reload();
   await p.waitForSelector("body[data-shell]");
   await waits(p, "queued", 1);
-  await check(p, "queue-no-signal");
+  await s.check("queue-no-signal");
   assert.equal(await p.locator("#team option").count(), 1, "the shell remembers the team");
   await fillIn(p, picture());
   await p.click("#go");
@@ -111,13 +80,13 @@ async function noSignal() {
   await waits(p, "filed", 2);
   assert.equal(await items(p), before + 2);
   assert.equal((await kept(p)).sealed.length, 0, "what is filed is wiped");
-  await check(p, "queue-filed");
+  await s.check("queue-filed");
   await p.close();
 }
 
 /** A server that hangs: the form comes without it, and a picture's page is waited for; without a signal there is a way back to it. */
 async function hangs() {
-  const p = await page("/pictures"), q = await page("/pictures");
+  const s = await tab("/pictures"), p = s.page, { page: q } = await tab("/pictures");
   await p.evaluate(() => navigator.serviceWorker.ready);
   await control("/stop");
   const going = p.goto(base + "/pictures");
@@ -129,7 +98,7 @@ async function hangs() {
   await context.setOffline(true);
   await p.goto(base + "/pictures");
   await p.waitForSelector("body[data-shell]");
-  await check(p, "queue-no-signal-elsewhere");
+  await s.check("queue-no-signal-elsewhere");
   await context.setOffline(false);
   await p.click("text=Try again to open what you asked for.");
   await p.waitForSelector("h1:text-is('Pictures')");
@@ -139,7 +108,7 @@ async function hangs() {
 
 /** The page and the server die in the middle of an upload: it goes on from there and is filed once. */
 async function killed() {
-  const p = await page("/send");
+  const s = await tab("/send"), p = s.page;
   const before = await items(p);
   await fillIn(p, picture(8 << 20));
   const cdp = await context.newCDPSession(p);
@@ -147,23 +116,23 @@ async function killed() {
   await cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 20, downloadThroughput: 1 << 20, uploadThroughput: 1 << 20 });
   await p.click("#go");
   await p.waitForFunction(() => { const e = document.querySelector(".ws-waiting__entry progress"); return e && e.value > 50 && e.value < 95; });
-  await check(p, "queue-sending");
+  await s.check("queue-sending");
   await control("/kill");
   await p.close();
   await control("/start");
-  const q = await context.newPage(), from = [];
+  const resumed = await tab(), q = resumed.page, from = [];
   q.on("request", (r) => { if (r.method() === "PATCH") from.push(Number(r.headers()["upload-offset"])); });
   await q.goto(base + "/queue");
   await waits(q, "filed", 1);
   assert.ok(from.length >= 1 && from[0] >= 1 << 20, "it goes on from where it was, and not from " + from);
   assert.equal(await items(q), before + 2, "it is filed once; the demo files one of its own when it starts");
-  await check(q, "queue-resumed");
+  await resumed.check("queue-resumed");
   await q.close();
 }
 
 /** What is refused later is told, and can be deleted; what is not sent yet can be deleted too. */
 async function refused() {
-  const p = await page("/send");
+  const s = await tab("/send"), p = s.page;
   const before = await items(p);
   await context.setOffline(true);
   await fillIn(p, picture(), "1951");
@@ -180,14 +149,14 @@ async function refused() {
   await context.setOffline(false);
   await waits(p, "refused", 1);
   assert.match(await entries(p).first().innerText(), /date of birth/i);
-  await check(p, "queue-refused");
+  await s.check("queue-refused");
   await Promise.all([p.waitForResponse(/\/outcome$/), p.click("text=Send again")]);
   await waits(p, "refused", 1);
   assert.equal(await items(p), before);
   await p.click("text=Put the patient right");
   await p.fill("#right-number", "999 000 0018");
   await p.fill("#right-born", "1950-01-31");
-  await check(p, "queue-put-right");
+  await s.check("queue-put-right");
   await p.click("dialog button >> text=Send again");
   await waits(p, "filed", 1);
   assert.equal(await items(p), before + 1, "the picture that was refused is filed for the right patient");
@@ -207,7 +176,7 @@ async function refused() {
 
 /** What somebody made is neither shown to nor sent by the next who signs in on the phone, and is kept for them. */
 async function another() {
-  const p = await page("/send");
+  const s = await tab("/send"), p = s.page;
   const before = await items(p);
   await context.setOffline(true);
   await fillIn(p, picture());
@@ -220,14 +189,14 @@ async function another() {
   await p.click("text=Sign out");
   await p.waitForSelector("#username");
   await context.unroute("**/api/v1/uploads**");
-  await signIn(p, "outsider");
+  await s.enter("outsider");
   await p.goto(base + "/queue");
   await p.waitForSelector("text=Nothing waits");
   assert.equal(await entries(p).count(), 0);
   assert.equal((await kept(p)).sealed.length, 1, "it is kept");
   await p.click("text=Sign out");
   await p.waitForSelector("#username");
-  await signIn(p, "nurse");
+  await s.enter("nurse");
   await p.goto(base + "/queue");
   await waits(p, "filed", 1).catch(() => undefined); // or on the page before
   await p.waitForFunction(async (n) => (await (await fetch("/api/v1/items?limit=200")).json()).items.length === n, before + 1);
@@ -236,7 +205,7 @@ async function another() {
 
 /** The session ends while something waits: the queue says so, and goes on after signing in. */
 async function signedOut() {
-  const p = await page("/send");
+  const s = await tab("/send"), p = s.page;
   await context.setOffline(true);
   await fillIn(p, picture());
   await p.click("#go");
@@ -244,7 +213,7 @@ async function signedOut() {
   await context.clearCookies();
   await context.setOffline(false);
   await p.waitForSelector("text=Sign in and send");
-  await check(p, "queue-signed-out");
+  await s.check("queue-signed-out");
   await p.click("text=Sign in and send");
   await p.fill("#again-username", "nurse");
   await p.fill("#again-password", password);
@@ -253,12 +222,4 @@ async function signedOut() {
   await p.close();
 }
 
-try {
-  for (const [name, walk] of [["no signal", noSignal], ["hangs", hangs], ["killed", killed], ["refused", refused], ["another person", another], ["signed out", signedOut]]) {
-    const started = Date.now();
-    await walk();
-    console.log(`ok ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-  }
-} finally {
-  await browser.close();
-}
+await walks([["no signal", noSignal], ["hangs", hangs], ["killed", killed], ["refused", refused], ["another person", another], ["signed out", signedOut]]);

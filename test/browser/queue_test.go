@@ -3,7 +3,7 @@ package browser
 import (
 	"bytes"
 	"errors"
-	"net"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +23,7 @@ type mortal struct {
 	dir, address  string
 	program, said string
 	cmd           *exec.Cmd
+	ended         chan struct{}
 }
 
 func (m *mortal) start() {
@@ -34,7 +35,7 @@ func (m *mortal) start() {
 	defer said.Close()
 	m.cmd = exec.Command(m.program, "demo", "--data", filepath.Join(m.dir, "data"), "--listen", m.address)
 	m.cmd.Stdout, m.cmd.Stderr = said, said
-	servers.Start(m.t, m.cmd, func() error {
+	m.ended = servers.Start(m.t, m.cmd, func() error {
 		text, err := os.ReadFile(m.said)
 		if err == nil && !bytes.Contains(text, []byte("serving until interrupted")) {
 			err = errors.New("not yet")
@@ -43,54 +44,58 @@ func (m *mortal) start() {
 	})
 }
 
+// kill comes back when nothing of it is left.
 func (m *mortal) kill() {
 	_ = m.cmd.Process.Kill()
-	for range 500 { // until its port is free
-		c, err := net.DialTimeout("tcp", m.address, time.Second)
-		if err != nil {
-			return
-		}
-		_ = c.Close()
-		time.Sleep(10 * time.Millisecond)
+	<-m.ended
+}
+
+// stop comes back when nothing of it runs: a busy machine lets the threads of a
+// process go on a little after the signal, and they would still answer.
+func (m *mortal) stop() {
+	m.signal(syscall.SIGSTOP)
+	for m.runs() {
+		time.Sleep(time.Millisecond)
 	}
-	m.t.Error("the server does not die")
+}
+
+// runs says whether a thread of it is in another state than stopped.
+func (m *mortal) runs() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", m.cmd.Process.Pid))
+	if err != nil || len(threads) == 0 {
+		m.t.Error("the server is gone", err)
+		return false
+	}
+	for _, name := range threads {
+		stat, err := os.ReadFile(name)
+		_, state, ok := bytes.Cut(stat, []byte(") ")) // after its name
+		if err != nil || !ok || state[0] != 'T' {
+			return true // one that has just ended too
+		}
+	}
+	return false
+}
+
+func (m *mortal) signal(signal os.Signal) {
+	if err := m.cmd.Process.Signal(signal); err != nil {
+		m.t.Error(err)
+	}
 }
 
 // What is sent is never lost: without signal, with the page and the server
 // killed in the middle, with another person on the phone, and signed out.
 func TestQueue(t *testing.T) {
 	t.Parallel()
-	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
 	dir := t.TempDir()
-	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")
-	if err != nil {
-		t.Fatal(err)
-	}
 	port := strconv.Itoa(servers.FreePort(t))
 	m := &mortal{t: t, dir: dir, address: "127.0.0.1:" + port, program: servers.Wardseal(t), said: filepath.Join(dir, "said")}
 	m.start()
 	control := http.NewServeMux()
 	control.HandleFunc("POST /kill", func(http.ResponseWriter, *http.Request) { m.kill() })
 	control.HandleFunc("POST /start", func(http.ResponseWriter, *http.Request) { m.start() })
-	for path, signal := range map[string]os.Signal{"POST /stop": syscall.SIGSTOP, "POST /go": syscall.SIGCONT} {
-		control.HandleFunc(path, func(http.ResponseWriter, *http.Request) {
-			if err := m.cmd.Process.Signal(signal); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	control.HandleFunc("POST /stop", func(http.ResponseWriter, *http.Request) { m.stop() })
+	control.HandleFunc("POST /go", func(http.ResponseWriter, *http.Request) { m.signal(syscall.SIGCONT) })
 	desk := httptest.NewServer(control)
 	defer desk.Close()
-	copyTo(t, dir, "queue.mjs")
-	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), node, "queue.mjs")
-	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
-	cmd.Env = append(os.Environ(), "URL=http://localhost:"+port, "CONTROL="+desk.URL, "PASSWORD=three plain words", "PICTURE="+picture, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%s", out)
+	walk(t, "queue.mjs", "URL=http://localhost:"+port, "CONTROL="+desk.URL)
 }

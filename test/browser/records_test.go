@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/wardseal/wardseal/test/servers"
 )
@@ -17,26 +16,9 @@ import (
 // it should, on pages that have something on them.
 func TestRecords(t *testing.T) {
 	t.Parallel()
-	node, chromium, modules := servers.Binary(t, "node"), servers.Binary(t, "chromium"), servers.Modules(t, ".")
 	totext, toimage := servers.Binary(t, "pdftotext"), servers.Binary(t, "pdftoppm")
-	dir, kept := t.TempDir(), t.TempDir()
-	picture, err := filepath.Abs("../../cmd/wardseal/testdata/phone.jpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	copyTo(t, dir, "records.mjs")
-	copyTo(t, dir, "screen.mjs")
-	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), node, "records.mjs")
-	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
-	cmd.Env = append(os.Environ(), "URL="+demo(t, "--cooling-off", "40s"), "PASSWORD=three plain words", "PICTURE="+picture, "KEEP="+kept, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("WARDSEAL_SHOTS"), "HOME="+dir)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%s", out)
+	kept := t.TempDir()
+	walk(t, "records.mjs", "URL="+demo(t, "--cooling-off", "40s"), "KEEP="+kept)
 	paper := filepath.Join(kept, "certificate.pdf")
 	text, err := exec.CommandContext(t.Context(), totext, "-layout", paper, "-").CombinedOutput()
 	if err != nil {

@@ -1,18 +1,15 @@
 // Walks through the pages in a real Chromium, as the people do who use them:
 // on a phone and on a desktop, by script and without, with axe on every page.
 //
-//   URL, PASSWORD   the running server and its people's password
 //   PICTURE         a JPEG as a phone makes it
 //   VIDEO           an MP4 of 320 pixels across, with sound
 //   EARLIER, LATER  two pictures with a ruler; see ruler_test.go
-//   SHOTS           a folder for screenshots; none are taken without it
-//   ONLY            walk only those whose name matches
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { looks, looksAtFilm } from "./look.mjs";
-import { Screen, base, browser, password } from "./screen.mjs";
+import { Screen, base, password, walks } from "./screen.mjs";
 
-const { PICTURE, VIDEO, EARLIER, LATER, ONLY } = process.env;
+const { PICTURE, VIDEO, EARLIER, LATER } = process.env;
 const phone = readFileSync(PICTURE);
 let made = 0;
 // picture gives the phone's picture with another tail, so that it is another file.
@@ -45,7 +42,7 @@ async function wholeWay(width) {
   await nurse.type({ number: "9434765919" }); // a right number that nobody registered
   await p.fill("#name", "Fictitious Patient " + width);
   await nurse.check("send-register");
-  await nurse.type({ year: "1951" });
+  await nurse.type({ born: ["31", "1", "1951"] });
   await p.waitForSelector("#date_of_birth-error");
   await nurse.check("send-wrong");
   await nurse.type();
@@ -138,7 +135,7 @@ async function wholeWay(width) {
   await nurse.check("nothing");
   await nurse.signOut();
   assert.match(await p.locator(".ws-notice").innerText(), /signed out/);
-  await nurse.context.close();
+  await nurse.close();
 }
 
 /** zooms: whole, dot for dot, by key. */
@@ -184,7 +181,7 @@ async function opens(width, link) {
   await p.click(".ws-card__link >> nth=0");
   assert.match(await p.locator("main").innerText(), /shared with you by a link/);
   await consultant.check("item-shared");
-  await consultant.context.close();
+  await consultant.close();
 }
 
 /** refused: holding a link is not enough. */
@@ -199,7 +196,7 @@ async function refused(width, link) {
     await s.page.waitForSelector("#problem");
     assert.match(await s.page.locator("#problem").innerText(), why);
     if (who === "outsider") await s.check("link-refused");
-    await s.context.close();
+    await s.close();
   }
 }
 
@@ -215,7 +212,7 @@ async function ended(width, link, why) {
   if (!await s.page.locator("#problem").count()) await s.page.click("#link-go");
   await s.page.waitForSelector("#problem");
   assert.match(await s.page.locator("#problem").innerText(), why);
-  await s.context.close();
+  await s.close();
 }
 
 /** An auditor's questions, and the list that a patient is given. */
@@ -264,7 +261,7 @@ async function otherRoles(width) {
   auditor.expected = [403];
   await auditor.go("/pictures");
   await auditor.check("refused");
-  await auditor.context.close();
+  await auditor.close();
 
   const admin = await Screen.open(width), p = admin.page;
   await admin.go("/");
@@ -284,7 +281,7 @@ async function otherRoles(width) {
   assert.match(await p.locator("main").innerText(), /At least 12 characters[^]*--lock-after/);
   await admin.check("settings");
   await newcomers(admin, width);
-  await admin.context.close();
+  await admin.close();
 
   const records = await Screen.open(width);
   await records.go("/");
@@ -296,7 +293,7 @@ async function otherRoles(width) {
   await records.page.click(".ws-card__link >> nth=0");
   assert.match(await records.page.locator("main").innerText(), /sees the facts, not the picture/);
   await records.check("item-records");
-  await records.context.close();
+  await records.close();
 }
 
 /** Somebody new chooses a password at the address that the administrator hands over, or for the one that they were given. */
@@ -358,7 +355,7 @@ async function newcomers(admin, width) {
   await p.waitForSelector("text=Your password is changed");
   await signIn("given", own);
   assert.equal(await s.heading(), "Before you start");
-  await s.context.close();
+  await s.close();
 }
 
 /** A video: its sound is offered to be left out, and it plays. */
@@ -385,7 +382,7 @@ async function video(width) {
   await p.click("[data-play]");
   await steps(s);
   await looksAtFilm(s, EARLIER);
-  await s.context.close();
+  await s.close();
 }
 
 /** steps: ten frames a second go by one by one, there and back. */
@@ -458,7 +455,7 @@ async function withoutScript() {
   await s.signOut();
   await s.go("/pictures");
   assert.equal(await s.heading(), "Sign in");
-  await s.context.close();
+  await s.close();
 }
 
 /** A form that another site sends is refused; one that follows a link from there is not asked to sign in again. */
@@ -477,7 +474,7 @@ async function otherSites() {
   await p.waitForSelector("text=came from another site");
   await s.go("/pictures");
   assert.equal(await s.heading(), "Pictures", "still signed in");
-  await s.context.close();
+  await s.close();
 }
 
 /** Everybody reads the guidance once, and is not asked again. */
@@ -496,22 +493,14 @@ async function guidance() {
     assert.notEqual(await s.heading(), "Before you start");
     await s.go("/report");
     if (name === "nurse" || name === "records") await s.check("report");
-    await s.context.close();
+    await s.close();
   }
 }
 
-try {
-  await guidance();
-  for (const [name, walk] of [
-    ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)],
-    ["other roles at 390", () => otherRoles(390)], ["other roles at 1280", () => otherRoles(1280)],
-    ["looking closely at 390", () => looks(Screen, 390, { EARLIER, LATER })], ["looking closely at 1280", () => looks(Screen, 1280, { EARLIER, LATER })], ["a video at 390", () => video(390)], ["a video at 1280", () => video(1280)], ["without script", withoutScript], ["other sites", otherSites],
-  ]) {
-    if (ONLY && !new RegExp(ONLY).test(name)) continue;
-    const started = Date.now();
-    await walk();
-    console.log(`ok ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-  }
-} finally {
-  await browser.close();
-}
+await guidance();
+await walks([
+  ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)],
+  ["other roles at 390", () => otherRoles(390)], ["other roles at 1280", () => otherRoles(1280)],
+  ["looking closely at 390", () => looks(390, { EARLIER, LATER })], ["looking closely at 1280", () => looks(1280, { EARLIER, LATER })],
+  ["a video at 390", () => video(390)], ["a video at 1280", () => video(1280)], ["without script", withoutScript], ["other sites", otherSites],
+]);

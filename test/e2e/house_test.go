@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -16,12 +17,12 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/wardseal/wardseal/api"
 	"github.com/wardseal/wardseal/api/ui"
-	"github.com/wardseal/wardseal/imaging/derive"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/config"
@@ -31,14 +32,47 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == config.ChildArgument {
-		os.Exit(derive.Child(os.Stdin, os.Stdout))
-	}
-	if len(os.Args) > 2 && os.Args[1] == config.FilmArgument {
-		os.Exit(derive.FilmChild(os.Args[2:]))
+	if len(os.Args) == 2 && os.Args[1] == config.ChildArgument || len(os.Args) > 2 && os.Args[1] == config.FilmArgument {
+		os.Exit(decode())
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	servers.Main(m)
+}
+
+// decode is what the confined children of a house do. They are the program as
+// it is built for use, where open has put it: decoding goes on in one goroutine,
+// in which the race detector finds nothing and takes ten times as long.
+func decode() int {
+	self, err := os.Executable()
+	if err == nil {
+		var program string
+		if program, err = os.Readlink(self + child); err == nil {
+			err = syscall.Exec(program, append([]string{program}, os.Args[1:]...), []string{})
+		}
+	}
+	fmt.Fprintln(os.Stderr, "become the decoding child:", err)
+	return 1
+}
+
+// child is what the link to the program is called, after the name of the tests.
+const child = ".program"
+
+var linking sync.Once
+
+// decodes puts the program where decode finds it.
+func decodes(t *testing.T) {
+	t.Helper()
+	program := servers.Wardseal(t)
+	linking.Do(func() {
+		self, err := os.Executable()
+		if err == nil {
+			_ = os.Remove(self + child) // of another run of the same file
+			err = os.Symlink(program, self+child)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 const password = "correct horse battery staple"
@@ -87,7 +121,9 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 	cfg := config.Default(dir)
 	cfg.Limits.NoDerivatives = true
 	if kind == "postgres+s3" {
-		cfg.Database = config.Database{Driver: "postgres", URLFile: secret(t, dir, "url", servers.Postgres(t))}
+		cfg.Database = config.Database{Driver: "postgres", URLFile: secret(t, dir, "url", servers.PostgresCopy(t, func(url string) {
+			migrate(t, config.Config{Database: config.Database{Driver: "postgres", URLFile: secret(t, t.TempDir(), "url", url)}})
+		}))}
 		srv := servers.VersityGW(t)
 		cfg.Objects = config.Objects{Kind: "s3", Endpoint: srv.Endpoint, Bucket: srv.NewBucket(t, false), Region: srv.Region,
 			AccessKey: srv.AccessKey, SecretKeyFile: secret(t, dir, "key", srv.SecretKey), CAFile: srv.CAFile}
@@ -95,8 +131,16 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 	if change != nil {
 		change(&cfg)
 	}
+	if !cfg.Limits.NoDerivatives {
+		decodes(t)
+	}
 	if err := config.InitKeys(cfg, filepath.Join(dir, "escrow-identity.txt"), ""); err != nil {
 		t.Fatal(err)
+	}
+	if cfg.Database.Driver == "sqlite" {
+		if err := os.WriteFile(filepath.Join(cfg.Data, database), migrated(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	sys, err := config.Open(t.Context(), cfg)
 	if err != nil {
@@ -122,6 +166,42 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 	h.as("nurse").must("POST", "/patients", http.StatusCreated, map[string]string{
 		"patient_number_kind": "nhs", "patient_number": "999 000 0018", "name": "Test Patient", "date_of_birth": "1950-01-31"})
 	return h
+}
+
+const database = "wardseal.db"
+
+var sqlite struct {
+	sync.Mutex
+	file []byte
+}
+
+// migrated is a database of SQLite with the newest schema and nothing in it.
+// Houses begin with a copy: to make the schema takes longer than many a test.
+func migrated(t *testing.T) []byte {
+	t.Helper()
+	sqlite.Lock()
+	defer sqlite.Unlock()
+	if sqlite.file == nil {
+		dir := t.TempDir()
+		migrate(t, config.Default(dir))
+		var err error
+		if sqlite.file, err = os.ReadFile(filepath.Join(dir, database)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sqlite.file
+}
+
+// migrate makes the schema.
+func migrate(t *testing.T, cfg config.Config) {
+	t.Helper()
+	db, err := config.OpenDatabase(t.Context(), cfg)
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // hash is of everybody's password: making one takes as long as it should, and

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -33,6 +34,7 @@ type Database struct {
 var postgres struct {
 	sync.Mutex
 	*Database
+	template string
 }
 
 // Postgres gives the URL of a fresh, empty database on a real PostgreSQL.
@@ -44,6 +46,23 @@ func Postgres(tb testing.TB) string {
 		postgres.Database = newDatabase(tb, false)
 	}
 	return postgres.Fresh(tb)
+}
+
+// PostgresCopy is Postgres with a copy of a database that fill was given empty,
+// once in the life of the tests.
+func PostgresCopy(tb testing.TB, fill func(url string)) string {
+	tb.Helper()
+	postgres.Lock()
+	defer postgres.Unlock()
+	if postgres.Database == nil {
+		postgres.Database = newDatabase(tb, false)
+	}
+	if postgres.template == "" {
+		url := postgres.Fresh(tb)
+		fill(url)
+		postgres.template = path.Base(strings.TrimSuffix(url, "?"+options))
+	}
+	return postgres.fresh(tb, " TEMPLATE "+postgres.template)
 }
 
 // PostgresFolder is where the server of Postgres keeps everything.
@@ -143,6 +162,11 @@ func childrenOf(tb testing.TB, parent int) (pids []int) {
 // Fresh gives the URL of a fresh, empty database on it.
 func (d *Database) Fresh(tb testing.TB) string {
 	tb.Helper()
+	return d.fresh(tb, "")
+}
+
+func (d *Database) fresh(tb testing.TB, how string) string {
+	tb.Helper()
 	name := "w" + strings.ToLower(rand.Text()[:12])
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -151,14 +175,16 @@ func (d *Database) Fresh(tb testing.TB) string {
 		tb.Fatalf("connect to PostgreSQL: %v", err)
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+how); err != nil {
 		tb.Fatalf("make a database: %v", err)
 	}
 	return d.url(name)
 }
 
+const options = "sslmode=disable"
+
 func (d *Database) url(database string) string {
-	return fmt.Sprintf("postgres://wardseal:%s@127.0.0.1:%d/%s?sslmode=disable", d.password, d.port, database)
+	return fmt.Sprintf("postgres://wardseal:%s@127.0.0.1:%d/%s?%s", d.password, d.port, database, options)
 }
 
 // versions lists where Debian keeps PostgreSQL's programs, newest first.
