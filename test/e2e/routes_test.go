@@ -447,7 +447,7 @@ func (h *house) asks(s standing, when string, chosen func(guard) bool) {
 func (h *house) linkTo(item string, to access.PersonID) (secret, id string) {
 	h.t.Helper()
 	var l api.Link
-	h.session("nurse").must("POST", "/items/"+item+"/links", http.StatusCreated, body{"audience": body{"kind": "person", "id": to}, "purpose": "advice", "uses": 2}).into(h.t, &l)
+	h.session("nurse").must("POST", "/items/"+item+"/links", http.StatusCreated, body{"audience": body{"kind": "person", "id": to}, "purpose": "advice", "uses": 2, "ttl_seconds": 3600}).into(h.t, &l)
 	_, secret, _ = strings.Cut(l.URL, "#")
 	return secret, string(l.ID)
 }
