@@ -5,6 +5,7 @@
 //   VIDEO           an MP4 of 320 pixels across, with sound
 //   EARLIER, LATER  two pictures with a ruler; see ruler_test.go
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import assert from "node:assert/strict";
 import { looks, looksAtFilm } from "./look.mjs";
 import { Screen, base, password, walks } from "./screen.mjs";
@@ -477,6 +478,28 @@ async function otherSites() {
   await s.close();
 }
 
+/** What leads to a page that comes piece by piece, or waits for its first piece, comes back when all of it is there. */
+async function slowly() {
+  const server = createServer((request, response) => {
+    const at = Number(request.url.slice(1)) || 0;
+    response.setHeader("Content-Type", "text/html");
+    response.write(`<!doctype html><title>Slow</title><a id="at-${at}" href="/${at + 1}">next</a>`);
+    setTimeout(() => response.end(`<p>all of ${at}</p>`), at ? 500 : 0);
+  }).listen(0, "127.0.0.1");
+  const s = await Screen.open(1280), p = s.page, ways = [
+    () => p.click("a"), () => p.locator("a").click(), () => p.getByText("next").first().click(), () => p.press("a", "Enter"), () => p.locator("a").press("Enter"),
+    async () => { await p.focus("a"); await p.keyboard.press("Enter"); await p.waitForSelector("#at-6"); },
+    async () => { await p.focus("a"); await p.keyboard.press("Enter"); await p.waitForFunction(() => document.querySelector("#at-7")); },
+  ];
+  await p.goto(`http://127.0.0.1:${server.address().port}/0`);
+  for (const [n, way] of ways.entries()) {
+    await way();
+    assert.equal(await p.locator("p").allInnerTexts().then(String), `all of ${n + 1}`);
+  }
+  await s.close();
+  server.close();
+}
+
 /** Everybody reads the guidance once, and is not asked again. */
 async function guidance() {
   for (const name of ["nurse", "consultant", "outsider", "records", "auditor", "admin"]) {
@@ -502,5 +525,5 @@ await walks([
   ["the whole way at 390", () => wholeWay(390)], ["the whole way at 1280", () => wholeWay(1280)],
   ["other roles at 390", () => otherRoles(390)], ["other roles at 1280", () => otherRoles(1280)],
   ["looking closely at 390", () => looks(390, { EARLIER, LATER })], ["looking closely at 1280", () => looks(1280, { EARLIER, LATER })],
-  ["a video at 390", () => video(390)], ["a video at 1280", () => video(1280)], ["without script", withoutScript], ["other sites", otherSites],
+  ["a video at 390", () => video(390)], ["a video at 1280", () => video(1280)], ["without script", withoutScript], ["other sites", otherSites], ["pages that come slowly", slowly],
 ]);
