@@ -66,7 +66,7 @@ func pngBody(in *cursor, n int64, typ string) ([]byte, error) {
 	}
 	var body []byte
 	for left := n; left > 0; {
-		b, err := in.take(min(left, 64<<10))
+		b, err := in.some(left)
 		if err != nil {
 			return nil, err
 		}
