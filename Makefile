@@ -31,7 +31,7 @@ tools:
 # tests run at once than there are cores, since most wait for another process.
 # go test need not vet again what lint has vetted.
 test: tools
-	go run ./test/noskip -- go test -vet=off -race -gcflags='modernc.org/...=-d=checkptr=0' -gcflags='modernc.org/sqlite/lib=-race=false' -p 3 -parallel 4 -timeout 25m \
+	go run ./test/noskip -- go test -vet=off -race -gcflags='modernc.org/...=-d=checkptr=0' -gcflags='modernc.org/sqlite/lib=-race=false' -p 3 -parallel 3 -timeout 25m \
 		./test/e2e $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(attack|boot|browser|bench|e2e|failure|peers|scale)$$')
 	go run ./test/noskip -- go test -vet=off -p 3 -parallel 3 -timeout 30m ./test/browser ./test/failure ./imaging/derive ./imaging/sanitise ./test/attack
 	go run ./test/noskip -- go test -vet=off -run TestSingleUseLink ./test/e2e
