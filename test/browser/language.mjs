@@ -47,10 +47,17 @@ await speaks("a mistyped number");
 await p.click("button[formaction='/send/patient']");
 await p.waitForSelector("#problem");
 await speaks("what is missing");
-await nurse.type(); // the page asks by itself who it is
+// The page also asks by itself who it is. When that is answered, what was typed meanwhile stays.
+let asked = 0;
+await p.route("**/send/patient", async (r) => { if (++asked > 1) await new Promise((later) => setTimeout(later, 1500)); await r.continue(); });
+await nurse.type();
+await p.click("button[formaction='/send/patient']");
 await p.waitForSelector("#name");
-await speaks("a patient to register");
 await p.fill("#name", "Test Patient");
+await p.waitForTimeout(2500);
+assert.equal(await p.inputValue("#name"), "Test Patient", "what was typed while the page asked is kept");
+await p.unroute("**/send/patient");
+await speaks("a patient to register");
 await p.click("button[formaction='/send/register']");
 await p.waitForSelector("#yes");
 await speaks("the patient");

@@ -37,6 +37,7 @@ export function patient(form: HTMLFormElement, check: () => Promise<void>): void
   document.addEventListener("click", (event) => { // the patient's bar is over the whole page, and so outside the form
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     if (button?.id === "scan") void scanned();
+    else if (button?.getAttribute("formaction") === "/send/patient") { clearTimeout(soon); checked = complete(); } // asked by hand
     else if (button?.id === "patient-change") void change(form, rest).then((over) => { if (over) { checked = ""; look(); byId("patient_number")?.focus(); } });
     else if (button?.dataset.back !== undefined) void back(Number(button.dataset.back));
   });

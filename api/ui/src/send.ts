@@ -74,9 +74,11 @@ async function pressed(form: HTMLFormElement, by: HTMLButtonElement): Promise<vo
   by.disabled = false;
 }
 
+let turn = 0; // of asking: an answer that comes after another question is none any more
+
 /** aside sends the form without its pictures and puts the answer's parts in place. Nobody asked when it was typing alone that did. */
 async function aside(form: HTMLFormElement, action: string, asked = true): Promise<void> {
-  const before = typedIn(form);
+  const before = typedIn(form), mine = ++turn;
   try {
     const answer = await fetch(action, { method: "POST", body: before, credentials: "same-origin", redirect: "manual" });
     if (answer.type === "opaqueredirect") { // to the sign-in page
@@ -84,7 +86,7 @@ async function aside(form: HTMLFormElement, action: string, asked = true): Promi
       return;
     }
     const page = parsed(await answer.text());
-    if (whose(typedIn(form)) !== whose(before)) return; // it answers for another patient than is typed by now
+    if (mine !== turn || whose(typedIn(form)) !== whose(before)) return; // it answers for another patient than is typed by now
     for (const id of ["found", "cases"]) {
       const fresh = page.getElementById(id), old = byId(id);
       if (fresh && old) old.replaceWith(document.adoptNode(fresh));
@@ -92,6 +94,7 @@ async function aside(form: HTMLFormElement, action: string, asked = true): Promi
     const problem = page.querySelector("#problem li"), link = problem?.querySelector("a");
     show(problem ? [{ field: link?.getAttribute("href")?.slice(1) ?? "", text: problem.textContent ?? "" }] : [], asked);
   } catch {
+    if (mine !== turn) return;
     if (action === "/send/patient") {
       document.dispatchEvent(new Event("patient-unchecked"));
       return;
