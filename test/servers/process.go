@@ -8,6 +8,7 @@ package servers
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -105,15 +106,30 @@ func Start(tb testing.TB, cmd *exec.Cmd, ready func() error) chan struct{} {
 	}
 }
 
-// FreePort gives a loopback TCP port that was free a moment ago.
+// FreePort gives a loopback TCP port that is free and stays so: it is none of
+// those that the system gives out by itself, to connections for example, and
+// every process of the tests keeps to its own, whose sign is that it holds the
+// UDP port of the same number.
 func FreePort(tb testing.TB) int {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+	const from, to = 20000, 32000
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", from+rand.IntN(to-from))
+		sign, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = sign.Close()
+			continue
+		}
+		_ = l.Close()
+		atEnd(func() { _ = sign.Close() })
+		return l.Addr().(*net.TCPAddr).Port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	tb.Fatal("no port is free")
+	return 0
 }
 
 // Binary finds a program in $WARDSEAL_TEST_BIN, in the cache that
