@@ -150,7 +150,10 @@ func encrypted(b *testing.B, r raw, file []byte, digests bool) func(int) error {
 	if err != nil {
 		b.Fatal(err)
 	}
-	n := new(atomic.Int64)
+	n, name := new(atomic.Int64), "sealed-%d"
+	if digests {
+		name = "sealed-and-hashed-%d"
+	}
 	return func(int) error {
 		sealed, err := seal()
 		if err != nil {
@@ -161,7 +164,7 @@ func encrypted(b *testing.B, r raw, file []byte, digests bool) func(int) error {
 			sha256.Sum256(file)
 			sealed = io.TeeReader(sealed, sha256.New())
 		}
-		return r.keep(fmt.Sprintf("sealed-%d", n.Add(1)), sealed, size)
+		return r.keep(fmt.Sprintf(name, n.Add(1)), sealed, size)
 	}
 }
 
