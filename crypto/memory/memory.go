@@ -135,6 +135,9 @@ func (b *Bytes) Replace(r io.ReaderAt, n int64) error {
 	for i, at := 0, int64(0); at < n; i, at = i+1, at+BlockBytes {
 		part := b.blocks[i][:min(BlockBytes, n-at)]
 		if got, err := r.ReadAt(part, at); got < len(part) {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
 			return err
 		}
 	}

@@ -179,6 +179,11 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
+// silent breaks the contract of io.ReaderAt.
+type silent struct{}
+
+func (silent) ReadAt([]byte, int64) (int, error) { return 0, nil }
+
 func TestReplace(t *testing.T) {
 	var pool memory.Pool
 	b := pool.New()
@@ -189,6 +194,9 @@ func TestReplace(t *testing.T) {
 	want := noise(2*memory.BlockBytes + 9)
 	if err := b.Replace(bytes.NewReader(want), int64(len(want))+1); err == nil {
 		t.Error("what replaces was short, and nothing was said")
+	}
+	if err := b.Replace(silent{}, 1); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("what replaces gave nothing and said nothing: %v", err)
 	}
 	if err := b.Replace(bytes.NewReader(want), 4*memory.BlockBytes); err == nil {
 		t.Error("more was put in place than there was")

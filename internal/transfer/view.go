@@ -206,8 +206,8 @@ func (v *Views) open(ctx context.Context, c *Content, row media.RenditionRow, id
 // whole fetches a picture, for which there is room, and decrypts and
 // authenticates it, in the same memory, before its first byte is given.
 func (v *Views) whole(ctx context.Context, c *Content, key blob.Key, row media.RenditionRow, id seal.Identity) (err error) {
-	memory := v.memory.New()
-	forget := sync.OnceFunc(func() { memory.Free(); v.room.Release(row.ObjectBytes) })
+	buf := v.memory.New()
+	forget := sync.OnceFunc(func() { buf.Free(); v.room.Release(row.ObjectBytes) })
 	defer func() {
 		if err != nil {
 			forget()
@@ -218,21 +218,21 @@ func (v *Views) whole(ctx context.Context, c *Content, key blob.Key, row media.R
 		return fmt.Errorf("fetch the object: %w", err)
 	}
 	defer body.Close()
-	if n, err := memory.ReadFrom(io.LimitReader(body, row.ObjectBytes+1)); err != nil {
+	if n, err := buf.ReadFrom(io.LimitReader(body, row.ObjectBytes+1)); err != nil {
 		return fmt.Errorf("fetch the object: %w", err)
 	} else if n != row.ObjectBytes {
 		return fmt.Errorf("open the object: %w: it has another length than its row says", seal.ErrRefused)
 	}
-	f, err := seal.Open(memory, row.ObjectBytes, id)
+	f, err := seal.Open(buf, row.ObjectBytes, id)
 	if err == nil && f.Size() != row.Bytes {
 		err = errors.New("its length does not match its row")
 	}
 	if err == nil {
-		err = memory.Replace(f, f.Size())
+		err = buf.Replace(f, f.Size())
 	}
 	if err != nil {
 		return fmt.Errorf("open the object: %w", err)
 	}
-	c.ReadSeeker, c.close = io.NewSectionReader(memory, 0, memory.Len()), forget
+	c.ReadSeeker, c.close = io.NewSectionReader(buf, 0, buf.Len()), forget
 	return nil
 }
