@@ -87,10 +87,8 @@ func withAlpha(img, plane image.Image) (*image.NRGBA, error) {
 // drawAll makes the pictures out of a decoded one.
 func drawAll(img image.Image, f facts, profile []byte, req request) (answer, [][]byte, error) {
 	width, height := img.Bounds().Dx(), img.Bounds().Dy()
-	luma, ycc := img.(*image.YCbCr)
-	if ycc = ycc && f.coding == (coding{}) && luma.Rect.Min == (image.Point{}); ycc {
-		img = inPlace(luma)
-	}
+	photo, ycc := img.(*image.YCbCr)
+	ycc = ycc && f.coding == (coding{}) && photo.Rect.Min == (image.Point{})
 	a := answer{State: stateDone, Width: width, Height: height, Pictures: make([]drawn, len(req.Sizes))}
 	if f.orientation >= 5 {
 		a.Width, a.Height = a.Height, a.Width
@@ -105,7 +103,12 @@ func drawAll(img image.Image, f facts, profile []byte, req request) (answer, [][
 		if normal != nil && max(w, h) <= measureEdge/2 {
 			img = normal
 		}
-		small := imaging.Resize(img, w, h, imaging.CatmullRom)
+		var small *image.NRGBA
+		if ycc && i == 0 {
+			small = shrunk(photo, w, h)
+		} else {
+			small = imaging.Resize(img, w, h, imaging.CatmullRom)
+		}
 		if i == 0 && profile == nil {
 			profile = f.coding.shown(small)
 		}
@@ -118,6 +121,8 @@ func drawAll(img image.Image, f facts, profile []byte, req request) (answer, [][
 			if max(w, h) >= measureEdge {
 				normal = normalised(small)
 				measured = normal
+			} else if ycc {
+				measured = inPlace(photo)
 			}
 			quality := measure(measured, ycc)
 			a.Quality = &quality
