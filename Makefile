@@ -20,7 +20,8 @@ tools:
 	@bash test/install.sh
 
 # What follows the first run is without the race detector: the memory limits of
-# derive do not suit it, sanitise walks each file in one goroutine, browser
+# derive do not suit it, sanitise walks each file in one goroutine as words walks
+# the code, browser
 # and failure speak to the real program, ten thousand open one link, and attack
 # holds the machine's connections. SQLite in Go is C by nature, which takes half
 # of the time under the detector and is nothing of ours: its translation is
@@ -32,8 +33,8 @@ tools:
 # go test need not vet again what lint has vetted.
 test: tools
 	go run ./test/noskip -- go test -vet=off -race -gcflags='modernc.org/...=-d=checkptr=0' -gcflags='modernc.org/sqlite/lib=-race=false' -p 3 -parallel 3 -timeout 25m \
-		./test/e2e $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(attack|boot|browser|bench|e2e|failure|peers|scale)$$')
-	go run ./test/noskip -- go test -vet=off -p 3 -parallel 3 -timeout 30m ./test/browser ./test/failure ./imaging/derive ./imaging/sanitise ./test/attack
+		./test/e2e $$(go list ./... | grep -v -E '/imaging/(derive|sanitise)$$|/test/(attack|boot|browser|bench|e2e|failure|peers|scale|words)$$')
+	go run ./test/noskip -- go test -vet=off -p 3 -parallel 3 -timeout 30m ./test/browser ./test/failure ./imaging/derive ./imaging/sanitise ./test/attack ./test/words
 	go run ./test/noskip -- go test -vet=off -run TestSingleUseLink ./test/e2e
 
 # gosec without three rules. G115, conversions of integers: some 200 in the

@@ -48,13 +48,18 @@ func open(t *testing.T, driver string) *deployment {
 	t.Helper()
 	d := &deployment{t: t, file: filepath.Join(t.TempDir(), "w.db")}
 	cfg := meta.Config{Driver: driver, DSN: d.file}
+	migrated := func(dsn string) {
+		d.reopen(meta.Config{Driver: driver, DSN: dsn})
+		if err := errors.Join(d.Migrate(t.Context()), d.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if driver == "postgres" {
-		cfg.DSN = servers.Postgres(t)
+		cfg.DSN = servers.PostgresCopy(t, migrated)
+	} else {
+		servers.SQLiteCopy(t, d.file, migrated)
 	}
 	d.reopen(cfg)
-	if err := d.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	private, public, err := note.GenerateKey(nil, "wardseal/audit/test")
 	if err == nil {
 		d.signer, err = note.NewSigner(private)

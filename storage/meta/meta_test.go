@@ -33,34 +33,63 @@ func each(t *testing.T, test func(t *testing.T, w world)) {
 	}
 }
 
+// open gives a database with the newest schema and nothing in it.
 func open(t *testing.T, driver string) *meta.Store {
 	t.Helper()
 	cfg := meta.Config{Driver: driver, DSN: filepath.Join(t.TempDir(), "w?#%.db")}
-	if driver == "postgres" {
-		cfg.DSN = servers.Postgres(t)
+	migrated := func(dsn string) {
+		s := opened(t, meta.Config{Driver: driver, DSN: dsn})
+		if err := errors.Join(s.Migrate(context.Background()), s.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
+	if driver == "postgres" {
+		cfg.DSN = servers.PostgresCopy(t, migrated)
+	} else {
+		servers.SQLiteCopy(t, cfg.DSN, migrated)
+	}
+	return opened(t, cfg)
+}
+
+func opened(t *testing.T, cfg meta.Config) *meta.Store {
+	t.Helper()
 	s, err := meta.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	// Two servers that start at once.
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			if err := s.Migrate(context.Background()); err != nil {
-				t.Error(err)
+	return s
+}
+
+// Servers that start at once over an empty database make its schema once.
+func TestServersThatStartAtOnce(t *testing.T) {
+	for _, driver := range []string{"sqlite", "postgres"} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			for range 5 {
+				cfg := meta.Config{Driver: driver, DSN: filepath.Join(t.TempDir(), "w.db")}
+				if driver == "postgres" {
+					cfg.DSN = servers.Postgres(t)
+				}
+				s := opened(t, cfg)
+				var starts sync.WaitGroup
+				for range 2 {
+					starts.Go(func() {
+						if err := s.Migrate(context.Background()); err != nil {
+							t.Error(err)
+						}
+					})
+					if driver == "sqlite" { // one server has it
+						starts.Wait()
+					}
+				}
+				starts.Wait()
+				if v, err := s.SchemaVersion(t.Context()); err != nil || v < 1 {
+					t.Fatalf("schema version %d, %v", v, err)
+				}
 			}
 		})
-		if driver == "sqlite" {
-			wg.Wait()
-		}
 	}
-	wg.Wait()
-	if v, err := s.SchemaVersion(t.Context()); err != nil || v < 1 {
-		t.Fatalf("schema version %d, %v", v, err)
-	}
-	return s
 }
 
 // world is a store with some people and a patient in it.

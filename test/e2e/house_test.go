@@ -138,9 +138,7 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 		t.Fatal(err)
 	}
 	if cfg.Database.Driver == "sqlite" {
-		if err := os.WriteFile(filepath.Join(cfg.Data, database), migrated(t), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		servers.SQLiteCopy(t, filepath.Join(cfg.Data, database), func(file string) { migrate(t, config.Default(filepath.Dir(file))) })
 	}
 	sys, err := config.Open(t.Context(), cfg)
 	if err != nil {
@@ -169,28 +167,6 @@ func open(t *testing.T, kind string, change func(*config.Config)) *house {
 }
 
 const database = "wardseal.db"
-
-var sqlite struct {
-	sync.Mutex
-	file []byte
-}
-
-// migrated is a database of SQLite with the newest schema and nothing in it.
-// Houses begin with a copy: to make the schema takes longer than many a test.
-func migrated(t *testing.T) []byte {
-	t.Helper()
-	sqlite.Lock()
-	defer sqlite.Unlock()
-	if sqlite.file == nil {
-		dir := t.TempDir()
-		migrate(t, config.Default(dir))
-		var err error
-		if sqlite.file, err = os.ReadFile(filepath.Join(dir, database)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return sqlite.file
-}
 
 // migrate makes the schema.
 func migrate(t *testing.T, cfg config.Config) {
