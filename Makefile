@@ -20,14 +20,13 @@ tools:
 	@bash test/install.sh
 
 # What follows the first run is without the race detector: the memory limits of
-# derive do not suit it, sanitise walks each file in one goroutine as words walks
-# the code, browser
-# and failure speak to the real program, ten thousand open one link, and attack
-# holds the machine's connections. SQLite in Go is C by nature, which takes half
-# of the time under the detector and is nothing of ours: its translation is
-# compiled without (that package alone: it makes no code that others share; the
-# driver around it, which reads and writes our memory, is under the detector),
-# and the pointers of the rest are not checked, which -race brings along.
+# derive do not suit it, sanitise walks each file in one goroutine and words the
+# code, browser and failure speak to the real program, ten thousand open one link,
+# and attack holds the machine's connections. SQLite in Go is C by nature, which
+# takes half of the time under the detector and is nothing of ours: its
+# translation is compiled without (that package alone: it makes no code that
+# others share; the driver around it, which reads and writes our memory, is under
+# the detector), and the pointers of the rest are not checked, which -race brings along.
 # The longest package comes first, so that the others fill its pauses, and more
 # tests run at once than there are cores, since most wait for another process.
 # go test need not vet again what lint has vetted.
