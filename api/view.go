@@ -55,19 +55,45 @@ func serve(c *gin.Context, content *transfer.Content) {
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
 	h.Set("ETag", content.ETag)
 	h.Set("Cache-Control", "private, no-store")
+	if !strings.HasPrefix(c.GetHeader("Range"), "bytes=") { // another unit is passed over (RFC 9110, section 14.2)
+		c.Request.Header.Del("Range")
+	}
 	watched := &watch{ReadSeeker: content, c: http.NewResponseController(c.Writer)}
-	http.ServeContent(outflow{c.Writer}, c.Request, "", content.FiledAt, watched)
+	out := &outflow{ResponseWriter: c.Writer}
+	http.ServeContent(out, c.Request, "", content.FiledAt, watched)
+	if out.noRange {
+		failAs(c, http.StatusRequestedRangeNotSatisfiable, fault.New(fault.Invalid, "range-wrong", "There are no such bytes. Ask for a range within the length of this, or leave it out."))
+	}
 	if watched.err != nil {
 		fail(c, watched.err) // only logs: the status has been sent
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// outflow sends in larger pieces than http.ServeContent does by itself.
-type outflow struct{ http.ResponseWriter }
+// outflow sends in larger pieces than http.ServeContent does by itself, and
+// leaves it to others to say that a range is wrong.
+type outflow struct {
+	http.ResponseWriter
+	noRange bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (o *outflow) WriteHeader(status int) {
+	if o.noRange = status == http.StatusRequestedRangeNotSatisfiable; !o.noRange {
+		o.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write implements io.Writer.
+func (o *outflow) Write(p []byte) (int, error) {
+	if o.noRange {
+		return len(p), nil
+	}
+	return o.ResponseWriter.Write(p)
+}
 
 // ReadFrom implements io.ReaderFrom.
-func (o outflow) ReadFrom(r io.Reader) (int64, error) {
+func (o *outflow) ReadFrom(r io.Reader) (int64, error) {
 	b := pieces.Get().(*piece)
 	defer func() { clear(b[:]); pieces.Put(b) }()
 	return io.CopyBuffer(struct{ io.Writer }{o.ResponseWriter}, struct{ io.Reader }{r}, b[:])

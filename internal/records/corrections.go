@@ -92,7 +92,7 @@ func (d *Desk) Move(ctx context.Context, who access.Principal, id media.ItemID, 
 	if it.Patient == to.ID {
 		return fault.New(fault.Invalid, "same-patient", "This picture is this patient's already.").In("patient_number")
 	}
-	m, err := d.move(who, id, it.Patient, to.ID, reason)
+	m, err := d.move(who, it, to.ID, reason)
 	if err != nil {
 		return err
 	}
@@ -104,12 +104,15 @@ func (d *Desk) Move(ctx context.Context, who access.Principal, id media.ItemID, 
 	return transfer.Gone(err)
 }
 
-func (d *Desk) move(who access.Principal, id media.ItemID, from, to media.PatientID, reason string) (meta.Move, error) {
+func (d *Desk) move(who access.Principal, it media.Item, to media.PatientID, reason string) (meta.Move, error) {
 	reason, err := transfer.Written(reason, "reason", true)
 	if err != nil {
 		return meta.Move{}, err
 	}
-	m := meta.Move{ID: string(retention.NewEventID()), Item: id, From: from, To: to, By: who.Person.ID}
+	m := meta.Move{ID: string(retention.NewEventID()), Item: it.ID, From: it.Patient, To: to, By: who.Person.ID}
+	if m.Fingerprint, err = transfer.FingerprintFor(d.Ring, it, to); err != nil {
+		return m, err
+	}
 	f := transfer.FieldsOf(d.Ring, "moves", m.ID)
 	m.Reason = f.Seal("reason", reason)
 	return m, f.Err()

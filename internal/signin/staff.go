@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
@@ -95,7 +96,7 @@ func (s *Staff) add(ctx context.Context, who access.Principal, n Newcomer, passw
 	switch {
 	case !usernameForm.MatchString(p.Username):
 		return p, fault.New(fault.Invalid, "username-form", "A username has 2 to 100 letters, digits, dots, hyphens, underscores or @, and starts with a letter or digit.").In("username")
-	case p.Name == "" || len(p.Name) > 200:
+	case p.Name == "" || utf8.RuneCountInString(p.Name) > 200:
 		return p, fault.New(fault.Invalid, "name-missing", "Enter the person's name as colleagues know it.").In("name")
 	case !p.Role.Valid():
 		return p, badRole()
@@ -150,7 +151,7 @@ func (s *Staff) Change(ctx context.Context, who access.Principal, id access.Pers
 	if err := s.allow(ctx, who, access.ManagePeople); err != nil {
 		return err
 	}
-	if name = strings.TrimSpace(name); name == "" || len(name) > 200 {
+	if name = strings.TrimSpace(name); name == "" || utf8.RuneCountInString(name) > 200 {
 		return fault.New(fault.Invalid, "name-missing", "Enter the person's name as colleagues know it.").In("name")
 	}
 	if !role.Valid() {
@@ -235,7 +236,7 @@ func (s *Staff) AddFirstTeam(ctx context.Context, name string) (meta.Team, error
 
 func (s *Staff) addTeam(ctx context.Context, who access.Principal, name string) (meta.Team, error) {
 	t := meta.Team{ID: access.NewTeamID(), Name: strings.TrimSpace(name)}
-	if t.Name == "" || len(t.Name) > 100 {
+	if t.Name == "" || utf8.RuneCountInString(t.Name) > 100 {
 		return t, fault.New(fault.Invalid, "team-name", "Give the team a name of 1 to 100 characters.").In("name")
 	}
 	switch err := s.teams.AddTeam(ctx, t, audit.NewEvent(audit.TeamAdded, who, audit.Subject{Team: string(t.ID)})); {

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -91,6 +94,7 @@ type Patients struct {
 	Gate  GateStore
 	Store PatientStore
 	Ring  *keyring.Ring
+	Clock func() time.Time
 }
 
 func (p *Patients) finder() PatientFinder { return PatientFinder{p.Store, p.Ring} }
@@ -107,10 +111,13 @@ func (p *Patients) Register(ctx context.Context, who access.Principal, d media.P
 		return Patient{}, err
 	}
 	d.Number, d.Name = digits, strings.TrimSpace(d.Name)
-	if d.Name == "" || len(d.Name) > 200 {
+	if d.Name == "" || utf8.RuneCountInString(d.Name) > 200 {
 		return Patient{}, fault.New(fault.Invalid, "patient-name", "Enter the patient's name as on the wristband.").In("name")
 	}
 	if err := media.CheckDetails(d.Kind, digits, d.DateOfBirth, d.Sex); err != nil {
+		return Patient{}, err
+	}
+	if err := p.alive(d.DateOfBirth); err != nil {
 		return Patient{}, err
 	}
 	id := media.NewPatientID()
@@ -131,6 +138,26 @@ func (p *Patients) Register(ctx context.Context, who access.Principal, d media.P
 		return Patient{}, down(fmt.Errorf("register the patient: %w", err))
 	}
 	return Patient{ID: id, PatientDetails: d}, nil
+}
+
+// oldest is more than the age, in years, that anybody has reached.
+const oldest = 130
+
+// alive refuses a date of birth that nobody has who can be photographed: until
+// when a record is kept depends on it.
+func (p *Patients) alive(born string) error {
+	day, err := time.Parse(time.DateOnly, born)
+	if err != nil {
+		return fmt.Errorf("read a date of birth: %w", err) // it was checked
+	}
+	now := p.Clock().UTC()
+	switch {
+	case day.After(now.AddDate(0, 0, 1)):
+		return fault.New(fault.Invalid, "date-of-birth-future", "This date of birth has not come yet. Check it against the wristband.").In("date_of_birth")
+	case day.Before(now.AddDate(-oldest, 0, 0)):
+		return fault.New(fault.Invalid, "date-of-birth-long-ago", words.Say("This date of birth is more than {n} years ago. Check it against the wristband.", oldest)).In("date_of_birth")
+	}
+	return nil
 }
 
 // Find finds a patient by number and date of birth, both of which must match.
@@ -161,7 +188,7 @@ func (p *Patients) OpenCase(ctx context.Context, who access.Principal, patient m
 	if err := (gate{p.Gate}).team(ctx, who, access.OpenCase, team); err != nil {
 		return CaseView{}, err
 	}
-	if title = strings.TrimSpace(title); title == "" || len(title) > 200 {
+	if title = strings.TrimSpace(title); title == "" || utf8.RuneCountInString(title) > 200 {
 		return CaseView{}, fault.New(fault.Invalid, "case-title", "Give the case a title of 1 to 200 characters, for example: left heel ulcer.").In("title")
 	}
 	if _, err := p.Store.Patient(ctx, patient); errors.Is(err, meta.ErrNotFound) {
@@ -187,6 +214,9 @@ func (p *Patients) OpenCase(ctx context.Context, who access.Principal, patient m
 func (p *Patients) Cases(ctx context.Context, who access.Principal, patient media.PatientID) ([]CaseView, error) {
 	if err := (gate{p.Gate}).role(ctx, who, access.ListCases); err != nil {
 		return nil, err
+	}
+	if !media.ValidID(string(patient)) {
+		return nil, errNoItem
 	}
 	rows, err := p.Store.CasesOf(ctx, patient)
 	if err != nil {

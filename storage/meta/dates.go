@@ -268,6 +268,8 @@ type Move struct {
 	From, To media.PatientID
 	Reason   media.Sealed
 	By       access.PersonID
+
+	Fingerprint []byte // under which the file is found for the other patient; empty when there is nothing left of it
 }
 
 // ErrHeld says that a hold would no longer be on what it is on.
@@ -309,8 +311,14 @@ func (s *Store) MoveItem(ctx context.Context, m Move, ev audit.Event) error {
 	})
 }
 
+// moved writes a move down. The same file is a new one for the patient whom it
+// leaves.
 func (t *tx) moved(m Move) error {
-	_, err := t.exec("INSERT INTO moves (id, item, from_patient, to_patient, reason, moved_by, at) VALUES (?,?,?,?,?,?,{now})",
+	_, err := t.exec("UPDATE items SET fingerprint = ?, sole = NULL WHERE id = ? AND destroyed_at = 0", blob(m.Fingerprint), string(m.Item))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec("INSERT INTO moves (id, item, from_patient, to_patient, reason, moved_by, at) VALUES (?,?,?,?,?,?,{now})",
 		m.ID, string(m.Item), string(m.From), string(m.To), blob(m.Reason), string(m.By))
 	if err != nil {
 		return err

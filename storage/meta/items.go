@@ -117,9 +117,9 @@ func parseFormat(name string) (media.Format, error) {
 	return f, nil
 }
 
-// ItemByFingerprint finds the latest item with a fingerprint.
-func (s *Store) ItemByFingerprint(ctx context.Context, fingerprint []byte) (media.Item, error) {
-	it, err := scanItem(s.read(ctx, "SELECT "+itemColumns+" FROM items i WHERE i.fingerprint = ? AND i.destroyed_at = 0 ORDER BY i.id DESC LIMIT 1", fingerprint).Scan)
+// ItemByFingerprint finds a patient's latest item with a fingerprint.
+func (s *Store) ItemByFingerprint(ctx context.Context, p media.PatientID, fingerprint []byte) (media.Item, error) {
+	it, err := scanItem(s.read(ctx, "SELECT "+itemColumns+" FROM items i WHERE i.fingerprint = ? AND i.patient = ? AND i.destroyed_at = 0 ORDER BY i.id DESC LIMIT 1", fingerprint, string(p)).Scan)
 	return it, s.d.classify(err)
 }
 
