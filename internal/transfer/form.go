@@ -160,7 +160,7 @@ func parseDetails(f map[string]string) (details, error) {
 	d := details{
 		patientKind: f["patient_number_kind"], patientNumber: f["patient_number"], dateOfBirth: f["date_of_birth"], sex: f["sex"],
 		team: access.TeamID(f["team"]), caseID: media.CaseID(f["case"]), consent: media.Consent(f["consent"]),
-		bodySite: f["body_site"], note: f["note"], idempotencyKey: f["idempotency_key"], allowRepeat: f["allow_repeat"] == "true",
+		bodySite: words.Plain(f["body_site"]), note: f["note"], idempotencyKey: f["idempotency_key"], allowRepeat: f["allow_repeat"] == "true",
 	}
 	for name := range f {
 		if !knownField[name] {

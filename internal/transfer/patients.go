@@ -110,7 +110,7 @@ func (p *Patients) Register(ctx context.Context, who access.Principal, d media.P
 	if err != nil {
 		return Patient{}, err
 	}
-	d.Number, d.Name = digits, strings.TrimSpace(d.Name)
+	d.Number, d.Name = digits, words.Plain(d.Name)
 	if d.Name == "" || utf8.RuneCountInString(d.Name) > 200 {
 		return Patient{}, fault.New(fault.Invalid, "patient-name", "Enter the patient's name as on the wristband.").In("name")
 	}
@@ -188,7 +188,7 @@ func (p *Patients) OpenCase(ctx context.Context, who access.Principal, patient m
 	if err := (gate{p.Gate}).team(ctx, who, access.OpenCase, team); err != nil {
 		return CaseView{}, err
 	}
-	if title = strings.TrimSpace(title); title == "" || utf8.RuneCountInString(title) > 200 {
+	if title = words.Plain(title); title == "" || utf8.RuneCountInString(title) > 200 {
 		return CaseView{}, fault.New(fault.Invalid, "case-title", "Give the case a title of 1 to 200 characters, for example: left heel ulcer.").In("title")
 	}
 	if _, err := p.Store.Patient(ctx, patient); errors.Is(err, meta.ErrNotFound) {

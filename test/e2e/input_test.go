@@ -383,3 +383,42 @@ func TestTheCaseOfATokensScheme(t *testing.T) {
 		}
 	}
 }
+
+// A name does not turn around what stands beside it: marks of direction are
+// taken out of names, and one that is read from right to left stands apart from
+// the number that follows.
+func TestNamesReadFromRightToLeft(t *testing.T) {
+	t.Parallel()
+	h := open(t, "sqlite+filesystem", nil)
+	nurse := h.as("nurse")
+	turned := "\u202eTest\u2066\n Patient\u200f"
+	var p api.Patient
+	nurse.must("POST", "/patients", http.StatusCreated, body{"patient_number_kind": "nhs", "patient_number": "9990000034", "name": turned, "date_of_birth": "1960-02-29"}).into(t, &p)
+	if p.Name != "Test  Patient" {
+		t.Errorf("the patient is %q", p.Name)
+	}
+	var c api.Case
+	nurse.must("POST", "/patients/"+string(p.ID)+"/cases", http.StatusCreated, body{"team": string(h.team), "title": "\u202eheel"}).into(t, &c)
+	var team api.Team
+	h.as("admin").must("POST", "/teams", http.StatusCreated, body{"name": "\u202eWard 4"}).into(t, &team)
+	if c.Title != "heel" || team.Name != "Ward 4" {
+		t.Errorf("the case is %q, the team %q", c.Title, team.Name)
+	}
+
+	const name = "فلان بن فلان" // the Arabic John Doe
+	nurse.must("POST", "/patients", http.StatusCreated, body{"patient_number_kind": "nhs", "patient_number": "9990000026", "name": name, "date_of_birth": "1960-02-29"})
+	d := also(also(h.details(), "patient_number", "9990000026"), "date_of_birth", "1960-02-29")
+	a := nurse.upload(phone(t), also(d, "body_site", "\u202eleft heel"))
+	var f api.Filing
+	if a.into(t, &f); a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	var made struct{ ID string }
+	nurse.must("POST", "/referrals", http.StatusCreated, body{"items": []string{string(f.Item.ID)}, "question": "Is this healing?", "audience": body{"kind": "role", "id": "consultant"}}).into(t, &made)
+	for _, path := range []string{"/pictures", "/inbox"} {
+		page := string(nurse.send("GET", path, nil).body)
+		if !strings.Contains(page, "<bdi>"+name+"</bdi>, 999") || strings.Contains(page, "\u202e") {
+			t.Errorf("%s does not set the name apart", path)
+		}
+	}
+}
