@@ -119,7 +119,7 @@ func (s *Server) routes() {
 	open.POST("/session", s.guessing, s.signIn)
 	open.POST("/password", s.guessing, s.useTicket)
 
-	v1 := open.Group("", s.signedIn)
+	v1 := open.Group("", s.signedIn, known)
 	v1.GET("/session", s.whoAmI)
 	v1.DELETE("/session", s.signOut)
 	v1.PUT("/session/password", s.guessing, s.changePassword)

@@ -325,6 +325,21 @@ func TestFiltersThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// A filter that is misspelt, or there twice, is refused for the same reason.
+func TestFiltersThatAreNotKnown(t *testing.T) {
+	t.Parallel()
+	h := open(t, "sqlite+filesystem", nil)
+	h.filed()
+	for q, want := range map[string]string{
+		"/items?pateint=x": "filter-unknown", "/items?Patient=x": "filter-unknown", "/items?limit=1&page=2": "filter-unknown", "/items?limit=1&limit=2": "filter-twice",
+		"/links?person=x": "filter-unknown", "/referrals?box=mine&box=team": "filter-twice", "/items?limit=1": "", "/items?": "",
+	} {
+		if a := h.as("nurse").ask("GET", q, nil); a.code() != want || (want == "") != (a.status == http.StatusOK) {
+			t.Errorf("%s: %d %s", q, a.status, a.body)
+		}
+	}
+}
+
 // What somebody types where an identifier belongs is in no event: it may name
 // a patient, and what is in the audit stays.
 func TestNothingTypedIsInTheAudit(t *testing.T) {
