@@ -177,6 +177,14 @@ func (p *Patients) Find(ctx context.Context, who access.Principal, kind, number,
 	return found, (gate{p.Gate}).record(ctx, ev)
 }
 
+// Merged is Down for something new of a patient who was merged into another.
+func Merged(err error) error {
+	if errors.Is(err, meta.ErrNotFound) {
+		return fault.New(fault.Conflict, "patient-merged", "This record was merged into another, so nothing new belongs in it. Find the patient by number once more, and do it there.").With(err)
+	}
+	return down(err)
+}
+
 // CaseView is a case with its title opened.
 type CaseView struct {
 	media.Case
@@ -204,7 +212,7 @@ func (p *Patients) OpenCase(ctx context.Context, who access.Principal, patient m
 	}
 	ev := audit.NewEvent(audit.CaseOpened, who, audit.Subject{Case: string(c.ID), Patient: string(patient), Team: string(team)})
 	if err := p.Store.AddCase(ctx, c, ev); err != nil {
-		return CaseView{}, down(fmt.Errorf("open the case: %w", err))
+		return CaseView{}, Merged(fmt.Errorf("open the case: %w", err))
 	}
 	return CaseView{Case: c, Title: title}, nil
 }

@@ -137,6 +137,9 @@ func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (
 		}
 		return filed, err
 	}
+	if errors.Is(err, meta.ErrNotFound) { // an upload that can be resumed is tried again by itself
+		return Filed{}, fault.New(fault.Unavailable, "patient-changed", "This patient's record was merged with another just now, and nothing was filed. Send it again.").After(time.Second).With(err)
+	}
 	if err != nil {
 		return Filed{}, fmt.Errorf("file the item: %w", err)
 	}

@@ -18,6 +18,12 @@ func (t *tx) stir(p media.PatientID) error {
 	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = ? AND LENGTH(details) > 0", string(p))
 }
 
+// stirOwn is stir for something new of a patient; ErrNotFound also of one who
+// was merged into another, under whom nobody would find it.
+func (t *tx) stirOwn(p media.PatientID) error {
+	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = ? AND LENGTH(details) > 0 AND merged_into IS NULL", string(p))
+}
+
 // stirOf is stir for the patient of an item.
 func (t *tx) stirOf(item media.ItemID) error {
 	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = (SELECT patient FROM items WHERE id = ?)", string(item))
@@ -129,10 +135,11 @@ func (s *Store) patientEvents(ctx context.Context, id media.PatientID) ([]retent
 	return out, err
 }
 
-// AddPatientEvent records what happened to a patient.
+// AddPatientEvent records what happened to a patient; ErrNotFound of one who was
+// forgotten, or merged into another.
 func (s *Store) AddPatientEvent(ctx context.Context, e retention.Event, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
-		if err := t.stir(e.Patient); err != nil {
+		if err := t.stirOwn(e.Patient); err != nil {
 			return err
 		}
 		_, err := t.exec("INSERT INTO patient_events (id, patient, kind, detail, source, recorded_by, at) VALUES (?,?,?,?,?,?,{now})",

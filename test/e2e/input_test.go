@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -436,4 +437,48 @@ func TestNamesReadFromRightToLeft(t *testing.T) {
 			t.Errorf("%s does not set the name apart", path)
 		}
 	}
+}
+
+// Nothing new comes to a patient who was merged into another, where nobody would
+// find it: not what was on its way, nor what somebody writes into an old page.
+func TestNothingComesToWhoWasMerged(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, h *house) {
+		nurse, records, other := h.as("nurse"), h.as("records"), h.otherPatient()
+		var first api.Filing
+		nurse.upload(phone(t), h.details()).into(t, &first)
+		from := string(first.Item.Patient)
+
+		var once sync.Once
+		h.sys.Flows().Uploads.Step = func(name string) {
+			if name == "stored" {
+				once.Do(func() {
+					records.must("POST", "/records/"+from+"/merge", http.StatusOK, also(other, "reason", "the same person"))
+				})
+			}
+		}
+		d := also(h.details(), "allow_repeat", "true")
+		if a := nurse.upload(phone(t), d); a.status != http.StatusServiceUnavailable || a.code() != "patient-changed" || a.header.Get("Retry-After") == "" {
+			t.Errorf("an upload during the merge: %d %s", a.status, a.body)
+		}
+		var second api.Filing
+		a := nurse.upload(phone(t), d)
+		if a.into(t, &second); a.status != http.StatusCreated || string(second.Item.Patient) == from {
+			t.Errorf("sent again: %d %s", a.status, a.body)
+		}
+		for what, a := range map[string]answer{
+			"an event":     records.ask("POST", "/records/"+from+"/events", body{"event": "died", "on": "2026-01-01"}),
+			"a case":       nurse.ask("POST", "/patients/"+from+"/cases", body{"team": string(h.team), "title": "heel"}),
+			"an emergency": h.as("consultant").ask("POST", "/emergencies", body{"patient": from, "reason": "theatre"}),
+		} {
+			if a.status != http.StatusConflict || a.code() != "patient-merged" {
+				t.Errorf("%s: %d %s", what, a.status, a.body)
+			}
+		}
+		var all struct{ Items []api.ItemInList }
+		nurse.must("GET", "/items?patient="+string(second.Item.Patient), http.StatusOK, nil).into(t, &all)
+		if len(all.Items) != 2 {
+			t.Errorf("%d pictures of the patient whom both numbers find", len(all.Items))
+		}
+	})
 }
