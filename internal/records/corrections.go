@@ -34,6 +34,9 @@ func (d *Desk) Classify(ctx context.Context, who access.Principal, t Target, c r
 	}
 	switch {
 	case t.Patient != "":
+		if err := d.unmerged(ctx, t.Patient); err != nil {
+			return err
+		}
 		return transfer.Gone(d.Store.ClassifyRecord(ctx, t.Patient, c, event(audit.Subject{Patient: string(t.Patient)})))
 	case t.Team != "":
 		return transfer.Gone(d.Store.ClassifyTeam(ctx, t.Team, c, event(audit.Subject{Team: string(t.Team)})))

@@ -125,6 +125,16 @@ func (d *Desk) UndoMerge(ctx context.Context, who access.Principal, id, reason s
 	return d.openMerge(ctx, m, m.To)
 }
 
+// unmerged refuses a patient who was merged into another: what is decided about
+// them would count for nobody.
+func (d *Desk) unmerged(ctx context.Context, id media.PatientID) error {
+	r, err := d.Store.Record(ctx, id)
+	if err == nil && r.MergedTo != "" {
+		return transfer.Merged(meta.ErrNotFound)
+	}
+	return transfer.Gone(err)
+}
+
 // merges opens the merges of a patient.
 func (d *Desk) merges(ctx context.Context, id media.PatientID) ([]MergeView, error) {
 	rows, err := d.Store.MergesOf(ctx, id)

@@ -219,7 +219,7 @@ func (s *Store) SetDates(ctx context.Context, all []Dates, ev audit.Event) (bool
 // ClassifyRecord gives a patient's record a class, or takes it away.
 func (s *Store) ClassifyRecord(ctx context.Context, p media.PatientID, c retention.Class, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
-		return t.must("UPDATE patients SET class = ?, stale = stale + 1 WHERE id = ?", string(c), string(p))
+		return t.must("UPDATE patients SET class = ?, stale = stale + 1 WHERE id = ? AND merged_into IS NULL", string(c), string(p))
 	})
 }
 

@@ -469,6 +469,9 @@ func TestNothingComesToWhoWasMerged(t *testing.T) {
 		for what, a := range map[string]answer{
 			"an event":     records.ask("POST", "/records/"+from+"/events", body{"event": "died", "on": "2026-01-01"}),
 			"a case":       nurse.ask("POST", "/patients/"+from+"/cases", body{"team": string(h.team), "title": "heel"}),
+			"a hold":       records.ask("POST", "/holds", body{"reason": "inquest", "authority": "coroner", "patients": []string{from}}),
+			"its match":    records.ask("POST", "/holds/match", body{"patients": []string{from}}),
+			"a class":      records.ask("POST", "/classes", body{"patient": from, "class": "adult"}),
 			"an emergency": h.as("consultant").ask("POST", "/emergencies", body{"patient": from, "reason": "theatre"}),
 		} {
 			if a.status != http.StatusConflict || a.code() != "patient-merged" {
