@@ -55,7 +55,9 @@ func serve(c *gin.Context, content *transfer.Content) {
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
 	h.Set("ETag", content.ETag)
 	h.Set("Cache-Control", "private, no-store")
-	if !strings.HasPrefix(c.GetHeader("Range"), "bytes=") { // another unit is passed over (RFC 9110, section 14.2)
+	// Another unit is passed over, and so are more pieces than any viewer wants,
+	// each of which would be fetched by itself (RFC 9110, section 14.2).
+	if r := c.GetHeader("Range"); !strings.HasPrefix(r, "bytes=") || strings.Count(r, ",") >= maxRanges {
 		c.Request.Header.Del("Range")
 	}
 	watched := &watch{ReadSeeker: content, c: http.NewResponseController(c.Writer)}
@@ -69,6 +71,9 @@ func serve(c *gin.Context, content *transfer.Content) {
 		panic(http.ErrAbortHandler)
 	}
 }
+
+// maxRanges is how many pieces one answer may have.
+const maxRanges = 16
 
 // outflow sends in larger pieces than http.ServeContent does by itself, and
 // leaves it to others to say that a range is wrong.
