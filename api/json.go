@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/transfer"
 )
 
 // maxJSON bounds the body of a JSON request.
@@ -23,12 +25,19 @@ func (s *Server) read(c *gin.Context, v any) bool {
 		fail(c, fault.New(fault.Unsupported, "not-json", "Send this request as application/json."))
 		return false
 	}
-	d := json.NewDecoder(http.MaxBytesReader(c.Writer, c.Request.Body, maxJSON))
-	d.DisallowUnknownFields()
-	err = d.Decode(v)
+	text, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxJSON))
+	if err == nil && illegible(text) {
+		fail(c, transfer.ErrIllegible)
+		return false
+	}
 	if err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("more than one value")
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		err = d.Decode(v)
+		if err == nil {
+			if _, more := d.Token(); !errors.Is(more, io.EOF) {
+				err = errors.New("more than one value")
+			}
 		}
 	}
 	if err == nil {

@@ -93,8 +93,8 @@ func sameSite(c *gin.Context) {
 // signedIn resolves who asks, from a bearer token or the session cookie, on
 // every request anew: somebody suspended a moment ago is nobody now.
 func (s *Server) signedIn(c *gin.Context) {
-	secret, found := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
-	if !found {
+	scheme, secret, _ := strings.Cut(c.GetHeader("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") { // in whatever case (RFC 9110, section 11.1)
 		secret, _ = c.Cookie(cookieName)
 	}
 	who, _, err := s.Door.Recognise(c.Request.Context(), secret, requestID(c))

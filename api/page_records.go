@@ -102,7 +102,7 @@ func (s *Server) importForm(c *gin.Context) {
 		}
 		s.records(c, logged500(c, err), recordsView{Lines: text}, problemOf(err))
 	}
-	next, err := readCSV(strings.NewReader(text))
+	next, err := readCSV(text)
 	if err != nil {
 		again(err)
 		return

@@ -128,7 +128,7 @@ func (s *Server) sent(c *gin.Context, typed map[string]string) (transfer.Filed, 
 		return transfer.Filed{}, fault.New(fault.Unsupported, "not-a-form", "This form did not arrive whole. Send it again.")
 	}
 	body := &unhurried{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.MaxBytes+formRoom), c: http.NewResponseController(c.Writer), idle: s.cfg.ReadIdleFor}
-	f := &typedForm{form: form{parts: multipart.NewReader(body, params["boundary"]), tooLarge: s.Uploads.TooLarge()}, typed: typed}
+	f := &typedForm{form: form{parts: multipart.NewReader(transfer.Bounded(body), params["boundary"]), tooLarge: s.Uploads.TooLarge()}, typed: typed}
 	return s.Uploads.Upload(c.Request.Context(), principal(c), f)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/oversight"
 	"github.com/wardseal/wardseal/internal/signin"
+	"github.com/wardseal/wardseal/internal/transfer"
 )
 
 // pages serves what people see. The pages call the same flows as the JSON API
@@ -330,6 +331,10 @@ func fields(c *gin.Context) (url.Values, bool) {
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxForm)
 	err := c.Request.ParseForm()
 	if err == nil {
+		if name, found := illegibleValue(c.Request.PostForm); found {
+			failPage(c, transfer.ErrIllegible.In(name))
+			return nil, false
+		}
 		return c.Request.PostForm, true
 	}
 	if big := (*http.MaxBytesError)(nil); errors.As(err, &big) {

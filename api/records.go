@@ -1,11 +1,11 @@
 package api
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -168,8 +168,11 @@ func done(c *gin.Context, err error) {
 const maxCSV = 1 << 20
 
 // readCSV takes a file of patient events to its lines, each with its number.
-func readCSV(r io.Reader) (func() ([]string, int, error), error) {
-	in := csv.NewReader(r)
+func readCSV(text string) (func() ([]string, int, error), error) {
+	if !words.Legible(text) {
+		return nil, fault.New(fault.Invalid, "csv-encoding", "This file is not in UTF-8, and names in it would come out wrong. In a spreadsheet, save it as CSV UTF-8.").In("file")
+	}
+	in := csv.NewReader(strings.NewReader(text))
 	in.FieldsPerRecord = len(records.CSVHeader())
 	in.TrimLeadingSpace = true
 	head, err := in.Read()
@@ -201,7 +204,7 @@ func (s *Server) importEvents(c *gin.Context) {
 		fail(c, fault.New(fault.Invalid, "file-cut-off", "This file did not arrive whole, and nothing was recorded. Send it again.").With(err))
 		return
 	}
-	next, err := readCSV(bytes.NewReader(text))
+	next, err := readCSV(string(text))
 	if err != nil {
 		fail(c, err)
 		return

@@ -94,10 +94,11 @@ func New(flows Flows, cfg Config) (*Server, error) {
 	gin.SetMode(gin.ReleaseMode)
 	s := &Server{Flows: flows, cfg: cfg, engine: gin.New(), tracer: cfg.Traces.Tracer("wardseal"), paces: newPaces()}
 	s.engine.HandleMethodNotAllowed = true
+	s.engine.RedirectTrailingSlash = false // it goes around all that follows
 	if err := s.engine.SetTrustedProxies(cfg.Trusted); err != nil {
 		return nil, err
 	}
-	s.engine.Use(identify, s.traced, s.cfg.Metrics.count, logged, recovered, hardened, s.language)
+	s.engine.Use(identify, s.traced, s.cfg.Metrics.count, logged, recovered, hardened, s.language, legible)
 	s.engine.NoRoute(noRoute)
 	s.engine.NoMethod(noMethod)
 	s.routes()
@@ -118,7 +119,7 @@ func (s *Server) routes() {
 	open.POST("/session", s.guessing, s.signIn)
 	open.POST("/password", s.guessing, s.useTicket)
 
-	v1 := open.Group("", s.signedIn)
+	v1 := open.Group("", s.signedIn, known)
 	v1.GET("/session", s.whoAmI)
 	v1.DELETE("/session", s.signOut)
 	v1.PUT("/session/password", s.guessing, s.changePassword)

@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wardseal/wardseal/internal/fault"
+	"github.com/wardseal/wardseal/internal/transfer"
 )
 
 // formRoom is what an upload may send besides the file itself.
@@ -36,7 +37,7 @@ func (s *Server) upload(c *gin.Context) {
 	}
 	body := &unhurried{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.MaxBytes+formRoom), c: http.NewResponseController(c.Writer), idle: s.cfg.ReadIdleFor}
 	// mime/multipart reads 4 KiB at a time, which would be a system call each.
-	form := &form{parts: multipart.NewReader(bufio.NewReaderSize(body, readBytes), params["boundary"]), tooLarge: s.Uploads.TooLarge(), key: c.GetHeader("Idempotency-Key")}
+	form := &form{parts: multipart.NewReader(bufio.NewReaderSize(transfer.Bounded(body), readBytes), params["boundary"]), tooLarge: s.Uploads.TooLarge(), key: c.GetHeader("Idempotency-Key")}
 	filed, err := s.Uploads.Upload(c.Request.Context(), principal(c), form)
 	answerable(c)
 	if err != nil {

@@ -55,19 +55,50 @@ func serve(c *gin.Context, content *transfer.Content) {
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
 	h.Set("ETag", content.ETag)
 	h.Set("Cache-Control", "private, no-store")
+	// Another unit is passed over, and so are more pieces than any viewer wants,
+	// each of which would be fetched by itself (RFC 9110, section 14.2).
+	if r := c.GetHeader("Range"); !strings.HasPrefix(r, "bytes=") || strings.Count(r, ",") >= maxRanges {
+		c.Request.Header.Del("Range")
+	}
 	watched := &watch{ReadSeeker: content, c: http.NewResponseController(c.Writer)}
-	http.ServeContent(outflow{c.Writer}, c.Request, "", content.FiledAt, watched)
+	out := &outflow{ResponseWriter: c.Writer}
+	http.ServeContent(out, c.Request, "", content.FiledAt, watched)
+	if out.noRange {
+		failAs(c, http.StatusRequestedRangeNotSatisfiable, fault.New(fault.Invalid, "range-wrong", "There are no such bytes. Ask for a range within the length of this, or leave it out."))
+	}
 	if watched.err != nil {
 		fail(c, watched.err) // only logs: the status has been sent
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// outflow sends in larger pieces than http.ServeContent does by itself.
-type outflow struct{ http.ResponseWriter }
+// maxRanges is how many pieces one answer may have.
+const maxRanges = 16
+
+// outflow sends in larger pieces than http.ServeContent does by itself, and
+// leaves it to others to say that a range is wrong.
+type outflow struct {
+	http.ResponseWriter
+	noRange bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (o *outflow) WriteHeader(status int) {
+	if o.noRange = status == http.StatusRequestedRangeNotSatisfiable; !o.noRange {
+		o.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write implements io.Writer.
+func (o *outflow) Write(p []byte) (int, error) {
+	if o.noRange {
+		return len(p), nil
+	}
+	return o.ResponseWriter.Write(p)
+}
 
 // ReadFrom implements io.ReaderFrom.
-func (o outflow) ReadFrom(r io.Reader) (int64, error) {
+func (o *outflow) ReadFrom(r io.Reader) (int64, error) {
 	b := pieces.Get().(*piece)
 	defer func() { clear(b[:]); pieces.Put(b) }()
 	return io.CopyBuffer(struct{ io.Writer }{o.ResponseWriter}, struct{ io.Reader }{r}, b[:])

@@ -10,7 +10,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/wardseal/wardseal/imaging/sanitise"
 	"github.com/wardseal/wardseal/imaging/sniff"
@@ -54,10 +56,10 @@ func (s *stripCmd) Run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			refused++
 			line.Code, line.Reason = explain(err)
-			fmt.Fprintf(out, "refused %s: %s\n", name, line.Reason)
+			fmt.Fprintf(out, "refused %s: %s\n", oneLine(name), line.Reason)
 		} else {
 			line.Receipt = &receipt
-			fmt.Fprintf(out, "clean   %s: %s\n", name, removed(receipt))
+			fmt.Fprintf(out, "clean   %s: %s\n", oneLine(name), removed(receipt))
 		}
 		all = append(all, line)
 	}
@@ -68,6 +70,15 @@ func (s *stripCmd) Run(ctx context.Context, out io.Writer) error {
 		return exitRefused
 	}
 	return nil
+}
+
+// oneLine is a name on a line of its own: one with a line break in it must not
+// pass for two.
+func oneLine(name string) string {
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // explain gives the code and words of a refusal. Here the person who asks owns
@@ -96,17 +107,20 @@ func removed(r media.Receipt) string {
 
 // file cleans one file into the folder, all or nothing.
 func (s *stripCmd) file(ctx context.Context, name string) (media.Receipt, error) {
+	info, err := os.Stat(name) // before it is opened: to open a pipe would wait for whoever fills it
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("this is not a regular file")
+	}
+	if err != nil {
+		return media.Receipt{}, err
+	}
 	in, err := os.Open(name)
 	if err != nil {
 		return media.Receipt{}, err
 	}
 	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
+	if info, err = in.Stat(); err != nil {
 		return media.Receipt{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return media.Receipt{}, errors.New("this is not a regular file")
 	}
 	head := make([]byte, min(4096, info.Size()))
 	if _, err := io.ReadFull(in, head); err != nil {

@@ -254,7 +254,7 @@ func (s *System) compose() error {
 		Marks:    &transfer.Annotations{Gate: db, Store: db, Views: views, Ring: s.Ring},
 		Items:    &transfer.Items{Gate: db, Store: db, Ring: s.Ring, Films: films},
 		Links:    &transfer.Links{Gate: db, Store: db, Redeem: db, Audience: db, Ring: s.Ring},
-		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring},
+		Patients: &transfer.Patients{Gate: db, Store: db, Ring: s.Ring, Clock: time.Now},
 		Account:  &transfer.Account{Gate: db, Store: db, StepUp: door.SteppedUp},
 		Looks:    &transfer.Looks{Gate: db, Store: db, Ring: s.Ring},
 

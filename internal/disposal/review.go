@@ -37,6 +37,9 @@ func (d *Desk) Due(ctx context.Context, who access.Principal, f meta.DueFilter) 
 	if err := d.guard().Role(ctx, who, access.ReadRecords); err != nil {
 		return nil, false, err
 	}
+	if f.Team != "" && !media.ValidID(string(f.Team)) {
+		return nil, false, fault.New(fault.Invalid, "filter-wrong", "This filter takes an identifier that this server gave out.").In("team")
+	}
 	limit := min(max(f.Limit, 1), 200)
 	f.Limit = limit + 1
 	rows, err := d.Store.DueItems(ctx, f)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/crypto/archive"
 	"github.com/wardseal/wardseal/crypto/keyring"
@@ -99,7 +100,7 @@ func (d *Desk) Propose(ctx context.Context, who access.Principal, n New) (retent
 	if err := transfer.Chosen(n.Items, MostItems, words.Say("A handover has at most {n} pictures. Split it.", MostItems)); err != nil {
 		return "", err
 	}
-	if n.Receiver = strings.TrimSpace(n.Receiver); n.Receiver == "" || len(n.Receiver) > 200 {
+	if n.Receiver = strings.TrimSpace(n.Receiver); n.Receiver == "" || utf8.RuneCountInString(n.Receiver) > 200 {
 		return "", fault.New(fault.Invalid, "receiver-missing", "Name the organisation that these go to, in 1 to 200 characters.").In("receiver")
 	}
 	to, err := archive.ParseParty(n.Recipient)

@@ -34,6 +34,9 @@ func (d *Desk) Classify(ctx context.Context, who access.Principal, t Target, c r
 	}
 	switch {
 	case t.Patient != "":
+		if err := d.unmerged(ctx, t.Patient); err != nil {
+			return err
+		}
 		return transfer.Gone(d.Store.ClassifyRecord(ctx, t.Patient, c, event(audit.Subject{Patient: string(t.Patient)})))
 	case t.Team != "":
 		return transfer.Gone(d.Store.ClassifyTeam(ctx, t.Team, c, event(audit.Subject{Team: string(t.Team)})))
@@ -92,7 +95,7 @@ func (d *Desk) Move(ctx context.Context, who access.Principal, id media.ItemID, 
 	if it.Patient == to.ID {
 		return fault.New(fault.Invalid, "same-patient", "This picture is this patient's already.").In("patient_number")
 	}
-	m, err := d.move(who, id, it.Patient, to.ID, reason)
+	m, err := d.move(who, it, to.ID, reason)
 	if err != nil {
 		return err
 	}
@@ -104,12 +107,15 @@ func (d *Desk) Move(ctx context.Context, who access.Principal, id media.ItemID, 
 	return transfer.Gone(err)
 }
 
-func (d *Desk) move(who access.Principal, id media.ItemID, from, to media.PatientID, reason string) (meta.Move, error) {
+func (d *Desk) move(who access.Principal, it media.Item, to media.PatientID, reason string) (meta.Move, error) {
 	reason, err := transfer.Written(reason, "reason", true)
 	if err != nil {
 		return meta.Move{}, err
 	}
-	m := meta.Move{ID: string(retention.NewEventID()), Item: id, From: from, To: to, By: who.Person.ID}
+	m := meta.Move{ID: string(retention.NewEventID()), Item: it.ID, From: it.Patient, To: to, By: who.Person.ID}
+	if m.Fingerprint, err = transfer.FingerprintFor(d.Ring, it, to); err != nil {
+		return m, err
+	}
 	f := transfer.FieldsOf(d.Ring, "moves", m.ID)
 	m.Reason = f.Seal("reason", reason)
 	return m, f.Err()

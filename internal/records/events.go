@@ -95,7 +95,7 @@ func (d *Desk) addEvent(ctx context.Context, who access.Principal, p transfer.Pa
 		return f.Err()
 	}
 	ev := audit.NewEvent(audit.PatientEvent, who, audit.Subject{Patient: string(p.ID)}).With("kind", string(n.Kind)).With("source", n.Source).With("event", string(e.ID))
-	return transfer.Down(d.Store.AddPatientEvent(ctx, e, ev))
+	return transfer.Merged(d.Store.AddPatientEvent(ctx, e, ev))
 }
 
 // CancelEvent marks an event as recorded in error.

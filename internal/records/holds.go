@@ -73,6 +73,9 @@ func (d *Desk) criteria(ctx context.Context, n NewHold) (c retention.Criteria, e
 		if _, err := d.Store.Patient(ctx, p); err != nil {
 			return c, transfer.Gone(err)
 		}
+		if err := d.unmerged(ctx, p); err != nil { // it would be on nothing
+			return c, err
+		}
 	}
 	c.Teams, c.Patients = n.Teams, n.Patients
 	if c.All() != n.Everything {

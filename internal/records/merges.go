@@ -43,7 +43,7 @@ func (d *Desk) Merge(ctx context.Context, who access.Principal, from media.Patie
 	if err != nil {
 		return "", transfer.Down(err)
 	}
-	moves, err := d.moves(who, items, from, to.ID, reason)
+	moves, err := d.moves(ctx, who, items, to.ID, reason)
 	if err != nil {
 		return "", err
 	}
@@ -56,10 +56,14 @@ func (d *Desk) Merge(ctx context.Context, who access.Principal, from media.Patie
 	return to.ID, transfer.Gone(d.Store.MergePatients(ctx, m, moves, ev))
 }
 
-func (d *Desk) moves(who access.Principal, items []media.ItemID, from, to media.PatientID, reason string) ([]meta.Move, error) {
+func (d *Desk) moves(ctx context.Context, who access.Principal, items []media.ItemID, to media.PatientID, reason string) ([]meta.Move, error) {
 	moves := make([]meta.Move, 0, len(items))
 	for _, id := range items {
-		m, err := d.move(who, id, from, to, reason)
+		it, err := d.Store.Item(ctx, id)
+		if err != nil {
+			return nil, transfer.Gone(err)
+		}
+		m, err := d.move(who, it, to, reason)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +91,7 @@ func (d *Desk) UndoMerge(ctx context.Context, who access.Principal, id, reason s
 	if err != nil {
 		return MergeView{}, transfer.Down(err)
 	}
-	moves, err := d.moves(who, items, m.To, m.From, reason)
+	moves, err := d.moves(ctx, who, items, m.From, reason)
 	if err != nil {
 		return MergeView{}, err
 	}
@@ -119,6 +123,16 @@ func (d *Desk) UndoMerge(ctx context.Context, who access.Principal, id, reason s
 		return MergeView{}, transfer.Down(err)
 	}
 	return d.openMerge(ctx, m, m.To)
+}
+
+// unmerged refuses a patient who was merged into another: what is decided about
+// them would count for nobody.
+func (d *Desk) unmerged(ctx context.Context, id media.PatientID) error {
+	r, err := d.Store.Record(ctx, id)
+	if err == nil && r.MergedTo != "" {
+		return transfer.Merged(meta.ErrNotFound)
+	}
+	return transfer.Gone(err)
 }
 
 // merges opens the merges of a patient.

@@ -24,7 +24,7 @@ func NewID() ID { return ID(uuid.Must(uuid.NewV7()).String()) }
 const (
 	// MaxItems is the most items that one referral may have.
 	MaxItems = 50
-	// MaxText is the longest question or answer, in bytes.
+	// MaxText is the longest question or answer, in characters.
 	MaxText = 4000
 )
 

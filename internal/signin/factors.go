@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/pquerna/otp"
@@ -321,7 +322,7 @@ func (f *Factors) add(ctx context.Context, who access.Principal, c meta.Ceremony
 	if x.Name == "" {
 		x.Name = map[meta.FactorKind]string{meta.KindTOTP: "App", meta.KindPasskey: "Passkey"}[x.Kind]
 	}
-	if len(x.Name) > 100 {
+	if utf8.RuneCountInString(x.Name) > 100 {
 		return nil, fault.New(fault.Invalid, "factor-name", "Give it a name of at most 100 characters.").In("name")
 	}
 	if x.Secret, err = f.ring.SealField("factors", "secret", x.ID, secret); err != nil {

@@ -7,11 +7,13 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/mail"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -91,11 +93,11 @@ func (s *Staff) AddFirst(ctx context.Context, n Newcomer) (access.Person, error)
 // add adds a member of staff, with a password or without.
 func (s *Staff) add(ctx context.Context, who access.Principal, n Newcomer, password bool) (access.Person, error) {
 	n.Email = strings.TrimSpace(n.Email)
-	p := access.Person{ID: access.NewPersonID(), Username: strings.ToLower(strings.TrimSpace(n.Username)), Name: strings.TrimSpace(n.Name), Role: n.Role}
+	p := access.Person{ID: access.NewPersonID(), Username: strings.ToLower(strings.TrimSpace(n.Username)), Name: words.Plain(n.Name), Role: n.Role}
 	switch {
 	case !usernameForm.MatchString(p.Username):
 		return p, fault.New(fault.Invalid, "username-form", "A username has 2 to 100 letters, digits, dots, hyphens, underscores or @, and starts with a letter or digit.").In("username")
-	case p.Name == "" || len(p.Name) > 200:
+	case p.Name == "" || utf8.RuneCountInString(p.Name) > 200:
 		return p, fault.New(fault.Invalid, "name-missing", "Enter the person's name as colleagues know it.").In("name")
 	case !p.Role.Valid():
 		return p, badRole()
@@ -150,7 +152,7 @@ func (s *Staff) Change(ctx context.Context, who access.Principal, id access.Pers
 	if err := s.allow(ctx, who, access.ManagePeople); err != nil {
 		return err
 	}
-	if name = strings.TrimSpace(name); name == "" || len(name) > 200 {
+	if name = words.Plain(name); name == "" || utf8.RuneCountInString(name) > 200 {
 		return fault.New(fault.Invalid, "name-missing", "Enter the person's name as colleagues know it.").In("name")
 	}
 	if !role.Valid() {
@@ -234,8 +236,8 @@ func (s *Staff) AddFirstTeam(ctx context.Context, name string) (meta.Team, error
 }
 
 func (s *Staff) addTeam(ctx context.Context, who access.Principal, name string) (meta.Team, error) {
-	t := meta.Team{ID: access.NewTeamID(), Name: strings.TrimSpace(name)}
-	if t.Name == "" || len(t.Name) > 100 {
+	t := meta.Team{ID: access.NewTeamID(), Name: words.Plain(name)}
+	if t.Name == "" || utf8.RuneCountInString(t.Name) > 100 {
 		return t, fault.New(fault.Invalid, "team-name", "Give the team a name of 1 to 100 characters.").In("name")
 	}
 	switch err := s.teams.AddTeam(ctx, t, audit.NewEvent(audit.TeamAdded, who, audit.Subject{Team: string(t.ID)})); {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/crypto/token"
 	"github.com/wardseal/wardseal/internal/access"
@@ -78,7 +79,7 @@ func (a *Account) MintFor(ctx context.Context, owner meta.Person, name string, s
 
 func (a *Account) mint(ctx context.Context, who access.Principal, owner access.PersonID, name string, scopes []access.Scope, liveFor time.Duration) (token.Secret, meta.Session, error) {
 	name = strings.TrimSpace(name)
-	if name == "" || len(name) > 100 {
+	if name == "" || utf8.RuneCountInString(name) > 100 {
 		return "", meta.Session{}, fault.New(fault.Invalid, "token-name", "Give the token a name of 1 to 100 characters, so that you can tell it from others.").In("name")
 	}
 	if liveFor < time.Minute || liveFor > maxTokenFor {

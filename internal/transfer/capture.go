@@ -4,6 +4,7 @@ import (
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/words"
+	"unicode/utf8"
 )
 
 // capture is how a picture was taken and who consented to it.
@@ -44,7 +45,7 @@ func parseCapture(f map[string]string) (capture, error) {
 		return bad("consent-contradiction", "consent_capacity", "Who gave consent and the patient's capacity do not fit together: a patient who lacks capacity cannot consent, and nobody decides for one who has it.")
 	case c.givenBy.ForAnother() && c.detail == "":
 		return bad("consent-detail-missing", "consent_detail", "Say who decided for the patient, for example: daughter, holds power of attorney.")
-	case len(c.detail) > 200:
+	case utf8.RuneCountInString(c.detail) > 200:
 		return bad("consent-detail-long", "consent_detail", "Keep who decided to 200 characters; the note has room for more.")
 	}
 	return c, nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/crypto/spool"
 	"github.com/wardseal/wardseal/internal/access"
@@ -20,6 +21,18 @@ import (
 type Form interface {
 	Next() (field string, content io.Reader, err error)
 }
+
+// Bounded gives the body of a form whose end is an error: the form is whole when
+// its last boundary says so, and after that nothing is read. To mime/multipart
+// one that breaks off where a part would begin has ended like any other.
+func Bounded(body io.Reader) io.Reader {
+	return io.MultiReader(body, strings.NewReader("\r\n"), cutOff{}) // the last line may have no end
+}
+
+type cutOff struct{}
+
+// Read implements io.Reader.
+func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // maxField bounds one text field, and maxFields how many a form may have.
 const (
@@ -53,11 +66,14 @@ func (u *Uploads) receive(ctx context.Context, form Form) (d details, file *spoo
 	fields := map[string]string{}
 	for n := 0; ; n++ {
 		name, content, err := form.Next()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // and not one that wraps it: the form broke off
 			break
 		}
 		if err != nil {
 			return d, file, broken(err)
+		}
+		if !words.Legible(name) {
+			return d, file, ErrIllegible
 		}
 		if n >= maxFields {
 			return d, file, fault.New(fault.Invalid, "form-fields", "The form has too many fields.")
@@ -81,6 +97,9 @@ func (u *Uploads) receive(ctx context.Context, form Form) (d details, file *spoo
 		if _, twice := fields[name]; twice {
 			return d, file, fault.New(fault.Invalid, "field-twice", "This was sent twice; send it once.").In(name)
 		}
+		if !words.Legible(string(text)) {
+			return d, file, ErrIllegible.In(name)
+		}
 		fields[name] = strings.TrimSpace(string(text))
 	}
 	if file == nil {
@@ -89,6 +108,9 @@ func (u *Uploads) receive(ctx context.Context, form Form) (d details, file *spoo
 	d, err = parseDetails(fields)
 	return d, file, err
 }
+
+// ErrIllegible refuses text that cannot be kept; see words.Legible.
+var ErrIllegible = fault.New(fault.Invalid, "text-illegible", "This has characters that cannot be kept. Type it again, or send it as UTF-8.")
 
 func broken(err error) error {
 	if fe := (*fault.Error)(nil); errors.As(err, &fe) {
@@ -138,7 +160,7 @@ func parseDetails(f map[string]string) (details, error) {
 	d := details{
 		patientKind: f["patient_number_kind"], patientNumber: f["patient_number"], dateOfBirth: f["date_of_birth"], sex: f["sex"],
 		team: access.TeamID(f["team"]), caseID: media.CaseID(f["case"]), consent: media.Consent(f["consent"]),
-		bodySite: f["body_site"], note: f["note"], idempotencyKey: f["idempotency_key"], allowRepeat: f["allow_repeat"] == "true",
+		bodySite: words.Plain(f["body_site"]), note: f["note"], idempotencyKey: f["idempotency_key"], allowRepeat: f["allow_repeat"] == "true",
 	}
 	for name := range f {
 		if !knownField[name] {
@@ -154,9 +176,9 @@ func parseDetails(f map[string]string) (details, error) {
 		return d, fault.New(fault.Invalid, "case-unknown", "There is no such case. Choose one from the list or leave it out.").In("case")
 	case d.bodySite == "":
 		return d, fault.New(fault.Invalid, "body-site-missing", "Say which part of the body this shows, for example: left forearm.").In("body_site")
-	case len(d.bodySite) > 200:
+	case utf8.RuneCountInString(d.bodySite) > 200:
 		return d, fault.New(fault.Invalid, "body-site-long", "Keep the body site to 200 characters; the note has room for more.").In("body_site")
-	case len(d.idempotencyKey) > 200:
+	case utf8.RuneCountInString(d.idempotencyKey) > 200:
 		return d, fault.New(fault.Invalid, "idempotency-key-long", "An idempotency key has at most 200 characters.").In("idempotency_key")
 	}
 	var err error
@@ -172,7 +194,7 @@ func parseDetails(f map[string]string) (details, error) {
 	}
 	if at := f["captured_at"]; at != "" {
 		t, err := time.Parse(time.RFC3339, at)
-		if err != nil {
+		if err != nil || t.UTC().Year() < 1800 { // nothing was photographed then
 			return d, fault.New(fault.Invalid, "captured-at-form", "Give the time of the picture as in 2026-03-01T14:30:00Z (RFC 3339), or leave it out.").In("captured_at")
 		}
 		d.capturedAt = t.UTC()

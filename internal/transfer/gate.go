@@ -41,7 +41,11 @@ func (g gate) team(ctx context.Context, who access.Principal, a access.Action, t
 	if who.In(t) {
 		rel = access.SameTeam
 	}
-	return g.refuse(ctx, who, a, access.Decide(who, a, rel), audit.Subject{Team: string(t)})
+	var subject audit.Subject
+	if media.ValidID(string(t)) { // anything else is text that somebody typed, which no event repeats
+		subject.Team = string(t)
+	}
+	return g.refuse(ctx, who, a, access.Decide(who, a, rel), subject)
 }
 
 // item decides an action on an item, by the relations that hold now.

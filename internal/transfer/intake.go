@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/blob"
 	"github.com/wardseal/wardseal/storage/meta"
 )
@@ -114,7 +116,9 @@ func (n *Intake) Start(ctx context.Context, who access.Principal, entry string, 
 		return UploadState{}, n.Uploads.refused(ctx, who, errNotSealed)
 	case len(corrections) > 0 && n.Ring.SealedToIntake(corrections) != nil:
 		return UploadState{}, n.Uploads.refused(ctx, who, errNotSealed)
-	case len(entry) > 100:
+	case !words.Legible(entry):
+		return UploadState{}, ErrIllegible
+	case utf8.RuneCountInString(entry) > 100:
 		return UploadState{}, fault.New(fault.Invalid, "upload-entry-long", "The name of an upload has at most 100 characters.")
 	}
 	u := meta.Upload{ID: uuid.Must(uuid.NewV7()).String(), Person: who.Person.ID, Entry: entry, Corrections: corrections, Bytes: size}

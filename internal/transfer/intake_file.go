@@ -223,7 +223,7 @@ func (f *sealedForm) Next() (string, io.Reader, error) {
 		if !ended || !dashed || boundary == "" || len(boundary) > 70 {
 			return "", nil, errSealedForm
 		}
-		f.parts = multipart.NewReader(f.plain, boundary)
+		f.parts = multipart.NewReader(Bounded(f.plain), boundary)
 	}
 	if f.ended {
 		return f.added()
@@ -239,9 +239,6 @@ func (f *sealedForm) Next() (string, io.Reader, error) {
 		}
 		f.ended = true
 		return f.added()
-	}
-	if errors.Is(err, io.EOF) { // before the last boundary
-		return "", nil, io.ErrUnexpectedEOF
 	}
 	if err != nil {
 		return "", nil, err

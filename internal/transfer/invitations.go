@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/token"
@@ -150,11 +151,11 @@ func checkInvitation(o *InvitationOrder) error {
 	}
 	o.Name, o.Email, o.Purpose = strings.TrimSpace(o.Name), strings.TrimSpace(o.Email), strings.TrimSpace(o.Purpose)
 	switch {
-	case o.Name == "" || len(o.Name) > 100 || strings.ContainsFunc(o.Name, unicode.IsControl):
+	case o.Name == "" || utf8.RuneCountInString(o.Name) > 100 || strings.ContainsFunc(o.Name, unicode.IsControl):
 		return fault.New(fault.Invalid, "name-missing", "Enter the name of the one person whom you invite, in at most 100 characters.").In("name")
 	case !mail.Address(o.Email):
 		return fault.New(fault.Invalid, "email-form", "Enter their own e-mail address, for example name@example.org: one address, without a name.").In("email")
-	case o.Purpose == "" || len(o.Purpose) > 500:
+	case o.Purpose == "" || utf8.RuneCountInString(o.Purpose) > 500:
 		return fault.New(fault.Invalid, "invitation-purpose", "Say in a few words (at most 500 characters) what you want them to look at and why.").In("purpose")
 	case o.For < time.Second || o.For > invitation.MaxFor:
 		return fault.New(fault.Invalid, "invitation-time", "An invitation can last from 1 second to 72 hours. Choose a time in between.").In("ttl_seconds")

@@ -169,7 +169,7 @@ func (s *Oversight) Break(ctx context.Context, who access.Principal, patient med
 	}
 	ev := audit.NewEvent(audit.GlassBroken, who, audit.Subject{Emergency: string(e.ID), Patient: string(patient)})
 	if e, err = s.Store.AddEmergency(ctx, e, s.Lasts, ev); err != nil {
-		return EmergencyView{}, down(fmt.Errorf("give emergency access: %w", err))
+		return EmergencyView{}, Merged(fmt.Errorf("give emergency access: %w", err))
 	}
 	return EmergencyView{Emergency: e, Reason: reason}, nil
 }

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/internal/access"
 	"github.com/wardseal/wardseal/internal/audit"
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
+	"github.com/wardseal/wardseal/internal/words"
 	"github.com/wardseal/wardseal/storage/meta"
 )
 
@@ -91,6 +94,7 @@ type Patients struct {
 	Gate  GateStore
 	Store PatientStore
 	Ring  *keyring.Ring
+	Clock func() time.Time
 }
 
 func (p *Patients) finder() PatientFinder { return PatientFinder{p.Store, p.Ring} }
@@ -106,11 +110,14 @@ func (p *Patients) Register(ctx context.Context, who access.Principal, d media.P
 	if err != nil {
 		return Patient{}, err
 	}
-	d.Number, d.Name = digits, strings.TrimSpace(d.Name)
-	if d.Name == "" || len(d.Name) > 200 {
+	d.Number, d.Name = digits, words.Plain(d.Name)
+	if d.Name == "" || utf8.RuneCountInString(d.Name) > 200 {
 		return Patient{}, fault.New(fault.Invalid, "patient-name", "Enter the patient's name as on the wristband.").In("name")
 	}
 	if err := media.CheckDetails(d.Kind, digits, d.DateOfBirth, d.Sex); err != nil {
+		return Patient{}, err
+	}
+	if err := p.alive(d.DateOfBirth); err != nil {
 		return Patient{}, err
 	}
 	id := media.NewPatientID()
@@ -133,6 +140,26 @@ func (p *Patients) Register(ctx context.Context, who access.Principal, d media.P
 	return Patient{ID: id, PatientDetails: d}, nil
 }
 
+// oldest is more than the age, in years, that anybody has reached.
+const oldest = 130
+
+// alive refuses a date of birth that nobody has who can be photographed: until
+// when a record is kept depends on it.
+func (p *Patients) alive(born string) error {
+	day, err := time.Parse(time.DateOnly, born)
+	if err != nil {
+		return fmt.Errorf("read a date of birth: %w", err) // it was checked
+	}
+	now := p.Clock().UTC()
+	switch {
+	case day.After(now.AddDate(0, 0, 1)):
+		return fault.New(fault.Invalid, "date-of-birth-future", "This date of birth has not come yet. Check it against the wristband.").In("date_of_birth")
+	case day.Before(now.AddDate(-oldest, 0, 0)):
+		return fault.New(fault.Invalid, "date-of-birth-long-ago", words.Say("This date of birth is more than {n} years ago. Check it against the wristband.", oldest)).In("date_of_birth")
+	}
+	return nil
+}
+
 // Find finds a patient by number and date of birth, both of which must match.
 func (p *Patients) Find(ctx context.Context, who access.Principal, kind, number, born string) (Patient, error) {
 	if err := (gate{p.Gate}).role(ctx, who, access.FindPatient); err != nil {
@@ -150,6 +177,14 @@ func (p *Patients) Find(ctx context.Context, who access.Principal, kind, number,
 	return found, (gate{p.Gate}).record(ctx, ev)
 }
 
+// Merged is Down for something new of a patient who was merged into another.
+func Merged(err error) error {
+	if errors.Is(err, meta.ErrNotFound) {
+		return fault.New(fault.Conflict, "patient-merged", "This record was merged into another, so nothing new belongs in it. Find the patient by number once more, and do it there.").With(err)
+	}
+	return down(err)
+}
+
 // CaseView is a case with its title opened.
 type CaseView struct {
 	media.Case
@@ -161,7 +196,7 @@ func (p *Patients) OpenCase(ctx context.Context, who access.Principal, patient m
 	if err := (gate{p.Gate}).team(ctx, who, access.OpenCase, team); err != nil {
 		return CaseView{}, err
 	}
-	if title = strings.TrimSpace(title); title == "" || len(title) > 200 {
+	if title = words.Plain(title); title == "" || utf8.RuneCountInString(title) > 200 {
 		return CaseView{}, fault.New(fault.Invalid, "case-title", "Give the case a title of 1 to 200 characters, for example: left heel ulcer.").In("title")
 	}
 	if _, err := p.Store.Patient(ctx, patient); errors.Is(err, meta.ErrNotFound) {
@@ -177,7 +212,7 @@ func (p *Patients) OpenCase(ctx context.Context, who access.Principal, patient m
 	}
 	ev := audit.NewEvent(audit.CaseOpened, who, audit.Subject{Case: string(c.ID), Patient: string(patient), Team: string(team)})
 	if err := p.Store.AddCase(ctx, c, ev); err != nil {
-		return CaseView{}, down(fmt.Errorf("open the case: %w", err))
+		return CaseView{}, Merged(fmt.Errorf("open the case: %w", err))
 	}
 	return CaseView{Case: c, Title: title}, nil
 }
@@ -187,6 +222,9 @@ func (p *Patients) OpenCase(ctx context.Context, who access.Principal, patient m
 func (p *Patients) Cases(ctx context.Context, who access.Principal, patient media.PatientID) ([]CaseView, error) {
 	if err := (gate{p.Gate}).role(ctx, who, access.ListCases); err != nil {
 		return nil, err
+	}
+	if !media.ValidID(string(patient)) {
+		return nil, errNoItem
 	}
 	rows, err := p.Store.CasesOf(ctx, patient)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -136,7 +137,7 @@ func written(text, field string, needed bool) (string, error) {
 	switch {
 	case text == "" && needed:
 		return "", fault.New(fault.Invalid, field+"-missing", "Write a few words.").In(field)
-	case len(text) > referral.MaxText:
+	case utf8.RuneCountInString(text) > referral.MaxText:
 		return "", fault.New(fault.Invalid, field+"-long", words.Say("Keep this to {n} characters.", referral.MaxText)).In(field)
 	}
 	return text, nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wardseal/wardseal/crypto/keyring"
 	"github.com/wardseal/wardseal/crypto/token"
@@ -111,7 +112,7 @@ func (s *Links) check(ctx context.Context, o *LinkOrder) error {
 		return fault.New(fault.Invalid, "link-time", "A link can live from 1 second to 72 hours. Choose a time in between.").In("ttl_seconds")
 	case o.Uses < 1 || o.Uses > link.MaxUses:
 		return fault.New(fault.Invalid, "link-uses", "A link can be opened from 1 to 100 times. Choose a number in between.").In("uses")
-	case o.Purpose == "" || len(o.Purpose) > 500:
+	case o.Purpose == "" || utf8.RuneCountInString(o.Purpose) > 500:
 		return fault.New(fault.Invalid, "link-purpose", "Say in a few words (at most 500 characters) what the link is for, for example: advice on dressing.").In("purpose")
 	}
 	return checkAudience(ctx, s.Audience, o.Audience)

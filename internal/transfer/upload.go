@@ -29,7 +29,7 @@ import (
 type UploadStore interface {
 	FileItem(ctx context.Context, f meta.Filing) (media.Item, error)
 	FiledBefore(ctx context.Context, i meta.Idempotency) (media.ItemID, []byte, error)
-	ItemByFingerprint(ctx context.Context, fingerprint []byte) (media.Item, error)
+	ItemByFingerprint(ctx context.Context, p media.PatientID, fingerprint []byte) (media.Item, error)
 	Item(ctx context.Context, id media.ItemID) (media.Item, error)
 	Case(ctx context.Context, id media.CaseID) (media.Case, error)
 }
@@ -131,8 +131,14 @@ func (u *Uploads) upload(ctx context.Context, who access.Principal, form Form) (
 	filing.Idempotency = meta.Idempotency{Person: who.Person.ID, Key: d.idempotencyKey, RequestHash: request}
 	item, err := u.Store.FileItem(ctx, filing)
 	if errors.Is(err, meta.ErrExists) { // its twin won a race; our object is swept as an orphan
-		filed, _, err := u.repeated(ctx, who, d, file, patient, request)
+		filed, done, err := u.repeated(ctx, who, d, file, patient, request)
+		if err == nil && !done {
+			err = errors.New("what was filed meanwhile is not to be found")
+		}
 		return filed, err
+	}
+	if errors.Is(err, meta.ErrNotFound) { // an upload that can be resumed is tried again by itself
+		return Filed{}, fault.New(fault.Unavailable, "patient-changed", "This patient's record was merged with another just now, and nothing was filed. Send it again.").After(time.Second).With(err)
 	}
 	if err != nil {
 		return Filed{}, fmt.Errorf("file the item: %w", err)
@@ -166,6 +172,9 @@ func (u *Uploads) whom(ctx context.Context, who access.Principal, d details) (me
 	if err != nil {
 		return "", err
 	}
+	if !d.capturedAt.IsZero() && beforeBirth(d.capturedAt, d.dateOfBirth) {
+		return "", fault.New(fault.Invalid, "captured-at-before-birth", "The time of the picture is before the patient was born. Check it, or leave it out.").In("captured_at")
+	}
 	if d.caseID == "" {
 		return found.ID, nil
 	}
@@ -177,6 +186,23 @@ func (u *Uploads) whom(ctx context.Context, who access.Principal, d details) (me
 		return "", fmt.Errorf("find the case: %w", err)
 	}
 	return found.ID, nil
+}
+
+// aDay is how far a clock may be from UTC, and more.
+const aDay = 24 * time.Hour
+
+func beforeBirth(t time.Time, born string) bool {
+	day, err := time.Parse(time.DateOnly, born)
+	return err == nil && t.Before(day.Add(-aDay))
+}
+
+// suggested is when a file says that it was captured, unless its clock was
+// wrong: what nobody may say of a picture, its file may not either.
+func (u *Uploads) suggested(at *time.Time, born string) time.Time {
+	if at == nil || at.After(u.Clock().Add(aDay)) || beforeBirth(*at, born) {
+		return time.Time{}
+	}
+	return *at
 }
 
 // requestHash tells whether two requests with one idempotency key are the same.
@@ -197,7 +223,28 @@ func (u *Uploads) requestHash(d details, file *spool.File, patient media.Patient
 // team: another team's copy is theirs.
 func (u *Uploads) fingerprint(file *spool.File, patient media.PatientID, team access.TeamID) []byte {
 	sum := file.SHA256()
-	return u.Ring.Index("fingerprint", append([]byte(string(team)+"\x00"+string(patient)+"\x00"), sum[:]...))
+	return fingerprint(u.Ring, sum[:], patient, team)
+}
+
+func fingerprint(ring *keyring.Ring, sum []byte, patient media.PatientID, team access.TeamID) []byte {
+	return ring.Index("fingerprint", append([]byte(string(team)+"\x00"+string(patient)+"\x00"), sum...))
+}
+
+// FingerprintFor is the fingerprint that an item's file has for another
+// patient; nil when the item is destroyed.
+func FingerprintFor(ring *keyring.Ring, it media.Item, patient media.PatientID) ([]byte, error) {
+	if !it.DestroyedAt.IsZero() {
+		return nil, nil
+	}
+	receipt, err := openReceipt(ring, it)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := hex.DecodeString(receipt.SHA256Before)
+	if err != nil {
+		return nil, fmt.Errorf("read the hash in a receipt: %w", err)
+	}
+	return fingerprint(ring, sum, patient, it.Team), nil
 }
 
 // repeated answers an upload that was filed before: the same request again, or
@@ -212,7 +259,7 @@ func (u *Uploads) repeated(ctx context.Context, who access.Principal, d details,
 	if d.allowRepeat {
 		return Filed{}, false, nil
 	}
-	item, err := u.Store.ItemByFingerprint(ctx, u.fingerprint(file, patient, d.team))
+	item, err := u.Store.ItemByFingerprint(ctx, patient, u.fingerprint(file, patient, d.team))
 	switch {
 	case errors.Is(err, meta.ErrNotFound):
 		return Filed{}, false, nil
@@ -284,8 +331,8 @@ func (u *Uploads) sealAndStore(ctx context.Context, who access.Principal, d deta
 		return meta.Filing{}, fmt.Errorf("write the receipt: %w", err)
 	}
 	captured := d.capturedAt
-	if captured.IsZero() && c.Receipt.CapturedAt != nil {
-		captured = *c.Receipt.CapturedAt
+	if captured.IsZero() {
+		captured = u.suggested(c.Receipt.CapturedAt, d.dateOfBirth)
 	}
 	sum := sha256.Sum256(receipt)
 	manifest, err := u.Ring.SignManifest(keyring.Manifest{

@@ -18,6 +18,12 @@ func (t *tx) stir(p media.PatientID) error {
 	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = ? AND LENGTH(details) > 0", string(p))
 }
 
+// stirOwn is stir for something new of a patient; ErrNotFound also of one who
+// was merged into another, under whom nobody would find it.
+func (t *tx) stirOwn(p media.PatientID) error {
+	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = ? AND LENGTH(details) > 0 AND merged_into IS NULL", string(p))
+}
+
 // stirOf is stir for the patient of an item.
 func (t *tx) stirOf(item media.ItemID) error {
 	return t.must("UPDATE patients SET stale = stale + 1 WHERE id = (SELECT patient FROM items WHERE id = ?)", string(item))
@@ -129,10 +135,11 @@ func (s *Store) patientEvents(ctx context.Context, id media.PatientID) ([]retent
 	return out, err
 }
 
-// AddPatientEvent records what happened to a patient.
+// AddPatientEvent records what happened to a patient; ErrNotFound of one who was
+// forgotten, or merged into another.
 func (s *Store) AddPatientEvent(ctx context.Context, e retention.Event, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
-		if err := t.stir(e.Patient); err != nil {
+		if err := t.stirOwn(e.Patient); err != nil {
 			return err
 		}
 		_, err := t.exec("INSERT INTO patient_events (id, patient, kind, detail, source, recorded_by, at) VALUES (?,?,?,?,?,?,{now})",
@@ -212,7 +219,7 @@ func (s *Store) SetDates(ctx context.Context, all []Dates, ev audit.Event) (bool
 // ClassifyRecord gives a patient's record a class, or takes it away.
 func (s *Store) ClassifyRecord(ctx context.Context, p media.PatientID, c retention.Class, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
-		return t.must("UPDATE patients SET class = ?, stale = stale + 1 WHERE id = ?", string(c), string(p))
+		return t.must("UPDATE patients SET class = ?, stale = stale + 1 WHERE id = ? AND merged_into IS NULL", string(c), string(p))
 	})
 }
 
@@ -268,6 +275,8 @@ type Move struct {
 	From, To media.PatientID
 	Reason   media.Sealed
 	By       access.PersonID
+
+	Fingerprint []byte // under which the file is found for the other patient; empty when there is nothing left of it
 }
 
 // ErrHeld says that a hold would no longer be on what it is on.
@@ -309,8 +318,14 @@ func (s *Store) MoveItem(ctx context.Context, m Move, ev audit.Event) error {
 	})
 }
 
+// moved writes a move down. The same file is a new one for the patient whom it
+// leaves.
 func (t *tx) moved(m Move) error {
-	_, err := t.exec("INSERT INTO moves (id, item, from_patient, to_patient, reason, moved_by, at) VALUES (?,?,?,?,?,?,{now})",
+	_, err := t.exec("UPDATE items SET fingerprint = ?, sole = NULL WHERE id = ? AND destroyed_at = 0", blob(m.Fingerprint), string(m.Item))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec("INSERT INTO moves (id, item, from_patient, to_patient, reason, moved_by, at) VALUES (?,?,?,?,?,?,{now})",
 		m.ID, string(m.Item), string(m.From), string(m.To), blob(m.Reason), string(m.By))
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func (t *tx) lookBelow(item media.ItemID) error {
 	return err
 }
 
-// PlaceHold places a hold.
+// PlaceHold places a hold; ErrNotFound when a patient of it was merged into another.
 func (s *Store) PlaceHold(ctx context.Context, h retention.Hold, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
 		if err := t.gate(); err != nil {
@@ -69,6 +69,9 @@ func (s *Store) PlaceHold(ctx context.Context, h retention.Hold, ev audit.Event)
 			}
 		}
 		for _, p := range h.Patients {
+			if err := t.must("UPDATE patients SET stale = stale WHERE id = ? AND merged_into IS NULL", string(p)); err != nil {
+				return err
+			}
 			if _, err := t.exec("INSERT INTO hold_patients (hold, patient) VALUES (?,?)", string(h.ID), string(p)); err != nil {
 				return err
 			}

@@ -31,13 +31,14 @@ type Idempotency struct {
 	RequestHash []byte
 }
 
-// FileItem commits a filing and gives the item with its time. It is ErrExists
+// FileItem commits a filing and gives the item with its time. It is ErrNotFound
+// when the patient was forgotten or merged into another meanwhile, and ErrExists
 // when the person used the idempotency key before or, with Sole, when the
 // fingerprint is known: ask FiledBefore and ItemByFingerprint which.
 func (s *Store) FileItem(ctx context.Context, f Filing) (media.Item, error) {
 	it := f.Item
 	err := s.change(ctx, f.Event, func(t *tx) error {
-		if err := t.stir(it.Patient); err != nil { // first, so that two who want the patient's row do not wait for each other; a new entry brings the record back into use
+		if err := t.stirOwn(it.Patient); err != nil { // first, so that two who want the patient's row do not wait for each other; a new entry brings the record back into use
 			return err
 		}
 		var sole []byte
@@ -117,9 +118,9 @@ func parseFormat(name string) (media.Format, error) {
 	return f, nil
 }
 
-// ItemByFingerprint finds the latest item with a fingerprint.
-func (s *Store) ItemByFingerprint(ctx context.Context, fingerprint []byte) (media.Item, error) {
-	it, err := scanItem(s.read(ctx, "SELECT "+itemColumns+" FROM items i WHERE i.fingerprint = ? AND i.destroyed_at = 0 ORDER BY i.id DESC LIMIT 1", fingerprint).Scan)
+// ItemByFingerprint finds a patient's latest item with a fingerprint.
+func (s *Store) ItemByFingerprint(ctx context.Context, p media.PatientID, fingerprint []byte) (media.Item, error) {
+	it, err := scanItem(s.read(ctx, "SELECT "+itemColumns+" FROM items i WHERE i.fingerprint = ? AND i.patient = ? AND i.destroyed_at = 0 ORDER BY i.id DESC LIMIT 1", fingerprint, string(p)).Scan)
 	return it, s.d.classify(err)
 }
 

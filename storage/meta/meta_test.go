@@ -428,7 +428,7 @@ func TestFileItem(t *testing.T) {
 		}
 		_, _, err = w.FiledBefore(ctx, meta.Idempotency{Person: w.colleague.ID, Key: "k"})
 		w.wants(err, meta.ErrNotFound, "another person's key")
-		if same, err := w.ItemByFingerprint(ctx, it.Fingerprint); err != nil || same.ID != it.ID {
+		if same, err := w.ItemByFingerprint(ctx, it.Patient, it.Fingerprint); err != nil || same.ID != it.ID {
 			t.Errorf("%v %v", same, err)
 		}
 		again := w.filing()

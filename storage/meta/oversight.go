@@ -69,6 +69,9 @@ func (s *Store) CloseIncident(ctx context.Context, id oversight.ID, by access.Pe
 // with its times.
 func (s *Store) AddEmergency(ctx context.Context, e oversight.Emergency, lasts time.Duration, ev audit.Event) (oversight.Emergency, error) {
 	err := s.change(ctx, ev, func(t *tx) error {
+		if err := t.stirOwn(e.Patient); err != nil {
+			return err
+		}
 		var made, ends micros
 		err := t.row("INSERT INTO emergencies (id, person, patient, reason, at, expires_at, finding) VALUES (?,?,?,?,{now},{now} + ?,?) RETURNING at, expires_at",
 			string(e.ID), string(e.Person), string(e.Patient), blob(e.Reason), lasts.Microseconds(), blob(e.Finding)).Scan(&made, &ends)

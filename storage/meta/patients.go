@@ -48,9 +48,13 @@ func scanCase(scan func(...any) error) (media.Case, error) {
 	return c, err
 }
 
-// AddCase opens a case.
+// AddCase opens a case; ErrNotFound of a patient who was forgotten, or merged
+// into another.
 func (s *Store) AddCase(ctx context.Context, c media.Case, ev audit.Event) error {
 	return s.change(ctx, ev, func(t *tx) error {
+		if err := t.stirOwn(c.Patient); err != nil {
+			return err
+		}
 		_, err := t.exec("INSERT INTO cases ("+caseColumns+") VALUES (?,?,?,?,?,{now})", string(c.ID), string(c.Patient), string(c.Team), blob(c.Title), string(c.CreatedBy))
 		return err
 	})
