@@ -162,10 +162,10 @@ func decoded(t *testing.T, files map[string][]byte) map[string]string {
 	dir := t.TempDir()
 	args := []string{"-limit", "thread", "1", "-quiet"} // with more, sums of floats come out in whatever order
 	name := map[string]string{}
-	for k, b := range files {
+	for _, k := range slices.Sorted(maps.Keys(files)) { // what a picture comes out as depends on those before it
 		path := strconv.Itoa(len(name)) + ".tif"
 		name[path] = k
-		if err := os.WriteFile(filepath.Join(dir, path), b, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, path), files[k], 0o600); err != nil {
 			t.Fatal(err)
 		}
 		args = append(args, path)
