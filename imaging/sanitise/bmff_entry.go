@@ -35,7 +35,9 @@ func (f *bmffFile) descriptions(t *track, b []byte) ([]byte, error) {
 			clean, l, err = f.picture(e.typ, e.body)
 			t.looks = append(t.looks, l)
 		} else {
-			clean, err = f.sound(e.body)
+			if clean, err = f.sound(e.body); err == nil {
+				t.packets = append(t.packets, soundPacket(e.typ, e.body))
+			}
 		}
 		if err != nil {
 			return nil, err

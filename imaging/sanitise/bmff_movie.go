@@ -22,7 +22,8 @@ type track struct {
 	offsets    []int64
 	wide       bool // co64
 
-	looks []look // of each sample description of pictures
+	looks   []look   // of each sample description of pictures
+	packets []packet // and of sound
 
 	chunks []byte // stsc, without its head
 	sizes  []byte // stsz or stz2, whole
@@ -296,6 +297,9 @@ func (f *bmffFile) handlerBox(component, handler string) []byte {
 func (f *bmffFile) sampleTables(t *track, stbl []child) error {
 	stsd, err := f.descriptions(t, one(stbl, "stsd"))
 	if err != nil {
+		return err
+	}
+	if stbl, err = t.inPackets(stbl); err != nil {
 		return err
 	}
 	t.stsd = stsd
