@@ -2,6 +2,7 @@ package sanitise
 
 import (
 	"slices"
+	"time"
 
 	"github.com/wardseal/wardseal/internal/words"
 )
@@ -37,6 +38,7 @@ func (f *bmffFile) movie() error {
 		return err
 	}
 	f.findChapters(boxes)
+	taken := time.Time{}
 	for _, c := range boxes {
 		switch c.typ {
 		case "trak":
@@ -55,6 +57,9 @@ func (f *bmffFile) movie() error {
 			return errVideoUnusual
 		default:
 			f.dropped(c.typ, c.body, int64(len(c.body)))
+			if t := told(c); taken.IsZero() {
+				taken = t
+			}
 		}
 	}
 	if !slices.ContainsFunc(f.tracks, func(t *track) bool { return t.handler == "vide" || t.handler == "pict" }) {
@@ -64,6 +69,9 @@ func (f *bmffFile) movie() error {
 	clean, err := f.times(h, 100, 112)
 	if err != nil {
 		return err
+	}
+	if !taken.IsZero() {
+		f.captured = taken
 	}
 	clear(clean[len(clean)-28 : len(clean)-4]) // preview, poster and selection times of QuickTime
 	clear(clean[len(clean)-74 : len(clean)-64])
