@@ -124,7 +124,7 @@ func (s *scrubber) obus(off, n int64) error {
 // padding without a word in it.
 func (s *scrubber) obuStays(typ int, body, n int64) (bool, error) {
 	switch typ {
-	case 1, 2, 3, 4, 6, 7:
+	case 1, 3, 4, 6, 7:
 		return true, nil
 	case 5, 15:
 	default:

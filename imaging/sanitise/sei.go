@@ -1,6 +1,7 @@
 package sanitise
 
 import (
+	"bytes"
 	"context"
 	"io"
 
@@ -27,6 +28,7 @@ type coding struct {
 	keep    func(typ int) bool    // units that decoding needs
 	set     func(typ int) bool    // units of parameters, which may go before the samples
 	sei     func(typ int) bool    // units of SEI messages
+	marks   map[int]int64         // units that only mark a place, and the bytes that they have behind their header
 	stay    func(payload int, body []byte) bool
 	filler  []byte // header of a unit of filler
 }
@@ -40,6 +42,7 @@ var (
 		picture: func(t int) bool { return t >= 1 && t <= 5 },
 		set:     func(t int) bool { return t == 7 || t == 8 || t == 13 || t == 15 },
 		sei:     func(t int) bool { return t == 6 },
+		marks:   map[int]int64{9: 1, 10: 0, 11: 0},
 		stay:    stayAVC,
 	}
 	codingHEVC = &coding{
@@ -48,6 +51,7 @@ var (
 		picture: func(t int) bool { return t <= 9 || t >= 16 && t <= 21 },
 		set:     func(t int) bool { return t >= 32 && t <= 34 },
 		sei:     func(t int) bool { return t == 39 || t == 40 },
+		marks:   map[int]int64{35: 1, 36: 0, 37: 0},
 		stay:    stayHEVC,
 	}
 	codingVVC = &coding{
@@ -56,6 +60,7 @@ var (
 		picture: func(t int) bool { return t <= 3 || t >= 7 && t <= 10 },
 		set:     func(t int) bool { return t >= 13 && t <= 18 },
 		sei:     func(t int) bool { return t == 23 || t == 24 },
+		marks:   map[int]int64{20: 1, 21: 0, 22: 0},
 		stay:    stayHEVC,
 	}
 )
@@ -207,6 +212,9 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 		return err
 	}
 	typ := c.typ(head)
+	if has, ok := c.marks[typ]; ok {
+		return s.zeros(off+int64(c.head)+has, n-int64(c.head)-has)
+	}
 	switch {
 	case c.sei(typ) && n <= maxSEI:
 		return s.messages(c, off+int64(c.head), n-int64(c.head))
@@ -223,6 +231,21 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 		}
 	}
 	return s.add(fill{off: off + int64(c.head), n: uint32(n - int64(c.head)), with: 0xff, last: 0x80})
+}
+
+// zeros overlays the end of a unit that only marks a place.
+func (s *scrubber) zeros(off, n int64) error {
+	for at := int64(0); at < n; at += filmWindow {
+		b, err := s.in.film(off+at, min(n-at, filmWindow))
+		if err != nil {
+			return err
+		}
+		if len(bytes.Trim(b, "\x00")) > 0 {
+			s.acc.removed("private data between the pictures", n)
+			return s.add(fill{off: off, n: uint32(n)})
+		}
+	}
+	return nil
 }
 
 // isFillerUnit reports whether a unit is already as an overlaid one.

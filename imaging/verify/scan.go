@@ -121,7 +121,7 @@ func (p *pieces) obus(at, n int64) error {
 			return &Finding{"a unit longer than its sample", at}
 		}
 		switch kind := b[0] >> 3; {
-		case kind >= 1 && kind <= 4, kind == 6, kind == 7, size == 0 && kind != 0x10:
+		case kind == 1, kind == 3, kind == 4, kind == 6, kind == 7, size == 0 && kind != 0x10:
 		case (kind == 5 || kind == 15) && size <= 512:
 			if b, err = p.near.peek(at+head, size); err != nil {
 				return err

@@ -145,18 +145,25 @@ func (v *nal) unit(at, n int64) error {
 	if err != nil {
 		return err
 	}
-	kind, known, messages, filler := 0, unitsHEVC, []int{39, 40}, 38
+	// first is the delimiter of pictures, after which come the marks of ends
+	kind, known, messages, filler, first := 0, unitsHEVC, []int{39, 40}, 38, 35
 	switch {
 	case v.avc:
-		kind, known, messages, filler = int(b[0]%32), unitsAVC, []int{6}, 12
+		kind, known, messages, filler, first = int(b[0]%32), unitsAVC, []int{6}, 12, 9
 	case v.vvc:
-		kind, known, messages, filler = int(b[1]/8), unitsVVC, []int{23, 24}, 25
+		kind, known, messages, filler, first = int(b[1]/8), unitsVVC, []int{23, 24}, 25, 20
 	default:
 		kind = int(b[0] / 2 % 64)
 	}
 	switch {
 	case slices.Contains(messages, kind):
 		return v.messages(at+v.header(), n-v.header())
+	case kind == first, kind == first+1, kind == first+2:
+		at, n = at+v.header(), n-v.header()
+		if kind == first && n > 0 {
+			at, n = at+1, n-1
+		}
+		return v.nothing(at, n)
 	case slices.Contains(known, kind):
 		return nil
 	case v.dolby && v.avc && (kind == 28 || kind == 30), v.dolby && !v.avc && !v.vvc && kind > 61:
@@ -177,6 +184,21 @@ func (v *nal) filled(at, n int64) error {
 		rest := b[leading(b, 0xff):]
 		if len(rest) > 0 && !(int64(len(b)) == n && string(rest) == "\x80") {
 			return &Finding{"filler that is not filler", at}
+		}
+		at, n = at+int64(len(b)), n-int64(len(b))
+	}
+	return nil
+}
+
+// nothing checks that n bytes are zero.
+func (v *nal) nothing(at, n int64) error {
+	for n > 0 {
+		b, err := v.peek(at, min(n, nearBytes))
+		if err != nil {
+			return err
+		}
+		if !zero(b) {
+			return &Finding{"a mark between pictures that says more", at}
 		}
 		at, n = at+int64(len(b)), n-int64(len(b))
 	}
