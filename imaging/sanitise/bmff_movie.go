@@ -210,6 +210,9 @@ func (t *track) edts(b []byte) error {
 	if len(elst) >= 8 && elst[0] == 1 {
 		each = 20
 	}
+	if len(elst) > 8+maxEdits*each {
+		return errVideoUnusual
+	}
 	body, err := counted(elst, each)
 	if err != nil {
 		return err
@@ -221,9 +224,6 @@ func (t *track) edts(b []byte) error {
 		} else {
 			t.edits = append(t.edits, edit{int64(be.Uint32(b)), int64(int32(be.Uint32(b[4:]))), be.Uint32(b[8:])})
 		}
-	}
-	if len(t.edits) > maxEdits {
-		return errVideoUnusual
 	}
 	t.edit = box("edts", box("elst", body))
 	return nil
@@ -346,6 +346,10 @@ func (f *bmffFile) sampleTables(t *track, stbl []child) error {
 	if offsets, err = counted(offsets, each); err != nil {
 		return err
 	}
+	if f.chunks += len(offsets) / each; f.chunks > maxOffsets {
+		return errVideoPieces
+	}
+	t.offsets = make([]int64, 0, len(offsets)/each)
 	for b := offsets[8:]; len(b) > 0; b = b[each:] {
 		if each == 4 {
 			t.offsets = append(t.offsets, int64(be.Uint32(b)))
