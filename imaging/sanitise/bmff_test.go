@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -312,5 +313,23 @@ func TestChaptersAndComments(t *testing.T) {
 	is, isSound := frames(t, out)
 	if was != is || wasSound != isSound || wasSound == "" {
 		t.Error("pictures or sound differ")
+	}
+}
+
+// Encoders write their name into the settings of sound whose channels are
+// described one by one.
+func TestNamesInTheSettingsOfSound(t *testing.T) {
+	for _, ext := range []string{".mp4", ".mov", ".mkv"} {
+		b := recorded(t, ext, "-map", "1:a", "-c:v", "mpeg4", "-af", "pan=2.1|c0=c0|c1=c0|c2=c0", "-c:a", "aac")
+		out, r := must(t, b)
+		if name := regexp.MustCompile(`Lavc[0-9.]+V`); !name.Match(b) || name.Match(out) { // V starts what follows in the settings
+			t.Errorf("%s: the name was there: %v, and is: %v", ext, name.Match(b), name.Match(out))
+		}
+		if !strings.Contains(kinds(r.Receipt), "texts in the decoder settings") {
+			t.Errorf("%s: %s", ext, kinds(r.Receipt))
+		}
+		if was, is := heard(t, b), heard(t, out); was != is {
+			t.Errorf("%s: the sound differs", ext)
+		}
 	}
 }

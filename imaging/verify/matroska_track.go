@@ -176,7 +176,10 @@ var mkvSettings = map[string]mkvRule{
 	"A_OPUS": func(b []byte) bool {
 		return len(b) >= 19 && bytes.HasPrefix(b, []byte("OpusHead")) && (len(b) == 19 && b[18] == 0 || b[18] > 0 && len(b) == 21+int(b[9]))
 	},
-	"A_AAC": func(b []byte) bool { return len(b) > 1 && len(b) < 8 && b[1]&0x78 != 0 },
+	"A_AAC": func(b []byte) bool {
+		_, bare := bareAAC(b)
+		return bare
+	},
 	"A_FLAC": func(b []byte) bool {
 		return len(b) == 42 && string(b[:8]) == "fLaC\x80\x00\x00\x22" && zero(b[26:])
 	},
