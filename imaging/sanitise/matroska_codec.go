@@ -42,6 +42,8 @@ func (f *matroskaFile) codec(t *mkvTrack, name string, private []byte, packed bo
 		clean, err = sound(private, f.acc)
 	case !t.video:
 		return nil, errCodec
+	case name == "V_MPEG4/ISO/AVC" && len(private) == 0:
+		t.look.codec = codingAVC // start codes divide the units, and the settings are among them
 	case name == "V_MPEG4/ISO/AVC":
 		t.look.codec = codingAVC
 		clean, t.look.length, err = configAVC(private, f.acc)

@@ -181,6 +181,33 @@ func (s *scrubber) units(c *coding, lengthSize int, dolby bool, off, n int64) er
 	return nil
 }
 
+// stream walks one sample in which start codes divide the units (H.264, annex
+// B), as Chromium recorded for years. Zeros may follow a unit.
+func (s *scrubber) stream(c *coding, off, n int64) error {
+	for first := true; n > 0; first = false {
+		size, code, err := s.startCode(off, n)
+		if err != nil {
+			return err
+		}
+		tail := min(size, filmWindow)
+		b, err := s.in.film(off+size-tail, tail)
+		if err != nil {
+			return err
+		}
+		zeros := tail - int64(len(bytes.TrimRight(b, "\x00")))
+		switch {
+		case first && (zeros < size || size > 1 || code == 0):
+			return errVideoDamaged
+		case zeros < size:
+			if err := s.unit(c, false, off, size-zeros); err != nil {
+				return err
+			}
+		}
+		off, n = off+size+code, n-size-code
+	}
+	return nil
+}
+
 // startCode gives how far it is to the next start code, and its length, which
 // is 0 at the end of the n bytes.
 func (s *scrubber) startCode(off, n int64) (int64, int64, error) {

@@ -148,6 +148,10 @@ func (w *mkvWalk) settings(t *mkvTrack, b []byte, at int64) error {
 		if t.look.nal.avc {
 			box = "avcC"
 		}
+		if t.look.nal.stream = t.look.nal.avc && len(b) == 0; t.look.nal.stream {
+			ok = true
+			break
+		}
 		t.look.nal.prefix, ok = t.look.nal.settings(box, b)
 	default:
 		rule := mkvSettings[t.codec]

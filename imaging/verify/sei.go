@@ -18,6 +18,7 @@ type nal struct {
 	vvc    bool
 	dolby  bool // units of Dolby Vision are expected
 	prefix int  // bytes of the length before each unit
+	stream bool // start codes divide the units instead
 
 	near   []byte
 	nearAt int64
@@ -66,6 +67,11 @@ func (v *nal) header() int64 {
 
 // sample checks the sample of n bytes at an offset.
 func (v *nal) sample(at, n int64) error {
+	if v.stream {
+		b, err := v.peek(at, min(n, 4))
+		starts := bytes.HasPrefix(b, []byte{0, 0, 1}) || bytes.Equal(b, []byte{0, 0, 0, 1})
+		return cmp.Or(err, found(!starts, "a sample that starts with no unit", at), v.units(at, n))
+	}
 	for end := at + n; at < end; {
 		b, err := v.peek(at, min(int64(v.prefix)+2, end-at))
 		if err != nil {
@@ -134,6 +140,16 @@ func (v *nal) units(at, n int64) error {
 }
 
 func (v *nal) unit(at, n int64) error {
+	for v.stream && n > 0 { // zeros may follow a unit
+		b, err := v.peek(at+max(n-64, 0), min(n, 64))
+		if err != nil {
+			return err
+		}
+		rest := bytes.TrimRight(b, "\x00")
+		if n -= int64(len(b) - len(rest)); len(rest) > 0 {
+			break
+		}
+	}
 	if n == 0 {
 		return nil
 	}
