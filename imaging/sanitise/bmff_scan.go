@@ -214,8 +214,7 @@ func (s *scrubber) jpegs(off, n int64) error {
 				return errVideoDamaged
 			}
 			if !segmentStays(h, size) {
-				s.acc.removed("metadata of the pictures in the video", size)
-				if err := s.add(fill{off: off + 4, n: uint32(size - 4)}); err != nil {
+				if err := s.zeros(off+4, size-4, "metadata of the pictures in the video"); err != nil {
 					return err
 				}
 			}

@@ -89,8 +89,12 @@ func TestTextBetweenPictures(t *testing.T) {
 			if was != is || wasSound != isSound {
 				t.Error("pictures or sound differ")
 			}
-			if again, _ := must(t, out); !bytes.Equal(again, out) {
+			again, r := must(t, out)
+			if !bytes.Equal(again, out) {
 				t.Error("cleaning it again changes it")
+			}
+			if len(r.Receipt.Removed) > 0 {
+				t.Errorf("of the clean film are gone: %s", kinds(r.Receipt))
 			}
 		})
 	}

@@ -240,7 +240,7 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 	}
 	typ := c.typ(head)
 	if has, ok := c.marks[typ]; ok {
-		return s.zeros(off+int64(c.head)+has, n-int64(c.head)-has)
+		return s.zeros(off+int64(c.head)+has, n-int64(c.head)-has, "private data between the pictures")
 	}
 	switch {
 	case c.sei(typ) && n <= maxSEI:
@@ -260,15 +260,15 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 	return s.add(fill{off: off + int64(c.head), n: uint32(n - int64(c.head)), with: 0xff, last: 0x80})
 }
 
-// zeros overlays the end of a unit that only marks a place.
-func (s *scrubber) zeros(off, n int64) error {
+// zeros overlays what has no meaning, unless it is of zeros already.
+func (s *scrubber) zeros(off, n int64, kind words.Text) error {
 	for at := int64(0); at < n; at += filmWindow {
 		b, err := s.in.film(off+at, min(n-at, filmWindow))
 		if err != nil {
 			return err
 		}
 		if len(bytes.Trim(b, "\x00")) > 0 {
-			s.acc.removed("private data between the pictures", n)
+			s.acc.removed(kind, n)
 			return s.add(fill{off: off, n: uint32(n)})
 		}
 	}
