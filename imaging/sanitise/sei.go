@@ -72,7 +72,7 @@ func stayAVC(payload int, body []byte) bool {
 	case 1:
 		return len(body) <= 2
 	case 0, 2, 6, 7, 13, 14, 19, 21, 45, 47, 137, 144, 147, 148, 149, 150, 151:
-		return len(body) <= 512
+		return len(body) <= longest(payload)
 	}
 	return stayAny(payload, body)
 }
@@ -81,9 +81,18 @@ func stayAVC(payload int, body []byte) bool {
 func stayHEVC(payload int, body []byte) bool {
 	switch payload {
 	case 0, 1, 2, 6, 19, 45, 47, 128, 129, 130, 132, 137, 144, 147, 148, 149, 150, 151, 160, 161, 164, 165, 167, 168, 176:
-		return len(body) <= 512
+		return len(body) <= longest(payload)
 	}
 	return stayAny(payload, body)
+}
+
+// longest is how many bytes a message needs at most. What would follow has no
+// meaning yet.
+func longest(payload int) int {
+	if n, ok := map[int]int{6: 8, 13: 8, 14: 1, 21: 2, 45: 32, 47: 16, 132: 49, 137: 24, 144: 4, 147: 1, 148: 8}[payload]; ok {
+		return n
+	}
+	return 512
 }
 
 // stayAny keeps the brightness of scenes (HDR10+), filler, and what is empty.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -186,6 +187,21 @@ func TestUnitsThatNobodyNeeds(t *testing.T) {
 	}
 	if _, err := scrubbed(t, codingAVC, []byte("\x00\x00\x00\x09\x65Jon")); err != errVideoDamaged {
 		t.Errorf("a unit longer than its sample: %v", err)
+	}
+}
+
+// A message that decoding needs is no longer than it must be.
+func TestMessagesHaveNoTail(t *testing.T) {
+	for payload, n := range map[int]int{6: 8, 45: 32, 47: 16, 137: 24, 144: 4, 147: 1} {
+		body := bytes.Repeat([]byte{0x11}, n)
+		rbsp := append(append(size(payload), size(n)...), body...)
+		for name, more := range map[string]string{"as it must be": "", "with a tail": "MARKER"} {
+			in := unit([]byte{6}, slices.Concat(size(payload), size(n+len(more)), body, []byte(more), []byte{0x80}))
+			out, err := scrubbed(t, codingAVC, in)
+			if stays := err == nil && bytes.Contains(out, rbsp); stays != (more == "") || bytes.Contains(out, []byte("MARKER")) {
+				t.Errorf("%d %s: %x %v", payload, name, out, err)
+			}
+		}
 	}
 }
 

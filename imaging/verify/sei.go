@@ -292,10 +292,25 @@ func (v *nal) message(kind uint64, body []byte) bool {
 	case 4: // tone mapping by SMPTE ST 2094-40
 		return n > 7 && n <= 512 && bytes.HasPrefix(body, []byte{0xb5, 0, 60, 0, 1, 4})
 	}
-	if v.avc {
-		return kind == 1 && n < 3 || n <= 512 && slices.Contains(messagesAVC, kind)
+	most := 512
+	switch kind {
+	case 137: // colours of the screen that graded it
+		most = 24
+	case 144, 147, 148: // brightness of the film, other transfer, light around
+		most = map[uint64]int{144: 4, 147: 1, 148: 8}[kind]
+	case 45, 47: // stereo pictures, rotation
+		most = map[uint64]int{45: 32, 47: 16}[kind]
+	case 132: // sums of pictures
+		most = 1 + 3*16
+	case 6, 13: // where to start, where to stand still
+		most = 8
+	case 14, 21:
+		most = map[uint64]int{14: 1, 21: 2}[kind]
 	}
-	return n <= 512 && slices.Contains(messagesHEVC, kind)
+	if v.avc {
+		return kind == 1 && n < 3 || n <= most && slices.Contains(messagesAVC, kind)
+	}
+	return n <= most && slices.Contains(messagesHEVC, kind)
 }
 
 // settings checks the parameter sets of an avcC, hvcC, lhvC or vvcC box, and
