@@ -255,7 +255,7 @@ func segmentStays(h []byte, size int64) bool {
 // scanData gives where the coded pixels from off on end.
 func (s *scrubber) scanData(off, end int64) (int64, error) {
 	for off < end {
-		b, err := s.in.film(off, min(filmWindow, end-off))
+		b, err := s.in.some(off, min(2, end-off), end-off)
 		if err != nil {
 			return 0, err
 		}

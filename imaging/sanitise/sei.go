@@ -119,14 +119,15 @@ func isFiller(b []byte) bool {
 // scrubber finds what is written into the samples of picture tracks beside the
 // pictures, and overlays it with filler of the same length.
 type scrubber struct {
-	ctx  context.Context
-	in   *window
-	acc  *account
-	out  overlay
-	sei  []byte
-	raw  []int // of each byte of an unescaped unit, where it was
-	big  []byte
-	left int64 // bytes of samples that may still be looked at
+	ctx   context.Context
+	in    *window
+	acc   *account
+	out   overlay
+	sei   []byte
+	raw   []int // of each byte of an unescaped unit, where it was
+	big   []byte
+	bigAt int64
+	left  int64 // bytes of samples that may still be looked at
 }
 
 func newScrubber(ctx context.Context, src io.ReaderAt, size int64, acc *account) *scrubber {
@@ -222,7 +223,7 @@ func (s *scrubber) stream(c *coding, off, n int64) error {
 func (s *scrubber) startCode(off, n int64) (int64, int64, error) {
 	zeros := 0
 	for at := int64(0); at < n; {
-		b, err := s.in.film(off+at, min(n-at, filmWindow))
+		b, err := s.in.some(off+at, 1, n-at)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -417,14 +418,22 @@ func (s *scrubber) unescape(off, n int64) error {
 	return nil
 }
 
-// block gives up to n bytes in larger pieces, for what is read whole.
+// block gives up to n bytes in larger pieces, four at least where there are as
+// many, for what is read whole.
 func (s *scrubber) block(off, n int64) ([]byte, error) {
-	if s.big == nil {
-		s.big = make([]byte, 128<<10)
+	if off < s.bigAt || off+min(n, 4) > s.bigAt+int64(len(s.big)) {
+		if s.big == nil {
+			s.big = make([]byte, 0, 128<<10)
+		}
+		if err := s.ctx.Err(); err != nil {
+			return nil, err
+		}
+		s.big, s.bigAt = s.big[:min(n, int64(cap(s.big)))], off
+		if err := readAt(s.in.src, s.big, off); err != nil {
+			s.big = s.big[:0]
+			return nil, cut(err, errVideoCut)
+		}
 	}
-	if err := s.ctx.Err(); err != nil {
-		return nil, err
-	}
-	b := s.big[:min(n, int64(len(s.big)))]
-	return b, cut(readAt(s.in.src, b, off), errVideoCut)
+	b := s.big[off-s.bigAt:]
+	return b[:min(n, int64(len(b)))], nil
 }

@@ -58,6 +58,18 @@ func (v *nal) peek(at, n int64) ([]byte, error) {
 	return v.near[at-v.nearAt:][:n], nil
 }
 
+// some gives the bytes that are at hand at an offset, at least and at most as
+// many, so that small steps do not read them again.
+func (v *nal) some(at, least, most int64) ([]byte, error) {
+	if at < v.nearAt || at+least > v.nearAt+int64(len(v.near)) {
+		if _, err := v.peek(at, min(most, nearBytes)); err != nil {
+			return nil, err
+		}
+	}
+	b := v.near[at-v.nearAt:]
+	return b[:min(int64(len(b)), most)], nil
+}
+
 func (v *nal) header() int64 {
 	if v.avc {
 		return 1
@@ -118,7 +130,7 @@ func (v *nal) pixels(b []byte) bool {
 func (v *nal) units(at, n int64) error {
 	first := at
 	for end := at + n; at < end; {
-		b, err := v.peek(at, min(nearBytes, end-at))
+		b, err := v.some(at, min(3, end-at), end-at)
 		if err != nil {
 			return err
 		}
