@@ -86,10 +86,12 @@ func stayHEVC(payload int, body []byte) bool {
 	return stayAny(payload, body)
 }
 
-// longest is how many bytes a message needs at most. What would follow has no
+// needed is how many bytes a message needs at most. What would follow has no
 // meaning yet.
+var needed = map[int]int{6: 8, 13: 8, 14: 1, 21: 2, 45: 32, 47: 16, 132: 49, 137: 24, 144: 4, 147: 1, 148: 8}
+
 func longest(payload int) int {
-	if n, ok := map[int]int{6: 8, 13: 8, 14: 1, 21: 2, 45: 32, 47: 16, 132: 49, 137: 24, 144: 4, 147: 1, 148: 8}[payload]; ok {
+	if n, ok := needed[payload]; ok {
 		return n
 	}
 	return 512

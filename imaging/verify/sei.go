@@ -37,6 +37,11 @@ var (
 	messagesHEVC = []uint64{0, 1, 2, 6, 19, 45, 47, 128, 129, 130, 132, 137, 144, 147, 148, 149, 150, 151, 160, 161, 164, 165, 167, 168, 176}
 )
 
+// mostBytes is how long messages of some kinds can be: where to start and to
+// stand still, stereo pictures, rotation, sums of pictures, colours and
+// brightness of the screen and of the light around it.
+var mostBytes = map[uint64]int{6: 8, 13: 8, 14: 1, 21: 2, 45: 32, 47: 16, 132: 1 + 3*16, 137: 24, 144: 4, 147: 1, 148: 8}
+
 const (
 	longestMessages = 1 << 20
 	nearBytes       = 4096
@@ -304,20 +309,9 @@ func (v *nal) message(kind uint64, body []byte) bool {
 	case 4: // tone mapping by SMPTE ST 2094-40
 		return n > 7 && n <= 512 && bytes.HasPrefix(body, []byte{0xb5, 0, 60, 0, 1, 4})
 	}
-	most := 512
-	switch kind {
-	case 137: // colours of the screen that graded it
-		most = 24
-	case 144, 147, 148: // brightness of the film, other transfer, light around
-		most = map[uint64]int{144: 4, 147: 1, 148: 8}[kind]
-	case 45, 47: // stereo pictures, rotation
-		most = map[uint64]int{45: 32, 47: 16}[kind]
-	case 132: // sums of pictures
-		most = 1 + 3*16
-	case 6, 13: // where to start, where to stand still
-		most = 8
-	case 14, 21:
-		most = map[uint64]int{14: 1, 21: 2}[kind]
+	most, ok := mostBytes[kind]
+	if !ok {
+		most = 512
 	}
 	if v.avc {
 		return kind == 1 && n < 3 || n <= most && slices.Contains(messagesAVC, kind)
