@@ -81,7 +81,7 @@ func reduceICC(p []byte) ([]byte, error) {
 // reduceTag cuts a tag's data to what its type says, and clears reserved bytes.
 func reduceTag(d []byte) ([]byte, error) {
 	be := binary.BigEndian
-	want := len(d)
+	var want int
 	switch string(d[:4]) {
 	case "XYZ ":
 		want = 20
