@@ -184,6 +184,7 @@ func TestPNGChunksThatDoNotFit(t *testing.T) {
 	head, data, end := pngParts(still)
 	wrong := chunk("gAMA", "\x00\x00\xb1\x8f")
 	wrong[len(wrong)-1] ^= 1
+	twoColours := append(bytes.Clone(head[:8]), chunk("IHDR", string(head[16:24])+"\x01\x03\x00\x00\x00")...)
 	gama, offs := chunk("gAMA", "\x00\x00\xb1\x8f"), chunk("oFFs", "\x00\x00\x00\x05\xff\xff\xff\xf9\x00")
 	for name, c := range map[string]struct{ file, want []byte }{
 		"empty":               {pngOf(head, chunk("gAMA", ""), chunk("cHRM", ""), chunk("sBIT", ""), chunk("bKGD", ""), chunk("tRNS", ""), data, end), still},
@@ -196,6 +197,7 @@ func TestPNGChunksThatDoNotFit(t *testing.T) {
 		"position on paper":   {pngOf(head, chunk("oFFs", traceMark[:8]+"\x01"), data, end), still},
 		"suggested palette":   {pngOf(head, chunk("PLTE", traceMark), data, end), still},
 		"late profile":        {pngOf(head, data, chunk("iCCP", traceMark+"\x00\x00"), end), still},
+		"colours of no pixel": {pngOf(twoColours, chunk("PLTE", "abcdef"+traceMark), data, end), pngOf(twoColours, chunk("PLTE", "abcdef"), data, end)},
 	} {
 		out, _ := must(t, c.file)
 		if !bytes.Equal(out, c.want) {

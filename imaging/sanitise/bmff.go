@@ -18,12 +18,14 @@ const (
 	maxTopBoxes = 200_000  // fragments of many hours
 	maxTracks   = 64
 	maxEdits    = 10_000
+	maxOffsets  = 500_000 // of all tracks: hours, with a chunk for each picture and each bit of sound
 )
 
 var (
 	errVideoCut       = refuse("truncated", "This video is not complete. Take or export it again.")
 	errVideoDamaged   = refuse("damaged", "This video is damaged and cannot be cleaned safely. Take or export it again.")
 	errVideoProtected = refuse("protected", "This video is copy-protected and cannot be cleaned. Send one without protection.")
+	errVideoPieces    = refuse("too-long", "This video is cut into more pieces than can be cleaned. Send a shorter one, or export it as an ordinary MP4.")
 	errVideoUnusual   = refuse("structure", "This video is built in a way that is not known here. Export it as an ordinary MP4.")
 )
 
@@ -47,6 +49,7 @@ type bmffFile struct {
 	trex     map[uint32]defaults
 
 	tracks        []*track
+	chunks        int // of all tracks
 	width, height int
 	captured      time.Time
 }

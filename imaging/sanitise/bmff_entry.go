@@ -10,7 +10,7 @@ import (
 var entryKept = map[string][2]int{
 	"vpcC": {8, 4096}, "dvcC": {24, 24}, "dvvC": {24, 24}, "d263": {7, 64}, "damr": {9, 9},
 	"pasp": {8, 8}, "ccst": {8, 8}, "fiel": {2, 2}, "clli": {4, 4}, "mdcv": {24, 24},
-	"alac": {24, 4096}, "dac3": {3, 3}, "dec3": {5, 64}, "dOps": {11, 512}, "dfLa": {42, 64 << 10}, "chan": {12, 4096}, "srat": {8, 8}, "pcmC": {6, 6},
+	"alac": {24, 4096}, "dac3": {3, 3}, "dec3": {5, 64}, "dOps": {11, 512}, "dfLa": {42, 64 << 10}, "chan": {16, 4096}, "srat": {8, 8}, "pcmC": {6, 6},
 	"ddts": {20, 64}, "dmlp": {10, 16}, "dac4": {4, 1024}, "mhaC": {5, 4096}, "iacb": {2, 16 << 10}, "chnl": {6, 512}, "dapa": {4, 4096},
 }
 
@@ -35,7 +35,9 @@ func (f *bmffFile) descriptions(t *track, b []byte) ([]byte, error) {
 			clean, l, err = f.picture(e.typ, e.body)
 			t.looks = append(t.looks, l)
 		} else {
-			clean, err = f.sound(e.body)
+			if clean, err = f.sound(e.body); err == nil {
+				t.packets = append(t.packets, soundPacket(e.typ, e.body))
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -168,17 +170,57 @@ func (f *bmffFile) entryBoxes(out, b []byte, l *look) ([]byte, error) {
 }
 
 // vendorless clears the maker and version that the settings of 3GPP start with,
-// and drops the comments of FLAC.
+// drops the comments of FLAC, and cuts settings where they end.
 func vendorless(typ string, b []byte) []byte {
-	if typ == "dfLa" { // of the blocks of FLAC the first; others have words
-		b = slices.Clone(b[:42])
-		b[4] |= 0x80
+	b = slices.Clone(b)
+	if n := settingsEnd(typ, b); n < len(b) {
+		b = b[:n]
 	}
-	if typ == "damr" || typ == "d263" {
-		b = slices.Clone(b[:min(len(b), map[string]int{"damr": 9, "d263": 7}[typ])])
+	switch typ {
+	case "dfLa": // of the blocks of FLAC the first; others have words
+		b[4] |= 0x80
+	case "damr", "d263":
 		clear(b[:5])
+	case "vpcC": // how many bytes follow for a decoder, of which VP8 and VP9 have none
+		if n := len(b); n == 12 || n == 10 && b[0] == 0 {
+			clear(b[n-2:])
+		}
 	}
 	return b
+}
+
+// settingsEnd is where the settings of a decoder end, by what they say.
+func settingsEnd(typ string, b []byte) int {
+	fixed := map[string]int{"dfLa": 42, "damr": 9, "d263": 7, "alac": 28, "ddts": 20, "dmlp": 10}
+	switch typ {
+	case "vpcC":
+		if b[0] == 0 {
+			return 10
+		}
+		return 12
+	case "dOps":
+		if b[10] == 0 { // the channels are the usual ones
+			return 11
+		}
+		return 13 + int(b[1])
+	case "dec3":
+		n := 2
+		for range b[1]&7 + 1 {
+			if n += 3; n <= len(b) && b[n-1]>>1&15 > 0 {
+				n++ // dependent substreams
+			}
+		}
+		if n < len(b) && b[n]&1 == 1 {
+			n++ // for objects, how many
+		}
+		return n + 1
+	case "chan":
+		return 16 + 20*int(min(be.Uint32(b[12:]), 255))
+	}
+	if n, ok := fixed[typ]; ok {
+		return n
+	}
+	return len(b)
 }
 
 // wave cleans QuickTime's box of decoder settings for sound.

@@ -38,6 +38,14 @@ func esds(b []byte, acc *account) ([]byte, error) {
 			if fixed[0] == 0x20 || fixed[0] >= 0x60 && fixed[0] <= 0x65 { // MPEG-4 or MPEG-2 pictures
 				headerText(own, fixed[0] == 0x20, acc)
 			}
+			if fixed[0] == 0x40 || fixed[0] >= 0x66 && fixed[0] <= 0x68 { // AAC
+				if clean, ok := configAAC(own); ok {
+					if len(clean) < len(own) {
+						acc.removed("texts in the decoder settings", int64(len(own)-len(clean)))
+					}
+					own = clean
+				}
+			}
 			own = describe(5, own)
 		}
 	}

@@ -5,7 +5,7 @@ import "io"
 // look says how to look into the samples of one sample description.
 type look struct {
 	codec  *coding
-	length int  // of the lengths before units
+	length int  // of the lengths before units; 0 where start codes divide them
 	dolby  bool // Dolby Vision
 	scan   scan // of a codec without units
 	alpha  bool // the alpha plane of another track
@@ -79,6 +79,9 @@ func (f *bmffFile) scrub() (io.ReaderAt, error) {
 func (s *scrubber) sample(l look, off, n int64) error {
 	if s.left -= n; s.left < 0 {
 		return errVideoUnusual // samples that overlay one another
+	}
+	if l.codec != nil && l.length == 0 {
+		return s.stream(l.codec, off, n)
 	}
 	if l.codec != nil {
 		return s.units(l.codec, l.length, l.dolby, off, n)

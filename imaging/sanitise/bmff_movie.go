@@ -2,6 +2,7 @@ package sanitise
 
 import (
 	"slices"
+	"time"
 
 	"github.com/wardseal/wardseal/internal/words"
 )
@@ -22,7 +23,8 @@ type track struct {
 	offsets    []int64
 	wide       bool // co64
 
-	looks []look // of each sample description of pictures
+	looks   []look   // of each sample description of pictures
+	packets []packet // and of sound
 
 	chunks []byte // stsc, without its head
 	sizes  []byte // stsz or stz2, whole
@@ -36,6 +38,7 @@ func (f *bmffFile) movie() error {
 		return err
 	}
 	f.findChapters(boxes)
+	taken := time.Time{}
 	for _, c := range boxes {
 		switch c.typ {
 		case "trak":
@@ -54,6 +57,9 @@ func (f *bmffFile) movie() error {
 			return errVideoUnusual
 		default:
 			f.dropped(c.typ, c.body, int64(len(c.body)))
+			if t := told(c); taken.IsZero() {
+				taken = t
+			}
 		}
 	}
 	if !slices.ContainsFunc(f.tracks, func(t *track) bool { return t.handler == "vide" || t.handler == "pict" }) {
@@ -63,6 +69,9 @@ func (f *bmffFile) movie() error {
 	clean, err := f.times(h, 100, 112)
 	if err != nil {
 		return err
+	}
+	if !taken.IsZero() {
+		f.captured = taken
 	}
 	clear(clean[len(clean)-28 : len(clean)-4]) // preview, poster and selection times of QuickTime
 	clear(clean[len(clean)-74 : len(clean)-64])
@@ -201,6 +210,9 @@ func (t *track) edts(b []byte) error {
 	if len(elst) >= 8 && elst[0] == 1 {
 		each = 20
 	}
+	if len(elst) > 8+maxEdits*each {
+		return errVideoUnusual
+	}
 	body, err := counted(elst, each)
 	if err != nil {
 		return err
@@ -212,9 +224,6 @@ func (t *track) edts(b []byte) error {
 		} else {
 			t.edits = append(t.edits, edit{int64(be.Uint32(b)), int64(int32(be.Uint32(b[4:]))), be.Uint32(b[8:])})
 		}
-	}
-	if len(t.edits) > maxEdits {
-		return errVideoUnusual
 	}
 	t.edit = box("edts", box("elst", body))
 	return nil
@@ -298,6 +307,9 @@ func (f *bmffFile) sampleTables(t *track, stbl []child) error {
 	if err != nil {
 		return err
 	}
+	if stbl, err = t.inPackets(stbl); err != nil {
+		return err
+	}
 	t.stsd = stsd
 	t.tables = box("stsd", stsd)
 	for _, c := range []struct {
@@ -334,6 +346,10 @@ func (f *bmffFile) sampleTables(t *track, stbl []child) error {
 	if offsets, err = counted(offsets, each); err != nil {
 		return err
 	}
+	if f.chunks += len(offsets) / each; f.chunks > maxOffsets {
+		return errVideoPieces
+	}
+	t.offsets = make([]int64, 0, len(offsets)/each)
 	for b := offsets[8:]; len(b) > 0; b = b[each:] {
 		if each == 4 {
 			t.offsets = append(t.offsets, int64(be.Uint32(b)))

@@ -124,7 +124,7 @@ func (s *scrubber) obus(off, n int64) error {
 // padding without a word in it.
 func (s *scrubber) obuStays(typ int, body, n int64) (bool, error) {
 	switch typ {
-	case 1, 2, 3, 4, 6, 7:
+	case 1, 3, 4, 6, 7:
 		return true, nil
 	case 5, 15:
 	default:
@@ -214,8 +214,7 @@ func (s *scrubber) jpegs(off, n int64) error {
 				return errVideoDamaged
 			}
 			if !segmentStays(h, size) {
-				s.acc.removed("metadata of the pictures in the video", size)
-				if err := s.add(fill{off: off + 4, n: uint32(size - 4)}); err != nil {
+				if err := s.zeros(off+4, size-4, "metadata of the pictures in the video"); err != nil {
 					return err
 				}
 			}
@@ -256,7 +255,7 @@ func segmentStays(h []byte, size int64) bool {
 // scanData gives where the coded pixels from off on end.
 func (s *scrubber) scanData(off, end int64) (int64, error) {
 	for off < end {
-		b, err := s.in.film(off, min(filmWindow, end-off))
+		b, err := s.in.some(off, min(2, end-off), end-off)
 		if err != nil {
 			return 0, err
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -88,8 +89,12 @@ func TestTextBetweenPictures(t *testing.T) {
 			if was != is || wasSound != isSound {
 				t.Error("pictures or sound differ")
 			}
-			if again, _ := must(t, out); !bytes.Equal(again, out) {
+			again, r := must(t, out)
+			if !bytes.Equal(again, out) {
 				t.Error("cleaning it again changes it")
+			}
+			if len(r.Receipt.Removed) > 0 {
+				t.Errorf("of the clean film are gone: %s", kinds(r.Receipt))
 			}
 		})
 	}
@@ -190,6 +195,17 @@ func built(tables, more string) string {
 				bx("minf", bx("vmhd", u32(1, 0, 0)), bx("stbl", bx("stsd", u32(0, 1), entry), tables)))), more)
 }
 
+// inTrack puts a box into the track of a film.
+func inTrack(film, more string) string {
+	at := strings.Index(film, "trak") + 4
+	b := []byte(film[:at] + more + film[at:])
+	for _, typ := range []string{"moov", "trak"} {
+		size := b[bytes.Index(b, []byte(typ))-4:]
+		binary.BigEndian.PutUint32(size, binary.BigEndian.Uint32(size)+uint32(len(more)))
+	}
+	return string(b)
+}
+
 var noTables = bx("stts", u32(0, 0)) + bx("stsc", u32(0, 0)) + bx("stsz", u32(0, 0, 0)) + bx("stco", u32(0, 0))
 
 // Files that are made to hurt are refused with a reason, in little memory.
@@ -205,6 +221,9 @@ func TestHostileFilms(t *testing.T) {
 	}
 	overlap := built(bx("stts", u32(0, 1, 200_000, 1))+bx("stsc", u32(0, 1, 1, 1, 1))+bx("stsz", u32(0, 0, 200_000), same.String())+bx("stco", u32(0, 200_000), same.String()), "") + bx("mdat", strings.Repeat("\x00\x00\x00\x01", 100_000))
 	overlap = strings.Replace(strings.Replace(overlap, "s263", "avc1", 1), "\x00\x18\xff\xff", "\x00\x18\xff\xff"+bx("avcC", "\x01\x42\x00\x1e\xff\xe0\x00"), 1)
+	million := func(at int) string {
+		return built(bx("stts", u32(0, 1, 1_000_000, 1))+bx("stsc", u32(0, 1, 1, 1, 1))+bx("stsz", u32(0, 1, 1_000_000))+bx("stco", u32(0, 1_000_000), strings.Repeat(u32(uint32(at), uint32(at+2)), 500_000)), "") + bx("mdat", "pixels")
+	}
 	for name, c := range map[string]string{
 		"size of 2^63":           bx("ftyp", "isom", u32(0)) + u32(1) + "moov" + u32(1<<31, 0),
 		"size of less":           bx("ftyp", "isom", u32(0)) + u32(3) + "moov",
@@ -226,6 +245,8 @@ func TestHostileFilms(t *testing.T) {
 		"chunks in wrong order":  built(bx("stts", u32(0, 0))+bx("stsc", u32(0, 2, 2, 1, 1, 1, 1, 1))+bx("stsz", u32(0, 5, 2))+bx("stco", u32(0, 2, 100, 100)), "") + bx("mdat", "pixels"),
 		"overlaid samples":       overlap,
 		"fragments and no data":  built(noTables, trex) + strings.Repeat(bx("moof", bx("mfhd", u32(0, 1))), 150_000),
+		"a million chunks":       million(strings.Index(million(0), "pixels")),
+		"a million edits":        inTrack(built(noTables, ""), bx("edts", bx("elst", u32(0, 1_000_000), strings.Repeat(u32(1, 1, 1<<16), 1_000_000)))) + bx("mdat", "pixels"),
 		"many movies":            built(noTables, "") + built(noTables, "") + bx("mdat", "pixels"),
 		"fragment without movie": bx("ftyp", "isom", u32(0)) + bx("moof", bx("mfhd", u32(0, 1))) + bx("mdat", "pixels"),
 	} {
@@ -296,5 +317,23 @@ func TestChaptersAndComments(t *testing.T) {
 	is, isSound := frames(t, out)
 	if was != is || wasSound != isSound || wasSound == "" {
 		t.Error("pictures or sound differ")
+	}
+}
+
+// Encoders write their name into the settings of sound whose channels are
+// described one by one.
+func TestNamesInTheSettingsOfSound(t *testing.T) {
+	for _, ext := range []string{".mp4", ".mov", ".mkv"} {
+		b := recorded(t, ext, "-map", "1:a", "-c:v", "mpeg4", "-af", "pan=2.1|c0=c0|c1=c0|c2=c0", "-c:a", "aac")
+		out, r := must(t, b)
+		if name := regexp.MustCompile(`Lavc[0-9.]+V`); !name.Match(b) || name.Match(out) { // V starts what follows in the settings
+			t.Errorf("%s: the name was there: %v, and is: %v", ext, name.Match(b), name.Match(out))
+		}
+		if !strings.Contains(kinds(r.Receipt), "texts in the decoder settings") {
+			t.Errorf("%s: %s", ext, kinds(r.Receipt))
+		}
+		if was, is := heard(t, b), heard(t, out); was != is {
+			t.Errorf("%s: the sound differs", ext)
+		}
 	}
 }

@@ -81,7 +81,7 @@ func reduceICC(p []byte) ([]byte, error) {
 // reduceTag cuts a tag's data to what its type says, and clears reserved bytes.
 func reduceTag(d []byte) ([]byte, error) {
 	be := binary.BigEndian
-	want := len(d)
+	var want int
 	switch string(d[:4]) {
 	case "XYZ ":
 		want = 20
@@ -95,12 +95,16 @@ func reduceTag(d []byte) ([]byte, error) {
 		}
 		want = 12 + 2*int(min(be.Uint32(d[8:]), 1<<20))
 	case "para":
-		params := [...]int{1, 3, 4, 5, 7}
-		if len(d) < 12 || int(be.Uint16(d[8:])) >= len(params) {
+		if len(d) < 12 || paraParams(d) < 0 {
 			return nil, errICC
 		}
-		want = 12 + 4*params[be.Uint16(d[8:])]
+		want = 12 + 4*paraParams(d)
 	case "mft1", "mft2", "mAB ", "mBA ":
+		var err error
+		if d, err = reduceLUT(d); err != nil {
+			return nil, err
+		}
+		want = len(d)
 	default:
 		return nil, errICC
 	}
@@ -109,5 +113,8 @@ func reduceTag(d []byte) ([]byte, error) {
 	}
 	out := slices.Clone(d[:want])
 	clear(out[4:8])
+	if string(out[:4]) == "para" {
+		clear(out[10:12])
+	}
 	return out, nil
 }

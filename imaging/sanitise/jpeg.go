@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/wardseal/wardseal/imaging/splice"
 	"github.com/wardseal/wardseal/internal/words"
@@ -46,6 +47,8 @@ type jpegFile struct {
 	parts    []jpegComponent
 	interval int64               // MCUs between restarts; 0 when there are none
 	tables   map[uint16][32]byte // hash of each table since the last scan
+	defined  map[uint16]*jpegTable
+	rows     map[int][]*jpegTable // by which of keep they are
 }
 
 // jpeg keeps what decoding needs: tables, the frame, the scans as they are, and
@@ -75,8 +78,12 @@ func jpeg(ctx context.Context, src io.ReaderAt, size int64, opt Options) (*plan,
 		out.Literal(j.adobe)
 		j.acc.kept("Adobe colour transform", "the colours cannot be decoded without it")
 	}
-	for _, r := range j.keep {
-		out.Copy(r[0], r[1])
+	for i, r := range j.keep {
+		if row, ok := j.rows[i]; ok && slices.ContainsFunc(row, func(t *jpegTable) bool { return !t.used }) {
+			out.Literal(j.usedTables(row))
+		} else {
+			out.Copy(r[0], r[1])
+		}
 	}
 	out.Literal([]byte{0xff, 0xd9})
 	return &plan{out: out, receipt: j.acc.receipt, width: j.width, height: j.height}, nil

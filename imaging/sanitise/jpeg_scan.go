@@ -12,6 +12,7 @@ import (
 type jpegComponent struct {
 	id   byte
 	h, v int64    // sampling factors
+	q    byte     // its quantisation table
 	done [64]int8 // of progressive scans: bits of each coefficient still to come, plus 1; 0 before its first scan
 }
 
@@ -30,7 +31,7 @@ func (j *jpegFile) frame(marker byte, off, n int64) error {
 	j.process = marker
 	j.height, j.width = int(binary.BigEndian.Uint16(b[3:])), int(binary.BigEndian.Uint16(b[5:]))
 	for c := b[8:]; len(c) > 0; c = c[3:] {
-		part := jpegComponent{id: c[0], h: int64(c[1] >> 4), v: int64(c[1] & 15)}
+		part := jpegComponent{id: c[0], h: int64(c[1] >> 4), v: int64(c[1] & 15), q: c[2]}
 		if part.h < 1 || part.h > 4 || part.v < 1 || part.v > 4 {
 			return errJPEGDamaged
 		}
@@ -43,6 +44,38 @@ func (j *jpegFile) frame(marker byte, off, n int64) error {
 		return errJPEGDamaged
 	}
 	return checkPixels(j.width, j.height, j.opt)
+}
+
+// jpegTable is a table for scans, of quantisation or of Huffman codes. One that
+// no scan uses before the next of its number is a place to hide things.
+type jpegTable struct {
+	marker byte
+	body   []byte
+	used   bool
+}
+
+// use notes that a scan uses the table of a number.
+func (j *jpegFile) use(marker, number byte) {
+	if t := j.defined[uint16(marker)<<8|uint16(number)]; t != nil {
+		t.used = true
+	}
+}
+
+// usedTables gives a segment of the tables of a row that scans use, and nothing
+// when there are none.
+func (j *jpegFile) usedTables(row []*jpegTable) []byte {
+	var body []byte
+	for _, t := range row {
+		if t.used {
+			body = append(body, t.body...)
+		} else {
+			j.acc.removed("unused tables", int64(len(t.body)))
+		}
+	}
+	if body == nil {
+		return nil
+	}
+	return segment(row[0].marker, body)
 }
 
 // table looks at a segment of tables. A table that is defined twice before a
@@ -60,9 +93,9 @@ func (j *jpegFile) table(marker byte, off, n int64) (again bool, err error) {
 		j.interval = int64(binary.BigEndian.Uint16(b))
 	}
 	if j.tables == nil {
-		j.tables = map[uint16][32]byte{}
+		j.tables, j.defined, j.rows = map[uint16][32]byte{}, map[uint16]*jpegTable{}, map[int][]*jpegTable{}
 	}
-	fresh, repeated := 0, 0
+	fresh, repeated, row := 0, 0, []*jpegTable(nil)
 	for len(b) > 0 {
 		size := 0
 		switch {
@@ -76,17 +109,23 @@ func (j *jpegFile) table(marker byte, off, n int64) (again bool, err error) {
 		case marker == 0xcc || marker == 0xdd:
 			size = 2
 		}
-		if size == 0 || size > len(b) {
+		if size == 0 || size > len(b) || marker != 0xcc && marker != 0xdd && (b[0]&15 > 3 || b[0]>>4 > 1) {
 			return false, errJPEGDamaged
 		}
 		key := uint16(marker)<<8 | uint16(b[0])
-		if marker == 0xdd {
+		switch marker {
+		case 0xdd:
 			key = 0xdd00
+		case 0xdb:
+			key &^= 0xf0 // the precision is not of the number
 		}
 		sum := sha256.Sum256(b[:size])
 		switch was, ok := j.tables[key]; {
 		case !ok:
-			fresh++
+			if fresh++; marker == 0xdb || marker == 0xc4 {
+				t := &jpegTable{marker: marker, body: b[:size]}
+				j.defined[key], row = t, append(row, t)
+			}
 		case was == sum:
 			repeated++
 		default:
@@ -97,6 +136,9 @@ func (j *jpegFile) table(marker byte, off, n int64) (again bool, err error) {
 	}
 	if fresh > 0 && repeated > 0 {
 		return false, errJPEGDamaged
+	}
+	if row != nil {
+		j.rows[len(j.keep)] = row
 	}
 	return fresh == 0, nil
 }
@@ -144,9 +186,27 @@ func (j *jpegFile) scanHeader(off, n int64) (scanRoom, error) {
 			}
 			part.done[k] = low + 1
 		}
+		j.scanned(part, c[1]>>4, c[1]&15, first, high)
 		in = append(in, part)
 	}
 	return j.room(in), nil
+}
+
+// scanned notes the tables that a scan of a component uses.
+func (j *jpegFile) scanned(part *jpegComponent, dc, ac byte, first int, high int8) {
+	progressive, lossless := j.process == 0xc2 || j.process == 0xca, j.process == 0xc3 || j.process == 0xcb
+	if !lossless {
+		j.use(0xdb, part.q)
+	}
+	if j.process >= 0xc9 { // arithmetic coding has no Huffman codes
+		return
+	}
+	if first == 0 && high == 0 { // of the refinement of DC coefficients there are only bits
+		j.use(0xc4, dc)
+	}
+	if !lossless && !progressive || first > 0 {
+		j.use(0xc4, 0x10|ac)
+	}
 }
 
 // room bounds the coded data of a scan over some components: no code of a

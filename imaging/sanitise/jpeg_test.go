@@ -120,7 +120,7 @@ func TestJPEGHidingPlaces(t *testing.T) {
 	restarts := madeJPEGs(t)["restarts"]
 	table := segment(0xdb, "\x00"+strings.Repeat("\x07", 64))
 	other := segment(0xdb, "\x00"+strings.Repeat("M", 64))
-	big := strings.Repeat("MARKER", 30_000)
+	big, steps := strings.Repeat("MARKER", 30_000), strings.Repeat("MARKER  ", 8)
 	for name, b := range map[string][]byte{
 		"a table that nothing uses":     join(head[:2], other, table, head[2:], scan, "\xff\xd9"),
 		"a table too long":              join(head, segment(0xdb, "\x00"+strings.Repeat("\x07", 64)+"MARKER"), scan, "\xff\xd9"),
@@ -144,13 +144,20 @@ func TestJPEGHidingPlaces(t *testing.T) {
 		}
 	}
 	for name, b := range map[string][]byte{
-		"fill before a marker": join(head, scan, "\xff\xff\xff\xd9"),
-		"the same table twice": join(head[:2], segment(0xdb, string(head[bytes.Index(head, []byte("\xff\xdb"))+4:][:130])), head[2:], scan, "\xff\xd9"),
-		"a stray marker":       join(head, "\xff\xd0", scan, "\xff\xd9"),
-		"bytes between":        join(head, "MARKER", scan, "\xff\xd9"),
-		"a DNL":                join(head, scan, segment(0xdc, "\x00\x46"), "\xff\xd9"),
+		"fill before a marker":  join(head, scan, "\xff\xff\xff\xd9"),
+		"the same table twice":  join(head[:2], segment(0xdb, string(head[bytes.Index(head, []byte("\xff\xdb"))+4:][:130])), head[2:], scan, "\xff\xd9"),
+		"a stray marker":        join(head, "\xff\xd0", scan, "\xff\xd9"),
+		"bytes between":         join(head, "MARKER", scan, "\xff\xd9"),
+		"a DNL":                 join(head, scan, segment(0xdc, "\x00\x46"), "\xff\xd9"),
+		"unused steps":          join(head[:2], segment(0xdb, "\x03"+steps), head[2:], scan, "\xff\xd9"),
+		"unused steps in a row": bytes.Replace(plain, []byte("\xff\xdb\x00\x84"), []byte("\xff\xdb\x00\xc5\x03"+steps), 1),
+		"unused codes":          join(head, segment(0xc4, "\x13"+strings.Repeat("\x00", 15)+"\x06MARKER"), scan, "\xff\xd9"),
+		"a table at the end":    join(head, scan, segment(0xdb, "\x00"+steps), "\xff\xd9"),
 	} {
 		out, _ := must(t, b)
+		if bytes.Contains(out, []byte("MARKER")) {
+			t.Errorf("%s: it is left", name)
+		}
 		samePixels(t, plain, out)
 		if len(out) > len(plain) {
 			t.Errorf("%s: %d bytes of %d are left", name, len(out), len(plain))
@@ -196,16 +203,19 @@ func TestVerifierFindsHidingPlacesInJPEG(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, b := range map[string][]byte{
-		"density":         bytes.Replace(out, []byte("\x01\x01\x00\x00\x01\x00\x01"), []byte("\x01\x01\x01\x01\x2c\x01\x2c"), 1),
-		"shape":           bytes.Replace(out, []byte("\x01\x01\x00\x00\x01\x00\x01"), []byte("\x01\x01\x00\x00\x02\x00\x04"), 1),
-		"scan twice":      join(head, scan, scan, "\xff\xd9"),
-		"table twice":     join(head, segment(0xdb, "\x00"+strings.Repeat("\x07", 64)), segment(0xdb, "\x00"+strings.Repeat("\x08", 64)), scan, "\xff\xd9"),
-		"empty table":     join(head, segment(0xdb, ""), scan, "\xff\xd9"),
-		"restart":         join(head, scan, "\xff\xd0x", "\xff\xd9"),
-		"fill":            join(head, scan, "\xff\xff\xd9"),
-		"long scan":       join(head, scan, strings.Repeat("x", 97*61*8*2), "\xff\xd9"),
-		"DNL":             join(head, scan, segment(0xdc, "\x00\x46"), "\xff\xd9"),
-		"segment in scan": join(head, scan, segment(0xfe, "x"), "\xff\xd9"),
+		"density":          bytes.Replace(out, []byte("\x01\x01\x00\x00\x01\x00\x01"), []byte("\x01\x01\x01\x01\x2c\x01\x2c"), 1),
+		"shape":            bytes.Replace(out, []byte("\x01\x01\x00\x00\x01\x00\x01"), []byte("\x01\x01\x00\x00\x02\x00\x04"), 1),
+		"scan twice":       join(head, scan, scan, "\xff\xd9"),
+		"table twice":      join(head, segment(0xdb, "\x00"+strings.Repeat("\x07", 64)), segment(0xdb, "\x00"+strings.Repeat("\x08", 64)), scan, "\xff\xd9"),
+		"unused table":     join(head, segment(0xdb, "\x03"+strings.Repeat("\x07", 64)), scan, "\xff\xd9"),
+		"unused codes":     join(head, segment(0xc4, "\x11"+strings.Repeat("\x00", 15)+"\x01x"), scan, "\xff\xd9"),
+		"table at the end": join(head, scan, segment(0xdb, "\x00"+strings.Repeat("\x08", 64)), "\xff\xd9"),
+		"empty table":      join(head, segment(0xdb, ""), scan, "\xff\xd9"),
+		"restart":          join(head, scan, "\xff\xd0x", "\xff\xd9"),
+		"fill":             join(head, scan, "\xff\xff\xd9"),
+		"long scan":        join(head, scan, strings.Repeat("x", 97*61*8*2), "\xff\xd9"),
+		"DNL":              join(head, scan, segment(0xdc, "\x00\x46"), "\xff\xd9"),
+		"segment in scan":  join(head, scan, segment(0xfe, "x"), "\xff\xd9"),
 	} {
 		if err := check(b); err == nil {
 			t.Errorf("%s is not found", name)

@@ -120,7 +120,7 @@ func (f *matroskaFile) write(c *mkvCluster, b []byte) error {
 
 func (f *matroskaFile) piece(p extent) error {
 	if len(f.pieces) >= maxPieces {
-		return refuse("too-long", "This video is cut into more pieces than can be cleaned. Send a shorter one, or export it as an ordinary MP4.")
+		return errVideoPieces
 	}
 	f.pieces = append(f.pieces, p)
 	return nil

@@ -42,6 +42,8 @@ func (f *matroskaFile) codec(t *mkvTrack, name string, private []byte, packed bo
 		clean, err = sound(private, f.acc)
 	case !t.video:
 		return nil, errCodec
+	case name == "V_MPEG4/ISO/AVC" && len(private) == 0:
+		t.look.codec = codingAVC // start codes divide the units, and the settings are among them
 	case name == "V_MPEG4/ISO/AVC":
 		t.look.codec = codingAVC
 		clean, t.look.length, err = configAVC(private, f.acc)
@@ -159,19 +161,13 @@ func opusPrivate(b []byte, _ *account) ([]byte, error) {
 	return b[:n], nil
 }
 
-// aacPrivate keeps an AudioSpecificConfig, which has few bytes when it does not
-// describe its channels one by one, with a comment.
+// aacPrivate keeps an AudioSpecificConfig without words.
 func aacPrivate(b []byte, _ *account) ([]byte, error) {
-	if len(b) < 2 || len(b) > 64 {
+	clean, ok := configAAC(b)
+	if !ok {
 		return nil, errCodec
 	}
-	if b[0]>>3 == 31 || b[0]&7 == 7 && b[1]>>7 == 1 {
-		return nil, errCodec // of an object type or a frequency that is spelt out
-	}
-	if b[1]>>3&15 == 0 {
-		return nil, errCodec
-	}
-	return b[:min(len(b), 7)], nil
+	return clean, nil
 }
 
 // flacPrivate keeps the stream's parameters without the sum of its sound.

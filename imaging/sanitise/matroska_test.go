@@ -452,6 +452,39 @@ func TestMatroskaLacedUnits(t *testing.T) {
 	}
 }
 
+// Chromium recorded H.264 for years with start codes, and without settings.
+func TestMatroskaOfStartCodes(t *testing.T) {
+	film := func(frames ...string) []byte {
+		var blocks string
+		for i, f := range frames {
+			blocks += mkvFrame(1, int16(100*i), f)
+		}
+		return mkvFilm(mkvTrackOf(1, 1, "V_MPEG4/ISO/AVC", ebml(mkvVideo, "\xb0\x81\xa0\xba\x81\x78")), ebml(mkvCluster, ebml("\xe7", "\x00"), blocks))
+	}
+	const start = "\x00\x00\x00\x01\x09"
+	var frames []string
+	stream := recorded(t, ".h264", "-c:v", "libx264", "-x264opts", "aud=1", "-bf", "0", "-pix_fmt", "yuv420p", "-bsf:v", "h264_metadata=sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+MARKER-TEXT")
+	for _, f := range strings.Split(string(stream), start)[1:] {
+		frames = append(frames, start+f)
+	}
+	b := film(frames...)
+	out, r := must(t, b)
+	if bytes.Contains(out, []byte("MARKER")) || bytes.Contains(out, []byte("x264")) || !strings.Contains(kinds(r.Receipt), "video stream") {
+		t.Errorf("a text is left: %s", kinds(r.Receipt))
+	}
+	if was, is := mkvPictures(t, b), mkvPictures(t, out); was != is || strings.Count(was, "\n") < 10 {
+		t.Error("the pictures differ, or are few")
+	}
+	if again, _ := must(t, out); !bytes.Equal(again, out) {
+		t.Error("cleaning it again changes it")
+	}
+	for name, frame := range map[string]string{"words before the first unit": "MARKER" + frames[0], "no unit": "MARKER"} {
+		if _, _, err := clean(t, film(frame)); err == nil {
+			t.Errorf("%s: it is taken", name)
+		}
+	}
+}
+
 // Whatever is changed in a film, it is refused or verified, within bounds.
 func TestDamagedMatroska(t *testing.T) {
 	b := film(t, ".mkv", "-c:v", "libx264", "-preset", "ultrafast")

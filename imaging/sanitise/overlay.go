@@ -7,8 +7,9 @@ import (
 	"sort"
 )
 
-// maxFills bounds the memory of one overlay (24 bytes a fill).
-const maxFills = 2 << 20
+// maxFills bounds the memory of one overlay (16 bytes a fill): four hours of a
+// film with text at each picture.
+const maxFills = 1 << 20
 
 // fill is a range of the source that reads as filler. It is a formula, not
 // bytes, so a million of them cost little.

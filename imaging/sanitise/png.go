@@ -29,7 +29,7 @@ type pngFile struct {
 	out *splice.Splice
 
 	width, height int
-	colour        byte // the colour type
+	colour, depth byte // the colour type, and bits a sample
 	palette       int64
 	seen          map[string]bool // kept chunks of which there is one
 	last          string          // the chunk before
@@ -176,7 +176,7 @@ func (p *pngFile) critical(typ string, at, length int64) error {
 		if w > 1<<31-1 || h > 1<<31-1 {
 			return errPNGDamaged
 		}
-		p.width, p.height, p.colour = int(w), int(h), b[9]
+		p.width, p.height, p.depth, p.colour = int(w), int(h), b[8], b[9]
 		if err := checkPixels(p.width, p.height, p.opt); err != nil {
 			return err
 		}
@@ -189,6 +189,16 @@ func (p *pngFile) critical(typ string, at, length int64) error {
 			return nil
 		}
 		p.palette = length
+		if most := int64(3) << min(p.depth, 8); length > most { // readers pass over the rest
+			b, err := p.in.bytes(at+8, most)
+			if err != nil {
+				return cut(err, errPNGCut)
+			}
+			p.acc.removed("colours that no pixel can have", length-most)
+			p.seen[typ], p.palette = true, most
+			p.out.Literal(chunk(typ, b))
+			return nil
+		}
 	case "IDAT":
 		if p.seen[typ] && p.last != "IDAT" || p.colour == 3 && p.palette == 0 {
 			return errPNGDamaged

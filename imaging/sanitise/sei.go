@@ -1,6 +1,7 @@
 package sanitise
 
 import (
+	"bytes"
 	"context"
 	"io"
 
@@ -27,6 +28,7 @@ type coding struct {
 	keep    func(typ int) bool    // units that decoding needs
 	set     func(typ int) bool    // units of parameters, which may go before the samples
 	sei     func(typ int) bool    // units of SEI messages
+	marks   map[int]int64         // units that only mark a place, and the bytes that they have behind their header
 	stay    func(payload int, body []byte) bool
 	filler  []byte // header of a unit of filler
 }
@@ -40,6 +42,7 @@ var (
 		picture: func(t int) bool { return t >= 1 && t <= 5 },
 		set:     func(t int) bool { return t == 7 || t == 8 || t == 13 || t == 15 },
 		sei:     func(t int) bool { return t == 6 },
+		marks:   map[int]int64{9: 1, 10: 0, 11: 0},
 		stay:    stayAVC,
 	}
 	codingHEVC = &coding{
@@ -48,6 +51,7 @@ var (
 		picture: func(t int) bool { return t <= 9 || t >= 16 && t <= 21 },
 		set:     func(t int) bool { return t >= 32 && t <= 34 },
 		sei:     func(t int) bool { return t == 39 || t == 40 },
+		marks:   map[int]int64{35: 1, 36: 0, 37: 0},
 		stay:    stayHEVC,
 	}
 	codingVVC = &coding{
@@ -56,6 +60,7 @@ var (
 		picture: func(t int) bool { return t <= 3 || t >= 7 && t <= 10 },
 		set:     func(t int) bool { return t >= 13 && t <= 18 },
 		sei:     func(t int) bool { return t == 23 || t == 24 },
+		marks:   map[int]int64{20: 1, 21: 0, 22: 0},
 		stay:    stayHEVC,
 	}
 )
@@ -67,7 +72,7 @@ func stayAVC(payload int, body []byte) bool {
 	case 1:
 		return len(body) <= 2
 	case 0, 2, 6, 7, 13, 14, 19, 21, 45, 47, 137, 144, 147, 148, 149, 150, 151:
-		return len(body) <= 512
+		return len(body) <= longest(payload)
 	}
 	return stayAny(payload, body)
 }
@@ -76,9 +81,20 @@ func stayAVC(payload int, body []byte) bool {
 func stayHEVC(payload int, body []byte) bool {
 	switch payload {
 	case 0, 1, 2, 6, 19, 45, 47, 128, 129, 130, 132, 137, 144, 147, 148, 149, 150, 151, 160, 161, 164, 165, 167, 168, 176:
-		return len(body) <= 512
+		return len(body) <= longest(payload)
 	}
 	return stayAny(payload, body)
+}
+
+// needed is how many bytes a message needs at most. What would follow has no
+// meaning yet.
+var needed = map[int]int{6: 8, 13: 8, 14: 1, 21: 2, 45: 32, 47: 16, 132: 49, 137: 24, 144: 4, 147: 1, 148: 8}
+
+func longest(payload int) int {
+	if n, ok := needed[payload]; ok {
+		return n
+	}
+	return 512
 }
 
 // stayAny keeps the brightness of scenes (HDR10+), filler, and what is empty.
@@ -105,14 +121,15 @@ func isFiller(b []byte) bool {
 // scrubber finds what is written into the samples of picture tracks beside the
 // pictures, and overlays it with filler of the same length.
 type scrubber struct {
-	ctx  context.Context
-	in   *window
-	acc  *account
-	out  overlay
-	sei  []byte
-	raw  []int // of each byte of an unescaped unit, where it was
-	big  []byte
-	left int64 // bytes of samples that may still be looked at
+	ctx   context.Context
+	in    *window
+	acc   *account
+	out   overlay
+	sei   []byte
+	raw   []int // of each byte of an unescaped unit, where it was
+	big   []byte
+	bigAt int64
+	left  int64 // bytes of samples that may still be looked at
 }
 
 func newScrubber(ctx context.Context, src io.ReaderAt, size int64, acc *account) *scrubber {
@@ -176,12 +193,39 @@ func (s *scrubber) units(c *coding, lengthSize int, dolby bool, off, n int64) er
 	return nil
 }
 
+// stream walks one sample in which start codes divide the units (H.264, annex
+// B), as Chromium recorded for years. Zeros may follow a unit.
+func (s *scrubber) stream(c *coding, off, n int64) error {
+	for first := true; n > 0; first = false {
+		size, code, err := s.startCode(off, n)
+		if err != nil {
+			return err
+		}
+		tail := min(size, filmWindow)
+		b, err := s.in.film(off+size-tail, tail)
+		if err != nil {
+			return err
+		}
+		zeros := tail - int64(len(bytes.TrimRight(b, "\x00")))
+		switch {
+		case first && (zeros < size || size > 1 || code == 0):
+			return errVideoDamaged
+		case zeros < size:
+			if err := s.unit(c, false, off, size-zeros); err != nil {
+				return err
+			}
+		}
+		off, n = off+size+code, n-size-code
+	}
+	return nil
+}
+
 // startCode gives how far it is to the next start code, and its length, which
 // is 0 at the end of the n bytes.
 func (s *scrubber) startCode(off, n int64) (int64, int64, error) {
 	zeros := 0
 	for at := int64(0); at < n; {
-		b, err := s.in.film(off+at, min(n-at, filmWindow))
+		b, err := s.in.some(off+at, 1, n-at)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -207,6 +251,9 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 		return err
 	}
 	typ := c.typ(head)
+	if has, ok := c.marks[typ]; ok {
+		return s.zeros(off+int64(c.head)+has, n-int64(c.head)-has, "private data between the pictures")
+	}
 	switch {
 	case c.sei(typ) && n <= maxSEI:
 		return s.messages(c, off+int64(c.head), n-int64(c.head))
@@ -223,6 +270,21 @@ func (s *scrubber) unit(c *coding, dolby bool, off, n int64) error {
 		}
 	}
 	return s.add(fill{off: off + int64(c.head), n: uint32(n - int64(c.head)), with: 0xff, last: 0x80})
+}
+
+// zeros overlays what has no meaning, unless it is of zeros already.
+func (s *scrubber) zeros(off, n int64, kind words.Text) error {
+	for at := int64(0); at < n; at += filmWindow {
+		b, err := s.in.film(off+at, min(n-at, filmWindow))
+		if err != nil {
+			return err
+		}
+		if len(bytes.Trim(b, "\x00")) > 0 {
+			s.acc.removed(kind, n)
+			return s.add(fill{off: off, n: uint32(n)})
+		}
+	}
+	return nil
 }
 
 // isFillerUnit reports whether a unit is already as an overlaid one.
@@ -358,14 +420,22 @@ func (s *scrubber) unescape(off, n int64) error {
 	return nil
 }
 
-// block gives up to n bytes in larger pieces, for what is read whole.
+// block gives up to n bytes in larger pieces, four at least where there are as
+// many, for what is read whole.
 func (s *scrubber) block(off, n int64) ([]byte, error) {
-	if s.big == nil {
-		s.big = make([]byte, 128<<10)
+	if off < s.bigAt || off+min(n, 4) > s.bigAt+int64(len(s.big)) {
+		if s.big == nil {
+			s.big = make([]byte, 0, 128<<10)
+		}
+		if err := s.ctx.Err(); err != nil {
+			return nil, err
+		}
+		s.big, s.bigAt = s.big[:min(n, int64(cap(s.big)))], off
+		if err := readAt(s.in.src, s.big, off); err != nil {
+			s.big = s.big[:0]
+			return nil, cut(err, errVideoCut)
+		}
 	}
-	if err := s.ctx.Err(); err != nil {
-		return nil, err
-	}
-	b := s.big[:min(n, int64(len(s.big)))]
-	return b, cut(readAt(s.in.src, b, off), errVideoCut)
+	b := s.big[off-s.bigAt:]
+	return b[:min(n, int64(len(b)))], nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -189,6 +190,49 @@ func TestUnitsThatNobodyNeeds(t *testing.T) {
 	}
 }
 
+// A message that decoding needs is no longer than it must be.
+func TestMessagesHaveNoTail(t *testing.T) {
+	for payload, n := range map[int]int{6: 8, 45: 32, 47: 16, 137: 24, 144: 4, 147: 1} {
+		body := bytes.Repeat([]byte{0x11}, n)
+		rbsp := append(append(size(payload), size(n)...), body...)
+		for name, more := range map[string]string{"as it must be": "", "with a tail": "MARKER"} {
+			in := unit([]byte{6}, slices.Concat(size(payload), size(n+len(more)), body, []byte(more), []byte{0x80}))
+			out, err := scrubbed(t, codingAVC, in)
+			if stays := err == nil && bytes.Contains(out, rbsp); stays != (more == "") || bytes.Contains(out, []byte("MARKER")) {
+				t.Errorf("%d %s: %x %v", payload, name, out, err)
+			}
+		}
+	}
+}
+
+// Units that only mark where a picture starts, or a stream ends, mark it still
+// and say nothing else.
+func TestMarksBetweenPictures(t *testing.T) {
+	for name, c := range map[string]struct {
+		coding       *coding
+		start, ended []byte // headers
+	}{
+		"H.264": {codingAVC, []byte{9}, []byte{10}},
+		"H.265": {codingHEVC, []byte{35 << 1, 1}, []byte{37 << 1, 1}},
+		"H.266": {codingVVC, []byte{0, 20<<3 | 1}, []byte{0, 21<<3 | 1}},
+	} {
+		lengths := func(n int) []byte { return be.AppendUint32(nil, uint32(n)) }
+		join := func(start, ended string) []byte {
+			start, ended = string(c.start)+start, string(c.ended)+ended
+			return []byte(string(lengths(len(start))) + start + string(lengths(len(ended))) + ended)
+		}
+		out, err := scrubbed(t, c.coding, join("\xf0MARKER", "MARKER"))
+		if want := join("\xf0\x00\x00\x00\x00\x00\x00", "\x00\x00\x00\x00\x00\x00"); err != nil || !bytes.Equal(out, want) {
+			t.Errorf("%s: %q, not %q: %v", name, out, want, err)
+		}
+		if plain := join("\xf0", ""); err == nil {
+			if out, err = scrubbed(t, c.coding, plain); err != nil || !bytes.Equal(out, plain) {
+				t.Errorf("%s: %q, not %q: %v", name, out, plain, err)
+			}
+		}
+	}
+}
+
 func TestTextInOtherCodecs(t *testing.T) {
 	const ones = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 	for name, c := range map[string]struct {
@@ -200,6 +244,7 @@ func TestTextInOtherCodecs(t *testing.T) {
 		"MPEG-4 name":    {"mp4v", "\x00\x00\x01\xb2XviD Jon S", "\x00\x00\x01\xb2" + ones},
 		"MPEG-2":         {"m2v1", "x\x00\x00\x01\xb2Lavc58.134\x00\x00\x01\x01", "x\x00\x00\x01\xb2" + ones + "\x00\x00\x01\x01"},
 		"AV1 T.35":       {"av01", "\x12\x00\x2a\x0b\x04Jon Sample\x32\x01x", "\x12\x00\x7a\x0b" + ones + "\x80\x32\x01x"},
+		"AV1 delimiter":  {"av01", "\x12\x0aJon Sample\x32\x01x", "\x7a\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x80\x32\x01x"},
 		"AV1 brightness": {"av01", "\x2a\x06\x01\x00\x01\x00\x02\x80", "\x2a\x06\x01\x00\x01\x00\x02\x80"},
 		"AV1 unknown":    {"av01", "\x48Jon Sample", "\x78\xff\xff\xff\xff\xff\xff\xff\xff\xff\x80"},
 		"JPEG comment":   {"jpeg", "\xff\xd8\xff\xfe\x00\x0cJon Sample\xff\xda\x00\x02px\xff\x00\xff\xd9 tail", "\xff\xd8\xff\xfe\x00\x0c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xda\x00\x02px\xff\x00\xff\xd9\x00\x00\x00\x00\x00"},

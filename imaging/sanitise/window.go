@@ -61,3 +61,16 @@ func (w *window) film(at, n int64) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// some gives the bytes of a film that are at hand from offset at on, at least
+// and at most as many. Whoever goes over a long part in small steps takes what
+// comes this way, so that no byte is read at each step.
+func (w *window) some(at, least, most int64) ([]byte, error) {
+	if at < w.at || at+least > w.at+int64(len(w.buf)) {
+		if _, err := w.film(at, min(most, w.most)); err != nil {
+			return nil, err
+		}
+	}
+	b := w.buf[at-w.at:]
+	return b[:min(int64(len(b)), most)], nil
+}

@@ -164,7 +164,25 @@ func (l *look) box(typ string, body []byte, at int64, depth int) error {
 		return nil
 	case "av1C":
 		return found(!sequence(body), "units that decoding does not need", at)
-	case "vpcC", "alac", "chan", "dOps", "dec3", "ddts", "dmlp", "dac4", "mhaC", "chnl", "dapa":
+	case "vpcC":
+		end := 12
+		if n > 0 && body[0] == 0 {
+			end = 10
+		}
+		return found(n > end || n == end && !zero(body[end-2:]), "decoder settings of wrong length", at)
+	case "dOps":
+		return found(n < 11 || n != 11 && (body[10] == 0 || n != 13+int(body[1])), "decoder settings of wrong length", at)
+	case "chan":
+		return found(n < 16 || n > 16+20*255 || (n-16)%20 != 0 || uint64(n-16)/20 > uint64(binary.BigEndian.Uint32(body[12:])), "decoder settings of wrong length", at)
+	case "dec3":
+		return found(!enhanced(body), "decoder settings of wrong length", at)
+	case "alac":
+		return found(n < 24 || n > 28, "decoder settings of wrong length", at)
+	case "ddts":
+		return found(n != 20, "decoder settings of wrong length", at)
+	case "dmlp":
+		return found(n != 10, "decoder settings of wrong length", at)
+	case "dac4", "mhaC", "chnl", "dapa":
 		return found(n > 4096, "decoder settings of wrong length", at)
 	case "dfLa":
 		return found(n != 42 || string(body[4:8]) != "\x80\x00\x00\x22", "decoder settings with more than the stream", at)
@@ -199,6 +217,26 @@ func (l *look) box(typ string, body []byte, at int64, depth int) error {
 	return &Finding{"decoder settings that decoding does not need", at}
 }
 
+// enhanced reports whether settings of E-AC-3 end where they say (ETSI TS 102
+// 366, F.6): streams of three bytes, of four with others that depend on them,
+// and two bytes for objects.
+func enhanced(b []byte) bool {
+	if len(b) < 2 {
+		return false
+	}
+	streams, b := int(b[1]%8)+1, b[2:]
+	for ; streams > 0; streams-- {
+		if len(b) < 3 {
+			return false
+		}
+		if b[2]&0x1e != 0 {
+			b = b[min(1, len(b)-3):]
+		}
+		b = b[3:]
+	}
+	return len(b) < 2 || len(b) == 2 && b[0]%2 == 1
+}
+
 // elementary checks a stream descriptor: the number of the stream, the
 // decoder's settings, and nothing else.
 func (l *look) elementary(b []byte) bool {
@@ -228,6 +266,9 @@ func (l *look) elementary(b []byte) bool {
 	}
 	own := open(config[13:], 5)
 	if len(own) != len(config)-18 {
+		return false
+	}
+	if known, bare := bareAAC(own); l.sound && (config[0] == 0x40 || config[0] >= 0x66 && config[0] <= 0x68) && known && !bare {
 		return false
 	}
 	for !l.sound { // the headers of pictures have no text

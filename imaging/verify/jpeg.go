@@ -18,7 +18,8 @@ type jpegWalk struct {
 	tables            bool // it is tables for other streams, without a frame
 	frame             jpegFrame
 	scans             int
-	unused            map[string]bool // tables since the last scan
+	unused            map[[2]byte]bool // tables that no scan used yet
+	part              bool             // its tables may be for other streams, or theirs for it
 }
 
 // The order of the head: nothing may come before what it follows.
@@ -65,6 +66,8 @@ func (w *jpegWalk) end() error {
 		return found(w.frame.parts != nil, "tables with a picture", 0)
 	case w.frame.parts == nil || w.scans == 0:
 		return &Finding{"a picture without a frame or a scan", 0}
+	case len(w.unused) > 0 && !w.part:
+		return &Finding{"a table that nothing uses", 0}
 	case w.iccTotal != 0 && w.iccSeen != w.iccTotal:
 		return &Finding{"a part of the colour profile is missing", 0}
 	}
@@ -139,11 +142,11 @@ func (w *jpegWalk) coding(marker byte, body []byte, at int64) error {
 		return nil
 	case 0xda:
 		w.scans++
-		w.unused = nil
 		end, err := w.frame.scan(body, at)
 		if err != nil {
 			return err
 		}
+		w.uses(body)
 		return w.entropy(end)
 	case 0xc0, 0xc1, 0xc2, 0xc3, 0xc9, 0xca, 0xcb:
 		if w.frame.parts != nil {
@@ -154,8 +157,38 @@ func (w *jpegWalk) coding(marker byte, body []byte, at int64) error {
 	return &Finding{"a segment that decoding does not need", at}
 }
 
+// uses notes which tables a scan needs: those that it names.
+func (w *jpegWalk) uses(scan []byte) {
+	for key := range w.unused {
+		if w.part || key[0] == 0xcc {
+			delete(w.unused, key)
+		}
+	}
+	tail := scan[len(scan)-3:]
+	for i := 1; i < len(scan)-3; i += 2 {
+		dc, ac := [2]byte{0xc4, scan[i+1] / 16}, [2]byte{0xc4, 16 + scan[i+1]%16}
+		switch w.frame.marker {
+		case 0xc0, 0xc1:
+			delete(w.unused, dc)
+			delete(w.unused, ac)
+		case 0xc2:
+			if tail[0] > 0 {
+				delete(w.unused, ac)
+			} else if tail[2] < 16 {
+				delete(w.unused, dc)
+			}
+		case 0xc3:
+			delete(w.unused, dc)
+			continue
+		case 0xcb:
+			continue
+		}
+		delete(w.unused, [2]byte{0xdb, w.frame.parts[scan[i]].steps})
+	}
+}
+
 // row checks that a segment is a row of tables whose lengths size gives, each
-// of a number that no table before it had since the last scan.
+// of a number that no table before it had that no scan used.
 func (w *jpegWalk) row(what string, marker byte, body []byte, at int64, size func([]byte) int) error {
 	if len(body) == 0 {
 		return &Finding{"an empty " + what, at}
@@ -165,12 +198,15 @@ func (w *jpegWalk) row(what string, marker byte, body []byte, at int64, size fun
 		if n <= 0 || n > len(body) {
 			return &Finding{"a " + what + " of wrong length", at}
 		}
-		key := string([]byte{marker, body[0]})
+		key := [2]byte{marker, body[0]}
+		if marker == 0xdb {
+			key[1] %= 16
+		}
 		if w.unused[key] || marker != 0xcc && (body[0]&15 > 3 || body[0]>>4 > 1) {
 			return &Finding{"a " + what + " that nothing uses", at}
 		}
 		if w.unused == nil {
-			w.unused = map[string]bool{}
+			w.unused = map[[2]byte]bool{}
 		}
 		w.unused[key] = true
 		body = body[n:]

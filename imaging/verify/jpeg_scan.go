@@ -16,6 +16,7 @@ type jpegFrame struct {
 
 type jpegPart struct {
 	wide, high int64
+	steps      byte        // the number of its quantisation table
 	lowest     map[int]int // by coefficient: the lowest bit given
 }
 
@@ -32,7 +33,7 @@ func (f *jpegFrame) read(marker byte, body []byte, at int64) error {
 		return &Finding{"a frame without pixels", at}
 	}
 	for i := 6; i < len(body); i += 3 {
-		p := &jpegPart{wide: int64(body[i+1] >> 4), high: int64(body[i+1] & 15), lowest: map[int]int{}}
+		p := &jpegPart{wide: int64(body[i+1] >> 4), high: int64(body[i+1] & 15), steps: body[i+2], lowest: map[int]int{}}
 		if _, twice := f.parts[body[i]]; twice || p.wide == 0 || p.wide > 4 || p.high == 0 || p.high > 4 {
 			return &Finding{"a frame with odd components", at}
 		}

@@ -181,6 +181,8 @@ func TestMatroskaLooksIntoFrames(t *testing.T) {
 		good, bad []byte
 	}{
 		"H.264":        {with("V_MPEG4/ISO/AVC", avc, "", simple(0x80, slice)), with("V_MPEG4/ISO/AVC", avc, "", simple(0x80, text+slice))},
+		"start codes":  {with("V_MPEG4/ISO/AVC", "", "", simple(0x80, "\x00\x00\x00\x01\x67abc\x00\x00\x01\x65slic")), with("V_MPEG4/ISO/AVC", "", "", simple(0x80, "\x00\x00\x00\x01\x67abc\x00\x00\x00\x01"+text[4:]+"\x00\x00\x00\x01\x65slic"))},
+		"before codes": {with("V_MPEG4/ISO/AVC", "", "", simple(0x80, "\x00\x00\x01\x65slic")), with("V_MPEG4/ISO/AVC", "", "", simple(0x80, "words\x00\x00\x01\x65slic"))},
 		"settings":     {with("V_MPEG4/ISO/AVC", avc, "", ""), with("V_MPEG4/ISO/AVC", avc+"x", "", "")},
 		"Xiph lacing":  {with("V_MPEG4/ISO/AVC", avc, "", simple(0x82, "\x01"+string([]byte{n})+slice+slice)), with("V_MPEG4/ISO/AVC", avc, "", simple(0x82, "\x01"+string([]byte{n})+slice+text))},
 		"fixed lacing": {with("V_MPEG4/ISO/AVC", avc, "", simple(0x84, "\x01"+slice+slice)), with("V_MPEG4/ISO/AVC", avc, "", simple(0x84, "\x01"+text+text))},

@@ -148,6 +148,10 @@ func (w *mkvWalk) settings(t *mkvTrack, b []byte, at int64) error {
 		if t.look.nal.avc {
 			box = "avcC"
 		}
+		if t.look.nal.stream = t.look.nal.avc && len(b) == 0; t.look.nal.stream {
+			ok = true
+			break
+		}
 		t.look.nal.prefix, ok = t.look.nal.settings(box, b)
 	default:
 		rule := mkvSettings[t.codec]
@@ -176,7 +180,10 @@ var mkvSettings = map[string]mkvRule{
 	"A_OPUS": func(b []byte) bool {
 		return len(b) >= 19 && bytes.HasPrefix(b, []byte("OpusHead")) && (len(b) == 19 && b[18] == 0 || b[18] > 0 && len(b) == 21+int(b[9]))
 	},
-	"A_AAC": func(b []byte) bool { return len(b) > 1 && len(b) < 8 && b[1]&0x78 != 0 },
+	"A_AAC": func(b []byte) bool {
+		_, bare := bareAAC(b)
+		return bare
+	},
 	"A_FLAC": func(b []byte) bool {
 		return len(b) == 42 && string(b[:8]) == "fLaC\x80\x00\x00\x22" && zero(b[26:])
 	},

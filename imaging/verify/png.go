@@ -13,6 +13,7 @@ import (
 type pngWalk struct {
 	seen    map[string]bool // kinds of chunks
 	last    string          // the kind of the chunk before
+	depth   byte
 	colour  byte
 	colours int64 // in the palette
 	w, h    uint32
@@ -105,7 +106,7 @@ func (w *pngWalk) chunk(typ string, n int64, body []byte, at int64) error {
 		if n != 13 {
 			return &Finding{"a chunk of wrong length", at}
 		}
-		w.w, w.h, w.colour = binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:]), body[9]
+		w.w, w.h, w.depth, w.colour = binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:]), body[8], body[9]
 		return nil
 	case "IDAT":
 		if k := len(w.anim); k > 0 {
@@ -114,7 +115,7 @@ func (w *pngWalk) chunk(typ string, n int64, body []byte, at int64) error {
 		return nil
 	case "PLTE":
 		w.colours = n / 3
-		return found(n == 0 || n > 768 || n%3 != 0 || w.colour != 3, "a palette of wrong length or without use", at)
+		return found(n == 0 || n > 768 || n%3 != 0 || w.colours > 1<<min(w.depth, 8) || w.colour != 3, "a palette of wrong length or without use", at)
 	case "tRNS", "sBIT", "bKGD":
 		return found(!w.fits(typ, n), "a chunk of wrong length", at)
 	case "oFFs":

@@ -293,6 +293,7 @@ func pngs() (good, bad map[string][]byte) {
 		"longer background":   still("bKGD", "abc"),
 		"empty transparency":  still("tRNS", ""),
 		"palette's length":    pngOf("IHDR", indexed, "PLTE", "abcd", "IDAT", "x", "IEND", ""),
+		"colours of no pixel": pngOf("IHDR", indexed[:8]+"\x01"+indexed[9:], "PLTE", "abcdefghi", "IDAT", "x", "IEND", ""),
 		"palette without use": still("PLTE", "abc"),
 		"more transparency":   pngOf("IHDR", indexed, "PLTE", "abc", "tRNS", "ab", "IDAT", "x", "IEND", ""),
 		"header's length":     pngOf("IHDR", grey+"x", "IDAT", "x", "IEND", ""),

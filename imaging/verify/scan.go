@@ -53,38 +53,52 @@ func (p *pieces) startCodes(at, n int64, mpeg4 bool) error {
 	if p.buf == nil {
 		p.buf = make([]byte, 256<<10)
 	}
+	var b []byte // what is at hand from at on
 	for end := at + n; at < end; {
 		if err := p.ctx.Err(); err != nil {
 			return err
 		}
-		b := p.buf[:min(end-at, int64(len(p.buf)))]
-		if k, err := p.near.src.ReadAt(b, at); k < len(b) {
-			return fmt.Errorf("read a sample to verify it: %w", err)
+		if len(b) == 0 {
+			b = p.buf[:min(end-at, int64(len(p.buf)))]
+			if k, err := p.near.src.ReadAt(b, at); k < len(b) {
+				return fmt.Errorf("read a sample to verify it: %w", err)
+			}
 		}
+		last := at+int64(len(b)) == end
 		i := bytes.Index(b, []byte{0, 0, 1, 0xb2})
 		if i < 0 {
-			if at += int64(len(b)); at < end {
-				at -= 3
+			step := len(b)
+			if !last {
+				step = max(step-3, 0)
 			}
+			at, b = at+int64(step), nil
 			continue
 		}
-		text := b[i+4:]
+		at, b = at+int64(i), b[i:]
+		text := b[4:]
 		stop := bytes.Index(text, []byte{0, 0, 1})
 		switch {
 		case stop >= 0:
 			text = text[:stop]
-		case at+int64(len(b)) < end && leading(text, 0xff) == len(text):
+		case last:
+		case len(b) < len(p.buf):
+			b = nil // for more of it
+			continue
+		case leading(text, 0xff) == len(text):
 			// a long run of filler goes on in the next piece
 			var err error
-			if at, err = p.pastFiller(at+int64(i)+4, end); err != nil {
+			if at, err = p.pastFiller(at+4, end); err != nil {
 				return err
 			}
+			b = nil
 			continue
+		default:
+			return &Finding{"text in a sample", at}
 		}
 		if !plain(text, mpeg4) {
-			return &Finding{"text in a sample", at + int64(i)}
+			return &Finding{"text in a sample", at}
 		}
-		at += int64(i) + 4 + int64(len(text))
+		at, b = at+4+int64(len(text)), b[4+len(text):]
 	}
 	return nil
 }
@@ -92,7 +106,7 @@ func (p *pieces) startCodes(at, n int64, mpeg4 bool) error {
 // pastFiller reads over 0xff up to a start code.
 func (p *pieces) pastFiller(at, end int64) (int64, error) {
 	for at < end {
-		b, err := p.near.peek(at, min(end-at, nearBytes))
+		b, err := p.near.some(at, 1, end-at)
 		if err != nil {
 			return at, err
 		}
@@ -121,7 +135,7 @@ func (p *pieces) obus(at, n int64) error {
 			return &Finding{"a unit longer than its sample", at}
 		}
 		switch kind := b[0] >> 3; {
-		case kind >= 1 && kind <= 4, kind == 6, kind == 7, size == 0 && kind != 0x10:
+		case kind == 1, kind == 3, kind == 4, kind == 6, kind == 7, size == 0 && kind != 0x10:
 		case (kind == 5 || kind == 15) && size <= 512:
 			if b, err = p.near.peek(at+head, size); err != nil {
 				return err
@@ -184,7 +198,7 @@ func obu(b []byte, room int64) (head, size int64) {
 func (p *pieces) jpegs(at, n int64) error {
 	open := false
 	for end := at + n; at < end; {
-		b, err := p.near.peek(at, min(end-at, nearBytes))
+		b, err := p.near.some(at, min(end-at, 4), end-at)
 		if err != nil {
 			return err
 		}
@@ -256,7 +270,7 @@ func (p *pieces) application(m byte, at, n int64) error {
 // coded gives where the next marker after coded pixels is.
 func (p *pieces) coded(at, end int64) (int64, error) {
 	for at < end {
-		b, err := p.near.peek(at, min(end-at, nearBytes))
+		b, err := p.near.some(at, min(end-at, 2), end-at)
 		if err != nil {
 			return at, err
 		}

@@ -18,6 +18,7 @@ type nal struct {
 	vvc    bool
 	dolby  bool // units of Dolby Vision are expected
 	prefix int  // bytes of the length before each unit
+	stream bool // start codes divide the units instead
 
 	near   []byte
 	nearAt int64
@@ -35,6 +36,11 @@ var (
 	messagesAVC  = []uint64{0, 2, 6, 7, 13, 14, 19, 21, 45, 47, 137, 144, 147, 148, 149, 150, 151}
 	messagesHEVC = []uint64{0, 1, 2, 6, 19, 45, 47, 128, 129, 130, 132, 137, 144, 147, 148, 149, 150, 151, 160, 161, 164, 165, 167, 168, 176}
 )
+
+// mostBytes is how long messages of some kinds can be: where to start and to
+// stand still, stereo pictures, rotation, sums of pictures, colours and
+// brightness of the screen and of the light around it.
+var mostBytes = map[uint64]int{6: 8, 13: 8, 14: 1, 21: 2, 45: 32, 47: 16, 132: 1 + 3*16, 137: 24, 144: 4, 147: 1, 148: 8}
 
 const (
 	longestMessages = 1 << 20
@@ -57,6 +63,18 @@ func (v *nal) peek(at, n int64) ([]byte, error) {
 	return v.near[at-v.nearAt:][:n], nil
 }
 
+// some gives the bytes that are at hand at an offset, at least and at most as
+// many, so that small steps do not read them again.
+func (v *nal) some(at, least, most int64) ([]byte, error) {
+	if at < v.nearAt || at+least > v.nearAt+int64(len(v.near)) {
+		if _, err := v.peek(at, min(most, nearBytes)); err != nil {
+			return nil, err
+		}
+	}
+	b := v.near[at-v.nearAt:]
+	return b[:min(int64(len(b)), most)], nil
+}
+
 func (v *nal) header() int64 {
 	if v.avc {
 		return 1
@@ -66,6 +84,11 @@ func (v *nal) header() int64 {
 
 // sample checks the sample of n bytes at an offset.
 func (v *nal) sample(at, n int64) error {
+	if v.stream {
+		b, err := v.peek(at, min(n, 4))
+		starts := bytes.HasPrefix(b, []byte{0, 0, 1}) || bytes.Equal(b, []byte{0, 0, 0, 1})
+		return cmp.Or(err, found(!starts, "a sample that starts with no unit", at), v.units(at, n))
+	}
 	for end := at + n; at < end; {
 		b, err := v.peek(at, min(int64(v.prefix)+2, end-at))
 		if err != nil {
@@ -112,7 +135,7 @@ func (v *nal) pixels(b []byte) bool {
 func (v *nal) units(at, n int64) error {
 	first := at
 	for end := at + n; at < end; {
-		b, err := v.peek(at, min(nearBytes, end-at))
+		b, err := v.some(at, min(3, end-at), end-at)
 		if err != nil {
 			return err
 		}
@@ -134,6 +157,16 @@ func (v *nal) units(at, n int64) error {
 }
 
 func (v *nal) unit(at, n int64) error {
+	for v.stream && n > 0 { // zeros may follow a unit
+		b, err := v.peek(at+max(n-64, 0), min(n, 64))
+		if err != nil {
+			return err
+		}
+		rest := bytes.TrimRight(b, "\x00")
+		if n -= int64(len(b) - len(rest)); len(rest) > 0 {
+			break
+		}
+	}
 	if n == 0 {
 		return nil
 	}
@@ -145,18 +178,25 @@ func (v *nal) unit(at, n int64) error {
 	if err != nil {
 		return err
 	}
-	kind, known, messages, filler := 0, unitsHEVC, []int{39, 40}, 38
+	// first is the delimiter of pictures, after which come the marks of ends
+	kind, known, messages, filler, first := 0, unitsHEVC, []int{39, 40}, 38, 35
 	switch {
 	case v.avc:
-		kind, known, messages, filler = int(b[0]%32), unitsAVC, []int{6}, 12
+		kind, known, messages, filler, first = int(b[0]%32), unitsAVC, []int{6}, 12, 9
 	case v.vvc:
-		kind, known, messages, filler = int(b[1]/8), unitsVVC, []int{23, 24}, 25
+		kind, known, messages, filler, first = int(b[1]/8), unitsVVC, []int{23, 24}, 25, 20
 	default:
 		kind = int(b[0] / 2 % 64)
 	}
 	switch {
 	case slices.Contains(messages, kind):
 		return v.messages(at+v.header(), n-v.header())
+	case kind == first, kind == first+1, kind == first+2:
+		at, n = at+v.header(), n-v.header()
+		if kind == first && n > 0 {
+			at, n = at+1, n-1
+		}
+		return v.nothing(at, n)
 	case slices.Contains(known, kind):
 		return nil
 	case v.dolby && v.avc && (kind == 28 || kind == 30), v.dolby && !v.avc && !v.vvc && kind > 61:
@@ -177,6 +217,21 @@ func (v *nal) filled(at, n int64) error {
 		rest := b[leading(b, 0xff):]
 		if len(rest) > 0 && !(int64(len(b)) == n && string(rest) == "\x80") {
 			return &Finding{"filler that is not filler", at}
+		}
+		at, n = at+int64(len(b)), n-int64(len(b))
+	}
+	return nil
+}
+
+// nothing checks that n bytes are zero.
+func (v *nal) nothing(at, n int64) error {
+	for n > 0 {
+		b, err := v.peek(at, min(n, nearBytes))
+		if err != nil {
+			return err
+		}
+		if !zero(b) {
+			return &Finding{"a mark between pictures that says more", at}
 		}
 		at, n = at+int64(len(b)), n-int64(len(b))
 	}
@@ -254,10 +309,14 @@ func (v *nal) message(kind uint64, body []byte) bool {
 	case 4: // tone mapping by SMPTE ST 2094-40
 		return n > 7 && n <= 512 && bytes.HasPrefix(body, []byte{0xb5, 0, 60, 0, 1, 4})
 	}
-	if v.avc {
-		return kind == 1 && n < 3 || n <= 512 && slices.Contains(messagesAVC, kind)
+	most, ok := mostBytes[kind]
+	if !ok {
+		most = 512
 	}
-	return n <= 512 && slices.Contains(messagesHEVC, kind)
+	if v.avc {
+		return kind == 1 && n < 3 || n <= most && slices.Contains(messagesAVC, kind)
+	}
+	return n <= most && slices.Contains(messagesHEVC, kind)
 }
 
 // settings checks the parameter sets of an avcC, hvcC, lhvC or vvcC box, and

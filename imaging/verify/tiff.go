@@ -192,7 +192,7 @@ func (w *tiffWalk) picture(p *tiffPage) error {
 func (w *tiffWalk) strip(p *tiffPage, i int, off, size int64) error {
 	rows := p.rowsOf(i)
 	if p.compression == 7 {
-		j := &jpegWalk{in: newCursor(w.in.ctx, io.NewSectionReader(w.in.src, off, size), size), stage: stageICC}
+		j := &jpegWalk{in: newCursor(w.in.ctx, io.NewSectionReader(w.in.src, off, size), size), stage: stageICC, part: true}
 		if err := j.walk(); err != nil {
 			return err
 		}
