@@ -149,9 +149,12 @@ var passedOn = map[string]bool{
 
 // Next implements transfer.Form.
 func (f *typedForm) Next() (string, io.Reader, error) {
+	if f.dated { // behind its last boundary a form is not asked again
+		return "", nil, io.EOF
+	}
 	for {
 		p, err := f.parts.NextRawPart()
-		if err == io.EOF && !f.dated {
+		if err == io.EOF {
 			f.dated = true
 			return "date_of_birth", strings.NewReader(dateOfBirth(f.typed)), nil
 		}

@@ -127,7 +127,7 @@ func TestThePageSaysHowItWasTaken(t *testing.T) {
 		a := nurse.send("POST", "/send", &b, "Content-Type", w.FormDataContentType(), "Sec-Fetch-Site", "same-origin")
 		id, found := strings.CutPrefix(strings.TrimSuffix(a.header.Get("Location"), "?filed=new"), "/pictures/")
 		if a.status != http.StatusSeeOther || !found {
-			t.Fatalf("%d %s", a.status, a.header.Get("Location"))
+			t.Fatalf("%d %s: %s", a.status, a.header.Get("Location"), a.body)
 		}
 		var detail api.ItemDetail
 		nurse.must("GET", "/items/"+id, http.StatusOK, nil).into(t, &detail)
