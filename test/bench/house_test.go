@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/wardseal/wardseal/api"
+	"github.com/wardseal/wardseal/storage/blob"
+	"github.com/wardseal/wardseal/storage/blob/filesystem"
 	"github.com/wardseal/wardseal/test/servers"
 )
 
@@ -22,9 +24,10 @@ const password = "correct horse battery staple"
 // house is a wardseal server, a process of its own, and a nurse who is signed in.
 type house struct {
 	*servers.Serving
-	dir  string
-	team string
-	jar  *http.Cookie
+	dir     string
+	objects blob.Store
+	team    string
+	jar     *http.Cookie
 }
 
 // open starts a server over a folder or over a bucket of srv.
@@ -55,10 +58,18 @@ func openWith(b *testing.B, srv *servers.S3, versioned bool, more ...string) *ho
 		if err := os.WriteFile(key, []byte(srv.SecretKey), 0o600); err != nil {
 			b.Fatal(err)
 		}
-		settings = append(settings, "--objects-kind", "s3", "--objects-endpoint", srv.Endpoint, "--objects-bucket", srv.NewBucket(b, versioned),
+		bucket := srv.NewBucket(b, versioned)
+		h.objects = openBucket(b, *srv, bucket)
+		settings = append(settings, "--objects-kind", "s3", "--objects-endpoint", srv.Endpoint, "--objects-bucket", bucket,
 			"--objects-region", srv.Region, "--objects-access-key", srv.AccessKey, "--objects-secret-key-file", key, "--objects-ca-file", srv.CAFile)
 	}
 	h.Serving = servers.Serve(b, settings...)
+	if srv == nil {
+		var err error
+		if h.objects, err = filesystem.Open(filepath.Join(h.dir, "objects")); err != nil {
+			b.Fatal(err)
+		}
+	}
 	var me api.Me
 	h.json(b, "POST", "/session", map[string]string{"username": "nurse", "password": password}, &me)
 	h.team = string(me.Teams[0])

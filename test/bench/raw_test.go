@@ -27,6 +27,8 @@ type raw interface {
 	put(file []byte) error
 	keep(name string, r io.Reader, size int64) error
 	get(name string, off, n int64) error
+	// tidy removes what there is.
+	tidy() error
 }
 
 // folder writes and syncs files, and reads them from a plain file server, which
@@ -69,14 +71,12 @@ func (f *folder) keep(name string, r io.Reader, _ int64) error {
 	return errors.Join(err, w.Sync(), w.Close())
 }
 
-// tidy removes what was put and not kept: a few turns fill a disk.
-func (f *folder) tidy() {
-	for _, pattern := range []string{"put-*", "sealed-*"} {
-		names, _ := filepath.Glob(filepath.Join(f.dir, pattern))
-		for _, name := range names {
-			_ = os.Remove(name)
-		}
+func (f *folder) tidy() error {
+	names, err := filepath.Glob(filepath.Join(f.dir, "*"))
+	for _, name := range names {
+		err = errors.Join(err, os.Remove(name))
 	}
+	return err
 }
 
 func (f *folder) get(name string, off, n int64) error {
@@ -94,17 +94,37 @@ func (f *folder) get(name string, off, n int64) error {
 
 // bucket asks the S3 server itself.
 type bucket struct {
-	*s3.Store
+	blob.Store
 	n atomic.Int64
 }
 
 func newBucket(b *testing.B, srv servers.S3) *bucket {
 	b.Helper()
-	s, err := s3.Open(s3.Config{Endpoint: srv.Endpoint, Bucket: srv.NewBucket(b, false), Region: srv.Region, AccessKey: srv.AccessKey, SecretKey: s3.Secret(srv.SecretKey), CAFile: srv.CAFile})
+	return &bucket{Store: openBucket(b, srv, srv.NewBucket(b, false))}
+}
+
+func openBucket(b *testing.B, srv servers.S3, name string) blob.Store {
+	b.Helper()
+	s, err := s3.Open(s3.Config{Endpoint: srv.Endpoint, Bucket: name, Region: srv.Region, AccessKey: srv.AccessKey, SecretKey: s3.Secret(srv.SecretKey), CAFile: srv.CAFile})
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &bucket{Store: s}
+	return s
+}
+
+func (k *bucket) tidy() error { return empty(k.Store) }
+
+// empty deletes every object.
+func empty(s blob.Store) error {
+	var keys []blob.Key
+	err := s.List(ctx, "", func(i blob.Info) error {
+		keys = append(keys, i.Key)
+		return nil
+	})
+	for _, k := range keys {
+		err = errors.Join(err, s.Delete(ctx, k))
+	}
+	return err
 }
 
 func (k *bucket) put(file []byte) error {
