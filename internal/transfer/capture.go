@@ -1,10 +1,11 @@
 package transfer
 
 import (
+	"unicode/utf8"
+
 	"github.com/wardseal/wardseal/internal/fault"
 	"github.com/wardseal/wardseal/internal/media"
 	"github.com/wardseal/wardseal/internal/words"
-	"unicode/utf8"
 )
 
 // capture is how a picture was taken and who consented to it.
